@@ -1,0 +1,41 @@
+# A thin face: each target is one thing to want. What they do lives in cargo and in scripts/.
+
+.DEFAULT_GOAL := help
+.PHONY: run run-micro test test-long bench fmt lint doc deny help
+
+CARGO ?= cargo
+
+run: ## Build and run everything in one process, on embedded SQLite (the monolith)
+	$(CARGO) run --release --locked -- serve
+
+run-micro: ## Build and run every service as a process of its own, on SQLite (the split)
+	$(CARGO) run --release --locked -- serve --mode micro
+
+test: ## Install what the tests need, then check formatting, lints, documentation; run every test
+	scripts/test-setup.sh
+	$(CARGO) fmt --all --check
+	$(MAKE) --no-print-directory lint
+	$(MAKE) --no-print-directory doc
+	$(CARGO) test --workspace --locked
+
+test-long: ## Run the tests that take minutes, too
+	scripts/test-setup.sh
+	$(CARGO) test --workspace --locked -- --include-ignored
+
+bench: ## Measure what a call and a purchase cost on this machine
+	$(CARGO) bench --package boxoffice --locked
+
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+lint: ## Check the code with clippy; every warning is an error
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+doc: ## Build the code's documentation; every warning is an error
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
+
+deny: ## Check licences, advisories and banned crates (needs cargo-deny)
+	$(CARGO) deny check
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
