@@ -1,13 +1,35 @@
 //! Wall-clock time as a parameter. The only place that reads the system's clock.
 
+use std::time::Duration;
+
+use async_trait::async_trait;
+
 /// An instant in UTC with microsecond precision: the finest that both databases keep.
 pub type Timestamp = jiff::Timestamp;
 
+/// The longest a sleeper goes without looking at the clock again, so that it notices a jump.
+const LONGEST_NAP: Duration = Duration::from_secs(1);
+const SHORTEST_NAP: Duration = Duration::from_millis(1);
+
 /// Tells the time. Whoever needs to know what time it is asks for one of these, so that a test can
 /// say what time it is.
+#[async_trait]
 pub trait Clock: Send + Sync + 'static {
     /// The present instant, cut to whole microseconds.
     fn now(&self) -> Timestamp;
+
+    /// Waits until [`Clock::now`] is `at` or later. At once when it is already. A clock that jumps
+    /// forward wakes the sleeper within a second; one that jumps back lets it sleep longer.
+    async fn sleep_until(&self, at: Timestamp) {
+        loop {
+            let left = at.duration_since(self.now());
+            if !left.is_positive() {
+                return;
+            }
+            let nap = Duration::try_from(left).unwrap_or(LONGEST_NAP);
+            tokio::time::sleep(nap.clamp(SHORTEST_NAP, LONGEST_NAP)).await;
+        }
+    }
 }
 
 /// The machine's clock.

@@ -5,16 +5,35 @@
 //! Nothing here knows of tickets, of SQL, or of the public HTTP stack.
 
 mod clock;
+mod config;
 mod context;
+mod events;
 mod fault;
+mod faults;
 mod ids;
+mod migrations;
 mod principal;
 mod random;
+mod readiness;
+mod tasks;
 
 pub use async_trait::async_trait;
 pub use clock::{Clock, SystemClock, Timestamp};
-pub use context::{Context, TraceContext};
+pub use config::{
+    AdminSettings, Config, DatabaseSettings, ENVIRONMENT_PREFIX, Entry, InternalSettings,
+    LogFormat, LogSettings, Mode, NodeSettings, Peer, PeersSettings, ProcessAddresses,
+    ProcessesSettings, PublicSettings, Secret, Section, SectionSpec, ServiceAuthSettings,
+    ShutdownSettings, Sources, duration, optional_duration,
+};
+pub use context::{Context, DEFAULT_DEADLINE, TraceContext};
+pub use events::IntegrationEvents;
 pub use fault::{Fault, Unrecognised};
+pub use faults::{Faults, StartError};
+pub use futures_util::future::BoxFuture;
 pub use ids::Ids;
+pub use migrations::{Migration, Migrations};
 pub use principal::{Principal, Role};
 pub use random::{Random, SystemRandom};
+pub use readiness::{ModuleReadiness, ReadinessReport};
+pub use tasks::{Task, TaskFault, Tasks};
+pub use tokio_util::sync::CancellationToken;

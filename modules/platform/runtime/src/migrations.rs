@@ -1,0 +1,32 @@
+//! Database migrations as the command line sees them. What a migration is, the store knows.
+
+use async_trait::async_trait;
+
+use crate::{Config, StartError};
+
+/// One step of a schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migration {
+    /// Whose step it is: the service's name, or `store` for the tables every service has.
+    pub set: String,
+    /// Its version; steps of one set run in this order.
+    pub version: i64,
+    /// What it does, from its file name.
+    pub description: String,
+    /// Whether the database has it.
+    pub applied: bool,
+}
+
+/// A service's schema, for `boxoffice migrate`. Works without starting the service.
+#[async_trait]
+pub trait Migrations: Send + Sync + 'static {
+    /// Every step, in the order in which they are applied, and whether it was.
+    async fn status(&self, config: &Config) -> Result<Vec<Migration>, StartError>;
+
+    /// Applies what is missing, and answers with what that was.
+    async fn up(&self, config: &Config) -> Result<Vec<Migration>, StartError>;
+
+    /// Takes back the last `steps` applied steps of the service's own, and answers with what they
+    /// were.
+    async fn down(&self, config: &Config, steps: u32) -> Result<Vec<Migration>, StartError>;
+}
