@@ -43,15 +43,11 @@ impl TestClock {
 
     /// A clock that starts at the machine's time and runs as fast.
     pub fn running() -> Self {
-        Self::with(Setting::Running {
-            ahead: SignedDuration::ZERO,
-        })
+        Self::with(Setting::Running { ahead: SignedDuration::ZERO })
     }
 
     fn with(setting: Setting) -> Self {
-        Self {
-            setting: watch::Sender::new(setting),
-        }
+        Self { setting: watch::Sender::new(setting) }
     }
 
     /// Sets the clock to `now`, which may lie in the past.
@@ -59,9 +55,9 @@ impl TestClock {
         self.setting.send_modify(|setting| {
             *setting = match *setting {
                 Setting::Still(_) => Setting::Still(now),
-                Setting::Running { .. } => Setting::Running {
-                    ahead: now.duration_since(SystemClock.now()),
-                },
+                Setting::Running { .. } => {
+                    Setting::Running { ahead: now.duration_since(SystemClock.now()) }
+                }
             };
         });
     }
@@ -71,9 +67,7 @@ impl TestClock {
         self.setting.send_modify(|setting| {
             *setting = match *setting {
                 Setting::Still(now) => Setting::Still(now + step),
-                Setting::Running { ahead } => Setting::Running {
-                    ahead: ahead + step,
-                },
+                Setting::Running { ahead } => Setting::Running { ahead: ahead + step },
             };
         });
     }
@@ -145,9 +139,7 @@ mod tests {
     #[tokio::test]
     async fn a_running_clock_wakes_its_sleepers_by_itself() {
         let clock = TestClock::running();
-        clock
-            .sleep_until(clock.now() + SignedDuration::from_millis(5))
-            .await;
+        clock.sleep_until(clock.now() + SignedDuration::from_millis(5)).await;
     }
 
     #[test]

@@ -25,11 +25,7 @@ impl Probe for bool {
     type Found = ();
 
     fn found(self) -> Result<(), String> {
-        if self {
-            Ok(())
-        } else {
-            Err("false".to_owned())
-        }
+        if self { Ok(()) } else { Err("false".to_owned()) }
     }
 }
 
@@ -86,10 +82,7 @@ where
         let mut pause = FIRST_PAUSE;
         let mut last_seen = "no answer from the probe".to_owned();
         loop {
-            match tokio::time::timeout_at(deadline, probe())
-                .await
-                .map(Probe::found)
-            {
+            match tokio::time::timeout_at(deadline, probe()).await.map(Probe::found) {
                 Ok(Ok(found)) => return found,
                 Ok(Err(seen)) => last_seen = seen,
                 Err(_) => {}
@@ -104,10 +97,7 @@ where
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one pause between two looks at a condition"
-)]
+#[expect(clippy::disallowed_methods, reason = "the one pause between two looks at a condition")]
 async fn rest(pause: Duration) {
     tokio::time::sleep(pause).await;
 }
@@ -132,20 +122,13 @@ mod tests {
     #[tokio::test]
     #[should_panic(expected = "for a miracle; last seen: still raining")]
     async fn it_fails_with_what_was_seen_last() {
-        within(Duration::from_millis(20), "a miracle", || async {
-            Err::<(), _>("still raining")
-        })
-        .await;
+        within(Duration::from_millis(20), "a miracle", || async { Err::<(), _>("still raining") })
+            .await;
     }
 
     #[tokio::test]
     #[should_panic(expected = "no answer from the probe")]
     async fn a_probe_that_hangs_does_not_hang_the_test() {
-        within(
-            Duration::from_millis(20),
-            "an answer",
-            std::future::pending::<bool>,
-        )
-        .await;
+        within(Duration::from_millis(20), "an answer", std::future::pending::<bool>).await;
     }
 }

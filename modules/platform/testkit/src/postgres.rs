@@ -75,11 +75,8 @@ pub async fn fresh_database() -> PostgresUrl {
     static NEXT: AtomicU32 = AtomicU32::new(1);
 
     let server = server().await;
-    let name = format!(
-        "boxoffice_test_{}_{}",
-        std::process::id(),
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    );
+    let name =
+        format!("boxoffice_test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     let created = async {
         let mut connection = PgConnection::connect(&server.url("postgres")).await?;
         let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
@@ -125,10 +122,9 @@ async fn server() -> &'static Server {
 fn find_or_start() -> Result<Server, String> {
     match env::var(SERVER_VARIABLE) {
         Ok(url) => named_server(&url),
-        Err(_) => start_private(&programs(
-            env::var_os("PATH").as_deref(),
-            Path::new(DEBIAN_VERSIONS),
-        )?),
+        Err(_) => {
+            start_private(&programs(env::var_os("PATH").as_deref(), Path::new(DEBIAN_VERSIONS))?)
+        }
     }
 }
 
@@ -142,11 +138,7 @@ fn named_server(url: &str) -> Result<Server, String> {
     let base = base.ok_or_else(|| {
         format!("{SERVER_VARIABLE} is no address like postgres://user:password@host:port/database")
     })?;
-    Ok(Server {
-        base: base.to_owned(),
-        parameters: parameters.to_owned(),
-        _supervisor: None,
-    })
+    Ok(Server { base: base.to_owned(), parameters: parameters.to_owned(), _supervisor: None })
 }
 
 /// The folder that holds `initdb`, `pg_ctl` and `postgres`; the newest of those that Debian keeps.
@@ -166,9 +158,7 @@ fn programs(path: Option<&OsStr>, versions: &Path) -> Result<PathBuf, String> {
     on_path
         .chain(debian.into_iter().map(|(_, folder)| folder))
         .find(|folder| {
-            ["initdb", "pg_ctl", "postgres"]
-                .iter()
-                .all(|program| folder.join(program).is_file())
+            ["initdb", "pg_ctl", "postgres"].iter().all(|program| folder.join(program).is_file())
         })
         .ok_or_else(|| {
             format!(
@@ -225,11 +215,7 @@ fn try_to_start(programs: &Path) -> Result<Server, String> {
     if let Some(account) = account_for(home.path()).map_err(fault("cannot look at it"))? {
         chown(home.path(), Some(account.user), Some(account.group))
             .and_then(|()| {
-                chown(
-                    home.path().join("password"),
-                    Some(account.user),
-                    Some(account.group),
-                )
+                chown(home.path().join("password"), Some(account.user), Some(account.group))
             })
             .map_err(fault("cannot give it to the server's account"))?;
         supervisor.uid(account.user).gid(account.group);
@@ -241,9 +227,7 @@ fn try_to_start(programs: &Path) -> Result<Server, String> {
     let output = child.stdout.take().ok_or("the shell has no output")?;
     let mut lines = BufReader::new(output);
     let mut first = String::new();
-    lines
-        .read_line(&mut first)
-        .map_err(fault("cannot hear from the shell"))?;
+    lines.read_line(&mut first).map_err(fault("cannot hear from the shell"))?;
     if first.trim_end() != "started" {
         let mut rest = String::new();
         let _incomplete = lines.read_to_string(&mut rest);
@@ -280,10 +264,7 @@ fn account_for(our_directory: &Path) -> std::io::Result<Option<Account>> {
                 return None;
             };
             let is_it = account == name;
-            is_it.then_some(Account {
-                user: user.parse().ok()?,
-                group: group.parse().ok()?,
-            })
+            is_it.then_some(Account { user: user.parse().ok()?, group: group.parse().ok()? })
         })
     }))
 }
@@ -311,20 +292,14 @@ mod tests {
     async fn each_test_has_a_database_of_its_own() {
         let (one, other) = (fresh_database().await, fresh_database().await);
         let mut connection = PgConnection::connect(one.as_str()).await.unwrap();
-        connection
-            .execute("CREATE TABLE seats (id bigint)")
-            .await
-            .unwrap();
+        connection.execute("CREATE TABLE seats (id bigint)").await.unwrap();
         assert_eq!((tables(&one).await, tables(&other).await), (1, 0));
     }
 
     #[test]
     fn the_server_named_in_the_environment_keeps_its_parameters() {
         let named = named_server("postgres://me:secret@db:5432/any?sslmode=require").unwrap();
-        assert_eq!(
-            named.url("mine"),
-            "postgres://me:secret@db:5432/mine?sslmode=require"
-        );
+        assert_eq!(named.url("mine"), "postgres://me:secret@db:5432/mine?sslmode=require");
         let without_database = named_server("postgres://me@db").unwrap();
         assert_eq!(without_database.url("mine"), "postgres://me@db/mine");
     }

@@ -13,9 +13,7 @@ pub struct SeededRandom {
 impl SeededRandom {
     /// A source that starts at `seed`.
     pub fn new(seed: u64) -> Self {
-        Self {
-            state: Mutex::new(seed),
-        }
+        Self { state: Mutex::new(seed) }
     }
 }
 
@@ -49,18 +47,12 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_bytes() {
-        assert_eq!(
-            bytes_of(&SeededRandom::new(7)),
-            bytes_of(&SeededRandom::new(7))
-        );
+        assert_eq!(bytes_of(&SeededRandom::new(7)), bytes_of(&SeededRandom::new(7)));
     }
 
     #[test]
     fn another_seed_gives_other_bytes() {
-        assert_ne!(
-            bytes_of(&SeededRandom::new(7)),
-            bytes_of(&SeededRandom::new(8))
-        );
+        assert_ne!(bytes_of(&SeededRandom::new(7)), bytes_of(&SeededRandom::new(8)));
     }
 
     #[test]
