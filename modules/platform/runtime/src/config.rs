@@ -19,7 +19,7 @@ pub use secret::Secret;
 pub use section::{Section, SectionSpec};
 pub(crate) use settings::default_keys_dir;
 pub use settings::{
-    AdminSettings, DatabaseSettings, InternalSettings, LogFormat, LogSettings, Mode, NodeSettings,
+    AdminSettings, InternalSettings, LogFormat, LogSettings, Mode, NodeSettings,
     Peer, PeersSettings, ProcessAddresses, ProcessesSettings, PublicSettings, ServiceAuthSettings,
     ShutdownSettings,
 };

@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Secret, Section, SectionSpec, duration, optional_duration};
+use super::{Section, SectionSpec, duration, optional_duration};
 
 /// The sections of the platform, which every process has.
 pub(super) const PLATFORM: &[SectionSpec] = &[
@@ -19,7 +19,6 @@ pub(super) const PLATFORM: &[SectionSpec] = &[
     SectionSpec::of::<AdminSettings>(),
     SectionSpec::of::<PeersSettings>(),
     SectionSpec::of::<ProcessesSettings>(),
-    SectionSpec::of::<DatabaseSettings>(),
     SectionSpec::of::<ServiceAuthSettings>(),
     SectionSpec::of::<ShutdownSettings>(),
     SectionSpec::of::<LogSettings>(),
@@ -229,30 +228,6 @@ pub struct ProcessAddresses {
 
 impl Section for ProcessesSettings {
     const NAME: &'static str = "processes";
-}
-
-/// `[database]`: where services keep what they know.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DatabaseSettings {
-    /// `postgres://…` keeps each service in a schema of its own; empty keeps each in a `SQLite`
-    /// file of its own under the data directory.
-    pub url: Secret,
-}
-
-impl Section for DatabaseSettings {
-    const NAME: &'static str = "database";
-
-    fn check(&self) -> Vec<String> {
-        let url = self.url.expose();
-        let known = ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
-        if url.is_empty() || known {
-            return Vec::new();
-        }
-        vec!["url: begins neither with postgres:// nor is empty (SQLite files in the data \
-              directory)"
-            .to_owned()]
-    }
 }
 
 /// `[service_auth]`: the keys with which services prove to each other who they are. When both
