@@ -1,0 +1,392 @@
+//! A service's database: how it is reached, on SQLite and on PostgreSQL, and whether it works.
+//!
+//! What runs on it is in [`crate::sql`] and [`crate::tx`]; its schema in [`crate::schema`].
+
+use std::{
+    path::Path,
+    str::FromStr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use sqlx::{
+    ConnectOptions, Connection as _, PgConnection, PgPool, SqlitePool,
+    pool::PoolOptions,
+    postgres::PgConnectOptions,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+use tokio::{sync::watch, time::Instant};
+
+use crate::{Connection, StoreError, Tx, settings::DatabaseSettings};
+
+/// SQLite's write-ahead log is cut back to this many bytes after a checkpoint.
+const WAL_LIMIT: &str = "67108864";
+/// A PostgreSQL connection that was idle for longer is tested before it is used.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// Between two attempts to begin a transaction on a server that drops connections.
+const BEGIN_PAUSE: Duration = Duration::from_millis(50);
+
+/// Which of the two it is. Only the store's own code asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// An embedded file.
+    Sqlite,
+    /// A schema on a server.
+    Postgres,
+}
+
+/// A service's own database: a SQLite file or a schema in PostgreSQL. Cheap to clone.
+#[derive(Clone)]
+pub struct Database(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    engine: Engine,
+    settings: DatabaseSettings,
+    commits: watch::Sender<u64>,
+    health: Mutex<Health>,
+}
+
+enum Engine {
+    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Postgres { pool: PgPool },
+}
+
+#[derive(Default)]
+struct Health {
+    /// Why the last commit failed, if it did because of the database.
+    trouble: Option<String>,
+    /// Since when a commit has been under way.
+    committing_since: Option<Instant>,
+}
+
+impl Database {
+    /// Connects: to the schema `name` of the PostgreSQL server in `settings.url`, or, without a
+    /// URL, to the file `name.db` in `data_dir`, which is created if it is missing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the server or the file cannot be reached (trying again
+    /// later makes sense), [`StoreError::Failed`] when the settings are wrong.
+    pub async fn connect(
+        settings: &DatabaseSettings,
+        name: &str,
+        data_dir: &Path,
+    ) -> Result<Self, StoreError> {
+        check_name(name)?;
+        let engine = if settings.url.is_empty() {
+            open_file(settings, name, data_dir).await?
+        } else {
+            open_schema(settings, name).await?
+        };
+        Ok(Self(Arc::new(Inner {
+            name: name.to_owned(),
+            engine,
+            settings: settings.clone(),
+            commits: watch::Sender::new(0),
+            health: Mutex::default(),
+        })))
+    }
+
+    /// The name it was opened under: the service's.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Which of the two it is.
+    pub fn dialect(&self) -> Dialect {
+        match self.0.engine {
+            Engine::Sqlite { .. } => Dialect::Sqlite,
+            Engine::Postgres { .. } => Dialect::Postgres,
+        }
+    }
+
+    /// The settings it was opened with.
+    pub fn settings(&self) -> &DatabaseSettings {
+        &self.0.settings
+    }
+
+    /// A connection for one statement outside of any transaction; on SQLite it can only read.
+    ///
+    /// # Errors
+    /// When no connection becomes free in time, or none can be made.
+    pub async fn connection(&self) -> Result<Connection<'static>, sqlx::Error> {
+        Ok(match &self.0.engine {
+            Engine::Sqlite { readers, .. } => Connection::Sqlite(readers.acquire().await?.into()),
+            Engine::Postgres { pool } => Connection::Postgres(pool.acquire().await?.into()),
+        })
+    }
+
+    /// Begins a transaction that may write. On SQLite there is one at a time: keep it short, and
+    /// prefer [`Committer::transact`](crate::Committer::transact), which shares its commit with
+    /// others.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it does not begin within the configured time.
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        let give_up = Instant::now() + self.0.settings.acquire_timeout;
+        loop {
+            match self.begin_uninterrupted().await {
+                Err(StoreError::Unavailable(reason)) if self.can_be_stale(&reason, give_up) => {
+                    tokio::time::sleep_until(Instant::now() + BEGIN_PAUSE).await;
+                }
+                begun => return begun,
+            }
+        }
+    }
+
+    /// A server that was restarted leaves broken connections in the pool; each attempt removes one.
+    fn can_be_stale(&self, _reason: &str, give_up: Instant) -> bool {
+        self.dialect() == Dialect::Postgres && Instant::now() < give_up
+    }
+
+    /// A `begin` that is cancelled leaves its connection inside a transaction in the pool, so it
+    /// runs where nobody cancels it.
+    #[expect(clippy::disallowed_methods, reason = "awaited at once; ends by itself when cancelled")]
+    async fn begin_uninterrupted(&self) -> Result<Tx, StoreError> {
+        let database = self.clone();
+        let begun = tokio::spawn(async move {
+            match &database.0.engine {
+                Engine::Sqlite { writer, .. } => {
+                    writer.begin_with("BEGIN IMMEDIATE").await.map(Tx::sqlite)
+                }
+                Engine::Postgres { pool } => {
+                    pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await.map(Tx::postgres)
+                }
+            }
+        });
+        match begun.await {
+            Ok(begun) => Ok(begun?),
+            Err(stopped) => Err(StoreError::Unavailable(format!("beginning stopped: {stopped}"))),
+        }
+    }
+
+    /// Changes whenever something was committed through this process. For those who wait for new
+    /// rows; on PostgreSQL other processes commit too, and only a look tells.
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.0.commits.subscribe()
+    }
+
+    /// Whether the database can be read and written. For readiness: cheap while all is well; after
+    /// a commit failed it writes to see whether the trouble is over.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub async fn check(&self) -> Result<(), String> {
+        if let Some(since) = self.health().committing_since {
+            let taken = since.elapsed();
+            if taken > self.0.settings.job_timeout {
+                return Err(format!("a commit has been under way for {} s", taken.as_secs()));
+            }
+        }
+        let trouble = self.health().trouble.clone();
+        let probed = if trouble.is_some() { self.probe_writing().await } else { self.ping().await };
+        match (probed, trouble) {
+            (Ok(()), _) => {
+                self.health().trouble = None;
+                Ok(())
+            }
+            (Err(now), Some(before)) => Err(format!("{now} (a commit failed before: {before})")),
+            (Err(now), None) => Err(now.to_string()),
+        }
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        crate::fetch_one!(self, (i64,), PING).await?;
+        Ok(())
+    }
+
+    /// Grows the database by some pages and gives them back, which a full disk does not allow.
+    async fn probe_writing(&self) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        crate::execute!(&mut tx, FILL_PROBE, " ".repeat(PROBE_SIZE)).await?;
+        tx.commit().await?;
+        let mut tx = self.begin().await?;
+        crate::execute!(&mut tx, EMPTY_PROBE).await?;
+        tx.commit().await
+    }
+
+    pub(crate) fn committing(&self) {
+        self.health().committing_since = Some(Instant::now());
+    }
+
+    pub(crate) fn committed(&self) {
+        *self.health() = Health::default();
+        self.0.commits.send_modify(|count| *count += 1);
+    }
+
+    pub(crate) fn commit_failed(&self, error: &StoreError) {
+        let mut health = self.health();
+        health.committing_since = None;
+        if error.is_about_the_database() {
+            health.trouble = Some(error.to_string());
+        }
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    fn health(&self) -> std::sync::MutexGuard<'_, Health> {
+        self.0.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes all connections; those in use when they come back.
+    pub async fn close(&self) {
+        match &self.0.engine {
+            Engine::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Engine::Postgres { pool } => pool.close().await,
+        }
+    }
+
+    /// The pool that migrations run on: SQLite's writer. PostgreSQL's need a connection without
+    /// time limits, see [`unlimited_connection`].
+    pub(crate) fn sqlite_writer(&self) -> Option<&SqlitePool> {
+        match &self.0.engine {
+            Engine::Sqlite { writer, .. } => Some(writer),
+            Engine::Postgres { .. } => None,
+        }
+    }
+
+    /// A connection of its own to the PostgreSQL schema, on which statements may take as long as
+    /// they take.
+    pub(crate) async fn unlimited_connection(&self) -> Result<PgConnection, StoreError> {
+        let options = postgres_options(&self.0.settings, self.name())?
+            .options([("search_path", self.name())]);
+        Ok(options.connect().await?)
+    }
+}
+
+const PROBE_SIZE: usize = 32 * 1024;
+const PING: &str = "SELECT CAST(1 AS bigint)";
+const FILL_PROBE: &str = "INSERT INTO write_probe (id, filling) VALUES (1, $1) \
+     ON CONFLICT (id) DO UPDATE SET filling = excluded.filling";
+const EMPTY_PROBE: &str = "DELETE FROM write_probe";
+
+/// The name becomes a file's and a schema's.
+fn check_name(name: &str) -> Result<(), StoreError> {
+    let is_plain = |character: char| character.is_ascii_lowercase() || character == '_';
+    if !name.is_empty() && name.chars().all(is_plain) {
+        return Ok(());
+    }
+    Err(StoreError::Failed(format!(
+        "\"{name}\" cannot name a database; use lowercase letters and underscores"
+    )))
+}
+
+async fn open_file(
+    settings: &DatabaseSettings,
+    name: &str,
+    data_dir: &Path,
+) -> Result<Engine, StoreError> {
+    tokio::fs::create_dir_all(data_dir).await.map_err(|error| {
+        StoreError::Unavailable(format!("cannot create {}: {error}", data_dir.display()))
+    })?;
+    let file = data_dir.join(format!("{name}.db"));
+    let in_file = |error: sqlx::Error| match StoreError::from(error) {
+        StoreError::Unavailable(reason) => {
+            StoreError::Unavailable(format!("cannot open {}: {reason}", file.display()))
+        }
+        other => other,
+    };
+    let common = SqliteConnectOptions::new()
+        .filename(&file)
+        .foreign_keys(true)
+        .busy_timeout(settings.lock_timeout)
+        .disable_statement_logging();
+    let writing = common
+        .clone()
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("journal_size_limit", WAL_LIMIT);
+    // The one writer stays; it also keeps the write-ahead log open for the readers.
+    let writer = PoolOptions::new()
+        .max_connections(1)
+        .min_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .acquire_timeout(settings.acquire_timeout)
+        .connect_with(writing)
+        .await
+        .map_err(in_file)?;
+    let readers = PoolOptions::new()
+        .max_connections(settings.sqlite_readers)
+        .test_before_acquire(false)
+        .acquire_timeout(settings.acquire_timeout)
+        .connect_with(common.read_only(true))
+        .await
+        .map_err(in_file)?;
+    Ok(Engine::Sqlite { writer, readers })
+}
+
+async fn open_schema(settings: &DatabaseSettings, name: &str) -> Result<Engine, StoreError> {
+    let options = postgres_options(settings, name)?;
+    let mut connection =
+        match tokio::time::timeout(settings.acquire_timeout, options.connect()).await {
+            Ok(connected) => connected?,
+            Err(_) => {
+                return Err(StoreError::Unavailable(format!(
+                    "{}:{} did not answer in time",
+                    options.get_host(),
+                    options.get_port()
+                )));
+            }
+        };
+    create_schema(&mut connection, name).await?;
+    connection.close().await?;
+
+    let milliseconds = |limit: Duration| limit.as_millis().to_string();
+    let limited = options.options([
+        ("search_path", name.to_owned()),
+        ("statement_timeout", milliseconds(settings.statement_timeout)),
+        ("lock_timeout", milliseconds(settings.lock_timeout)),
+        ("idle_in_transaction_session_timeout", milliseconds(settings.idle_in_transaction_timeout)),
+    ]);
+    let pool = PoolOptions::new()
+        .max_connections(settings.postgres_connections)
+        .acquire_timeout(settings.acquire_timeout)
+        .test_before_acquire(false)
+        .before_acquire(|connection: &mut PgConnection, meta| {
+            Box::pin(
+                async move { Ok(meta.idle_for < TRUSTED_IDLE || connection.ping().await.is_ok()) },
+            )
+        })
+        .connect_with(limited)
+        .await?;
+    Ok(Engine::Postgres { pool })
+}
+
+fn postgres_options(
+    settings: &DatabaseSettings,
+    name: &str,
+) -> Result<PgConnectOptions, StoreError> {
+    // The parser's error could quote the URL, and with it the password.
+    let options = PgConnectOptions::from_str(settings.url.expose()).map_err(|_| {
+        StoreError::Failed(
+            "database.url is no address; write postgres://user:password@host:5432/database"
+                .to_owned(),
+        )
+    })?;
+    Ok(options.application_name(&format!("boxoffice-{name}")).disable_statement_logging())
+}
+
+const FIND_SCHEMA: &str = "SELECT 1 FROM pg_namespace WHERE nspname = $1";
+
+async fn create_schema(connection: &mut PgConnection, name: &str) -> Result<(), StoreError> {
+    let found = sqlx::query(FIND_SCHEMA).bind(name).fetch_optional(&mut *connection).await?;
+    if found.is_some() {
+        return Ok(());
+    }
+    // `check_name` let only letters and underscores through.
+    let create = sqlx::AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS \"{name}\""));
+    match sqlx::query(create).execute(&mut *connection).await {
+        Ok(_) => Ok(()),
+        // Another process created it at the same moment.
+        Err(sqlx::Error::Database(refusal)) if refusal.is_unique_violation() => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,328 @@
+//! Schemas and their migrations: the tables that every service has, then the service's own.
+
+use std::path::Path;
+
+use runtime::{Config, Migration, Migrations, StartError, async_trait};
+use sqlx::{
+    Connection as _, PgConnection, SqliteConnection,
+    migrate::{Migrate, MigrateError, Migrator},
+};
+
+use crate::{Database, DatabaseSettings, Dialect, StoreError};
+
+/// Under which name the store's own steps are listed.
+const STORE_SET: &str = "store";
+const STORE_TABLE: &str = "_store_migrations";
+const SERVICE_TABLE: &str = "_migrations";
+
+static STORE_SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static STORE_POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// A service's schema: its migrations for both databases, one folder each. Make it with
+/// [`schema!`](crate::schema).
+#[derive(Debug)]
+pub struct Schema {
+    name: &'static str,
+    sqlite: Migrator,
+    postgres: Migrator,
+}
+
+/// The schema of the service that is named, from `migrations/sqlite` and `migrations/postgres` of
+/// the crate that says this: `static SCHEMA: store::Schema = store::schema!("orders");`. Each step
+/// is a pair of files, `0001_orders.up.sql` and `0001_orders.down.sql`.
+#[macro_export]
+macro_rules! schema {
+    ($name:literal) => {
+        $crate::Schema::new(
+            $name,
+            $crate::sqlx::migrate!("migrations/sqlite"),
+            $crate::sqlx::migrate!("migrations/postgres"),
+        )
+    };
+}
+
+impl Schema {
+    /// The schema of the service `name`.
+    pub const fn new(name: &'static str, sqlite: Migrator, postgres: Migrator) -> Self {
+        Self { name, sqlite, postgres }
+    }
+
+    /// The service's name, and so its database's.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Applies what is missing, the store's own steps first, and answers with what that was.
+    /// Safe to run in several processes at once on PostgreSQL.
+    ///
+    /// # Errors
+    /// When the database does not answer, a step fails (it is taken back as a whole), or a step that
+    /// was applied has another text now.
+    pub async fn up_on(&self, database: &Database) -> Result<Vec<Migration>, StoreError> {
+        let mut connection = Migrating::open(database).await?;
+        let missing = self.missing(&mut connection).await?;
+        if !missing.is_empty() {
+            for set in self.sets(database.dialect()) {
+                connection.up(&set).await?;
+            }
+        }
+        connection.close().await?;
+        Ok(missing)
+    }
+
+    /// Takes back the last `steps` of the service's own steps, newest first, and answers with them.
+    ///
+    /// # Errors
+    /// As [`Schema::up_on`].
+    pub async fn down_on(
+        &self,
+        database: &Database,
+        steps: u32,
+    ) -> Result<Vec<Migration>, StoreError> {
+        let [_, service] = self.sets(database.dialect());
+        let mut connection = Migrating::open(database).await?;
+        let gone = connection.down(&service, steps).await?;
+        connection.close().await?;
+        Ok(gone)
+    }
+
+    /// Takes back everything, the store's own tables too. All data is lost.
+    ///
+    /// # Errors
+    /// As [`Schema::up_on`].
+    pub async fn remove_from(&self, database: &Database) -> Result<Vec<Migration>, StoreError> {
+        let [store, service] = self.sets(database.dialect());
+        let mut connection = Migrating::open(database).await?;
+        let mut gone = connection.down(&service, u32::MAX).await?;
+        gone.extend(connection.down(&store, u32::MAX).await?);
+        connection.close().await?;
+        Ok(gone)
+    }
+
+    /// Every step, in the order in which they are applied, and whether it was.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn status_on(&self, database: &Database) -> Result<Vec<Migration>, StoreError> {
+        let mut connection = Migrating::open(database).await?;
+        let mut steps = Vec::new();
+        for set in self.sets(database.dialect()) {
+            steps.extend(connection.status(&set).await?);
+        }
+        connection.close().await?;
+        Ok(steps)
+    }
+
+    async fn missing(&self, connection: &mut Migrating) -> Result<Vec<Migration>, StoreError> {
+        let mut missing = Vec::new();
+        for set in self.sets(connection.dialect()) {
+            let steps = connection.status(&set).await?;
+            missing.extend(steps.into_iter().filter(|step| !step.applied));
+        }
+        for step in &mut missing {
+            step.applied = true;
+        }
+        Ok(missing)
+    }
+
+    fn sets(&self, dialect: Dialect) -> [Set<'_>; 2] {
+        let (store, service) = match dialect {
+            Dialect::Sqlite => (&STORE_SQLITE, &self.sqlite),
+            Dialect::Postgres => (&STORE_POSTGRES, &self.postgres),
+        };
+        [Set::new(STORE_SET, STORE_TABLE, store), Set::new(self.name, SERVICE_TABLE, service)]
+    }
+
+    async fn connect(&self, config: &Config) -> Result<Database, StoreError> {
+        let settings: DatabaseSettings = config.section();
+        let data_dir = config.node().data_dir;
+        Database::connect(&settings, self.name, Path::new(&data_dir)).await
+    }
+}
+
+/// For the command line, which has no running service.
+#[async_trait]
+impl Migrations for Schema {
+    async fn status(&self, config: &Config) -> Result<Vec<Migration>, StartError> {
+        let database = self.connect(config).await?;
+        let steps = self.status_on(&database).await;
+        database.close().await;
+        Ok(steps?)
+    }
+
+    async fn up(&self, config: &Config) -> Result<Vec<Migration>, StartError> {
+        let database = self.connect(config).await?;
+        let applied = self.up_on(&database).await;
+        database.close().await;
+        Ok(applied?)
+    }
+
+    async fn down(&self, config: &Config, steps: u32) -> Result<Vec<Migration>, StartError> {
+        let database = self.connect(config).await?;
+        let gone = self.down_on(&database, steps).await;
+        database.close().await;
+        Ok(gone?)
+    }
+}
+
+/// Steps that are applied in a row and remembered in one table.
+struct Set<'s> {
+    name: &'s str,
+    table: &'static str,
+    migrator: Migrator,
+}
+
+impl<'s> Set<'s> {
+    fn new(name: &'s str, table: &'static str, steps: &'s Migrator) -> Self {
+        let mut migrator = Migrator::with_migrations(steps.iter().cloned().collect());
+        migrator.dangerous_set_table_name(table);
+        Self { name, table, migrator }
+    }
+
+    /// The steps forward, oldest first.
+    fn steps(&self) -> impl DoubleEndedIterator<Item = (i64, &str)> {
+        self.migrator
+            .iter()
+            .filter(|step| !step.migration_type.is_down_migration())
+            .map(|step| (step.version, step.description.as_ref()))
+    }
+
+    fn migration(&self, version: i64, description: &str, applied: bool) -> Migration {
+        Migration {
+            set: self.name.to_owned(),
+            version,
+            description: description.to_owned(),
+            applied,
+        }
+    }
+}
+
+/// The connection that migrations run on.
+enum Migrating {
+    Sqlite(sqlx::pool::PoolConnection<sqlx::Sqlite>),
+    Postgres(Box<PgConnection>),
+}
+
+impl Migrating {
+    async fn open(database: &Database) -> Result<Self, StoreError> {
+        match database.sqlite_writer() {
+            Some(writer) => Ok(Self::Sqlite(writer.acquire().await?)),
+            None => Ok(Self::Postgres(Box::new(database.unlimited_connection().await?))),
+        }
+    }
+
+    fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    async fn up(&mut self, set: &Set<'_>) -> Result<(), StoreError> {
+        let done = match self {
+            Self::Sqlite(connection) => {
+                set.migrator.run_direct(None, &mut **connection, false).await
+            }
+            Self::Postgres(connection) => {
+                set.migrator.run_direct(None, &mut **connection, false).await
+            }
+        };
+        done.map_err(|error| fault(set, error))
+    }
+
+    async fn down(&mut self, set: &Set<'_>, steps: u32) -> Result<Vec<Migration>, StoreError> {
+        let applied = self.applied(set).await?;
+        let going: Vec<Migration> = set
+            .steps()
+            .rev()
+            .filter(|(version, _)| applied.contains(version))
+            .take(usize::try_from(steps).unwrap_or(usize::MAX))
+            .map(|(version, description)| set.migration(version, description, false))
+            .collect();
+        let Some(last) = going.last() else {
+            return Ok(going);
+        };
+        let oldest = last.version;
+        let done = match self {
+            Self::Sqlite(connection) => {
+                take_back::<SqliteConnection>(&mut **connection, set, &applied, oldest).await
+            }
+            Self::Postgres(connection) => {
+                take_back::<PgConnection>(&mut **connection, set, &applied, oldest).await
+            }
+        };
+        done.map_err(|error| fault(set, error))?;
+        Ok(going)
+    }
+
+    async fn status(&mut self, set: &Set<'_>) -> Result<Vec<Migration>, StoreError> {
+        let applied = self.applied(set).await?;
+        Ok(set
+            .steps()
+            .map(|(version, description)| {
+                set.migration(version, description, applied.contains(&version))
+            })
+            .collect())
+    }
+
+    async fn applied(&mut self, set: &Set<'_>) -> Result<Vec<i64>, StoreError> {
+        match self {
+            Self::Sqlite(connection) => {
+                applied_on::<SqliteConnection>(&mut **connection, set).await
+            }
+            Self::Postgres(connection) => applied_on::<PgConnection>(&mut **connection, set).await,
+        }
+        .map_err(|error| fault(set, error))
+    }
+
+    async fn close(self) -> Result<(), StoreError> {
+        if let Self::Postgres(connection) = self {
+            connection.close().await?;
+        }
+        Ok(())
+    }
+}
+
+async fn applied_on<C: Migrate>(
+    connection: &mut C,
+    set: &Set<'_>,
+) -> Result<Vec<i64>, MigrateError> {
+    connection.ensure_migrations_table(set.table).await?;
+    let applied = connection.list_applied_migrations(set.table).await?;
+    Ok(applied.into_iter().map(|step| step.version).collect())
+}
+
+/// Takes back the applied steps down to the version `oldest`.
+async fn take_back<C: Migrate>(
+    connection: &mut C,
+    set: &Set<'_>,
+    applied: &[i64],
+    oldest: i64,
+) -> Result<(), MigrateError> {
+    connection.lock().await?;
+    let going = set.migrator.iter().rev().filter(|step| {
+        step.migration_type.is_down_migration()
+            && step.version >= oldest
+            && applied.contains(&step.version)
+    });
+    for step in going {
+        connection.revert(set.table, step).await?;
+    }
+    connection.unlock().await
+}
+
+fn fault(set: &Set<'_>, error: MigrateError) -> StoreError {
+    let name = set.name;
+    match error {
+        MigrateError::Execute(cause) => StoreError::from(cause),
+        MigrateError::VersionMismatch(version) => StoreError::Failed(format!(
+            "migration {version} of {name} was applied with another text; restore its text and add \
+             a new step instead"
+        )),
+        MigrateError::VersionMissing(version) => StoreError::Failed(format!(
+            "migration {version} of {name} was applied by a newer build; run that one, or take the \
+             step back with it"
+        )),
+        other => StoreError::Failed(format!("migrations of {name}: {other}")),
+    }
+}

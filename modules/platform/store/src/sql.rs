@@ -1,0 +1,274 @@
+//! SQL that is written once and runs on both databases.
+//!
+//! Statements are constants with `$1`, `$2`… for what is bound. The macros run them natively on
+//! whichever database they are given. [`sql!`](crate::sql) adds the one thing that the dialects do
+//! not share and every hot path needs: a whole set of rows as one parameter.
+
+use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
+
+use crate::{Connection, Database};
+
+/// One statement, as each database wants to read it. Most are the same text for both and are
+/// written as `&'static str`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sql {
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+impl Sql {
+    /// A statement with a text for each database. Only the store's own macros need it.
+    pub const fn new(sqlite: &'static str, postgres: &'static str) -> Self {
+        Self { sqlite, postgres }
+    }
+
+    /// The text for SQLite.
+    pub const fn sqlite(self) -> &'static str {
+        self.sqlite
+    }
+
+    /// The text for PostgreSQL.
+    pub const fn postgres(self) -> &'static str {
+        self.postgres
+    }
+}
+
+impl From<&'static str> for Sql {
+    fn from(text: &'static str) -> Self {
+        Self::new(text, text)
+    }
+}
+
+/// Prepares each statement, so that a test can check all of them on both databases. Takes what
+/// [`statements!`](crate::statements) gives.
+///
+/// # Errors
+/// A line for each statement that the database does not understand: its name and why.
+pub async fn prepare_all(database: &Database, statements: &[(&str, Sql)]) -> Result<(), String> {
+    let mut faults = Vec::new();
+    for (name, sql) in statements {
+        if let Err(error) = prepare(database, *sql).await {
+            faults.push(format!("{name}: {error}"));
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
+}
+
+async fn prepare(database: &Database, sql: Sql) -> Result<(), sqlx::Error> {
+    match database.connection().await? {
+        Connection::Sqlite(mut connection) => {
+            connection.prepare(AssertSqlSafe(sql.sqlite()).into_sql_str()).await?;
+        }
+        Connection::Postgres(mut connection) => {
+            connection.prepare(AssertSqlSafe(sql.postgres()).into_sql_str()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Names statements for [`prepare_all`]: `statements![INSERT, LIST]`.
+#[macro_export]
+macro_rules! statements {
+    ($($statement:expr),* $(,)?) => {
+        &[$((stringify!($statement), $crate::Sql::from($statement))),*]
+    };
+}
+
+/// All rows of a statement: `fetch_all!(on, Row, STATEMENT, bind, bind).await?`.
+///
+/// `on` is a `&Database`, which reads outside of any transaction, or a `&mut Tx`. `Row` derives
+/// `sqlx::FromRow`, or is a tuple. The error is a `sqlx::Error`.
+#[macro_export]
+macro_rules! fetch_all {
+    ($on:expr, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
+        $crate::__fetch!(fetch_all, $on, $row, $sql $(, $bind)*)
+    };
+}
+
+/// The first row of a statement, if there is any; otherwise as [`fetch_all!`].
+#[macro_export]
+macro_rules! fetch_optional {
+    ($on:expr, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
+        $crate::__fetch!(fetch_optional, $on, $row, $sql $(, $bind)*)
+    };
+}
+
+/// The first row of a statement; `sqlx::Error::RowNotFound` when there is none. Otherwise as
+/// [`fetch_all!`].
+#[macro_export]
+macro_rules! fetch_one {
+    ($on:expr, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
+        $crate::__fetch!(fetch_one, $on, $row, $sql $(, $bind)*)
+    };
+}
+
+/// Runs a statement and yields how many rows it changed: `execute!(on, STATEMENT, bind).await?`.
+///
+/// `on` as in [`fetch_all!`]. On SQLite a `&Database` cannot write; give it a `&mut Tx`.
+#[macro_export]
+macro_rules! execute {
+    ($on:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
+        async {
+            match ($on).connection().await {
+                Err(error) => Err(error),
+                Ok($crate::Connection::Sqlite(mut connection)) => {
+                    $crate::sqlx::query::<$crate::sqlx::Sqlite>($crate::Sql::from($sql).sqlite())
+                        $(.bind($bind))*
+                        .execute(&mut *connection)
+                        .await
+                        .map(|done| done.rows_affected())
+                }
+                Ok($crate::Connection::Postgres(mut connection)) => {
+                    $crate::sqlx::query::<$crate::sqlx::Postgres>(
+                        $crate::Sql::from($sql).postgres(),
+                    )
+                    $(.bind($bind))*
+                    .execute(&mut *connection)
+                    .await
+                    .map(|done| done.rows_affected())
+                }
+            }
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __fetch {
+    ($fetch:ident, $on:expr, $row:ty, $sql:expr $(, $bind:expr)*) => {
+        async {
+            match ($on).connection().await {
+                Err(error) => Err(error),
+                Ok($crate::Connection::Sqlite(mut connection)) => {
+                    $crate::sqlx::query_as::<$crate::sqlx::Sqlite, $row>(
+                        $crate::Sql::from($sql).sqlite(),
+                    )
+                    $(.bind($bind))*
+                    .$fetch(&mut *connection)
+                    .await
+                }
+                Ok($crate::Connection::Postgres(mut connection)) => {
+                    $crate::sqlx::query_as::<$crate::sqlx::Postgres, $row>(
+                        $crate::Sql::from($sql).postgres(),
+                    )
+                    $(.bind($bind))*
+                    .$fetch(&mut *connection)
+                    .await
+                }
+            }
+        }
+    };
+}
+
+/// A statement that takes a set of rows as one parameter, so that many rows cost one statement.
+///
+/// The text is given in pieces; `rows("$1", …)` stands, in a `FROM`, for the rows that are bound
+/// there as `store::Json(&rows)`, under the name `given`. `rows` is a slice or `Vec` of anything
+/// that serialises to objects with these fields. Column types: `uuid`, `text`, `bigint`, `double`,
+/// `boolean`, `instant` (an [`At`](crate::At)), `json`.
+///
+/// ```
+/// const SEAT: store::Sql = store::sql!(
+///     "INSERT INTO seats (id, row_name, taken_at) SELECT id, row_name, taken_at FROM ",
+///     rows("$1", id uuid, row_name text, taken_at instant),
+///     " WHERE true ON CONFLICT (id) DO UPDATE SET taken_at = excluded.taken_at",
+/// );
+/// ```
+///
+/// The `WHERE true` is for SQLite, whose parser takes an `ON` right after a `FROM` for a join's.
+/// `UPDATE seats SET taken_at = given.taken_at FROM rows(…) WHERE seats.id = given.id` works too.
+#[macro_export]
+macro_rules! sql {
+    ($($piece:tt)*) => {
+        $crate::Sql::new(
+            $crate::__sql!(sqlite [] $($piece)*),
+            $crate::__sql!(postgres [] $($piece)*),
+        )
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __sql {
+    ($dialect:ident [$($done:expr),*]) => { concat!($($done),*) };
+    ($dialect:ident [$($done:expr),*] , $($rest:tt)*) => {
+        $crate::__sql!($dialect [$($done),*] $($rest)*)
+    };
+    ($dialect:ident [$($done:expr),*] $text:literal $($rest:tt)*) => {
+        $crate::__sql!($dialect [$($done,)* $text] $($rest)*)
+    };
+    (sqlite [$($done:expr),*]
+        rows($parameter:literal, $first:ident $first_type:ident $(, $name:ident $type:ident)* $(,)?)
+        $($rest:tt)*) => {
+        $crate::__sql!(sqlite [
+            $($done,)*
+            "(SELECT ",
+            $crate::__column!(sqlite $first $first_type),
+            $(", ", $crate::__column!(sqlite $name $type),)*
+            " FROM json_each(", $parameter, ")) AS given"
+        ] $($rest)*)
+    };
+    (postgres [$($done:expr),*]
+        rows($parameter:literal, $first:ident $first_type:ident $(, $name:ident $type:ident)* $(,)?)
+        $($rest:tt)*) => {
+        $crate::__sql!(postgres [
+            $($done,)*
+            "(SELECT ",
+            $crate::__column!(postgres $first $first_type),
+            $(", ", $crate::__column!(postgres $name $type),)*
+            " FROM jsonb_to_recordset(", $parameter, ") AS raw (",
+            $crate::__column!(raw $first $first_type),
+            $(", ", $crate::__column!(raw $name $type),)*
+            ")) AS given"
+        ] $($rest)*)
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __column {
+    (sqlite $name:ident uuid) => {
+        concat!("unhex(value ->> '", stringify!($name), "', '-') AS ", stringify!($name))
+    };
+    (sqlite $name:ident json) => {
+        concat!("nullif(value -> '", stringify!($name), "', 'null') AS ", stringify!($name))
+    };
+    (sqlite $name:ident $type:ident) => {
+        concat!("value ->> '", stringify!($name), "' AS ", stringify!($name))
+    };
+    (postgres $name:ident instant) => {
+        concat!(
+            "timestamptz 'epoch' + ",
+            stringify!($name),
+            " * interval '1 microsecond' AS ",
+            stringify!($name)
+        )
+    };
+    (postgres $name:ident json) => {
+        concat!("nullif(", stringify!($name), ", 'null'::jsonb) AS ", stringify!($name))
+    };
+    (postgres $name:ident $type:ident) => {
+        stringify!($name)
+    };
+    (raw $name:ident uuid) => {
+        concat!(stringify!($name), " uuid")
+    };
+    (raw $name:ident text) => {
+        concat!(stringify!($name), " text")
+    };
+    (raw $name:ident bigint) => {
+        concat!(stringify!($name), " bigint")
+    };
+    (raw $name:ident double) => {
+        concat!(stringify!($name), " double precision")
+    };
+    (raw $name:ident boolean) => {
+        concat!(stringify!($name), " boolean")
+    };
+    (raw $name:ident instant) => {
+        concat!(stringify!($name), " bigint")
+    };
+    (raw $name:ident json) => {
+        concat!(stringify!($name), " jsonb")
+    };
+}

@@ -1,0 +1,95 @@
+//! Where a statement runs: a connection of a pool, or a transaction.
+
+use sqlx::{Postgres, Sqlite, Transaction, pool::MaybePoolConnection};
+
+use crate::StoreError;
+
+/// A connection that one statement runs on. The macros take it from a [`Database`](crate::Database)
+/// or a [`Tx`]; code that needs a dialect's own features takes it itself.
+pub enum Connection<'c> {
+    /// To a SQLite file.
+    Sqlite(MaybePoolConnection<'c, Sqlite>),
+    /// To a PostgreSQL server.
+    Postgres(MaybePoolConnection<'c, Postgres>),
+}
+
+/// A transaction that may write. Dropped without [`Tx::commit`], it is rolled back.
+///
+/// On PostgreSQL it sees the database as it was at its first statement (`REPEATABLE READ`), so that
+/// the order of transaction ids is the order of causes; what others changed meanwhile makes it fail
+/// with [`StoreError::Contended`]. On SQLite it is the only writer.
+pub struct Tx {
+    open: Open,
+    touched: bool,
+}
+
+enum Open {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Tx {
+    pub(crate) fn sqlite(open: Transaction<'static, Sqlite>) -> Self {
+        Self { open: Open::Sqlite(open), touched: false }
+    }
+
+    pub(crate) fn postgres(open: Transaction<'static, Postgres>) -> Self {
+        Self { open: Open::Postgres(open), touched: false }
+    }
+
+    /// The connection inside the transaction.
+    ///
+    /// # Errors
+    /// None; it has the signature of [`Database::connection`](crate::Database::connection), so that
+    /// the macros take either.
+    #[expect(clippy::unused_async, reason = "the macros call either this or a database's")]
+    pub async fn connection(&mut self) -> Result<Connection<'_>, sqlx::Error> {
+        self.touched = true;
+        Ok(match &mut self.open {
+            Open::Sqlite(open) => Connection::Sqlite(MaybePoolConnection::from(&mut **open)),
+            Open::Postgres(open) => Connection::Postgres(MaybePoolConnection::from(&mut **open)),
+        })
+    }
+
+    /// Makes it durable.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] when the connection broke while committing; otherwise nothing was
+    /// written.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self.open {
+            Open::Sqlite(open) => Ok(open.commit().await?),
+            Open::Postgres(mut open) => {
+                if self.touched {
+                    // Committing a transaction in which a statement failed rolls it back and says
+                    // nothing; any statement says so.
+                    sqlx::query("SELECT 1").execute(&mut *open).await?;
+                }
+                open.commit().await.map_err(|error| match StoreError::from(error) {
+                    StoreError::Unavailable(reason) => StoreError::Unknown(reason),
+                    other => other,
+                })
+            }
+        }
+    }
+
+    /// Takes it back.
+    ///
+    /// # Errors
+    /// When the connection broke; then the database takes it back by itself.
+    pub async fn rollback(self) -> Result<(), StoreError> {
+        match self.open {
+            Open::Sqlite(open) => Ok(open.rollback().await?),
+            Open::Postgres(open) => Ok(open.rollback().await?),
+        }
+    }
+
+    /// Whether any statement ran since it began or since [`Tx::forget_touch`].
+    pub(crate) fn is_touched(&self) -> bool {
+        self.touched
+    }
+
+    pub(crate) fn forget_touch(&mut self) {
+        self.touched = false;
+    }
+}
