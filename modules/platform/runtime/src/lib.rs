@@ -20,7 +20,7 @@ mod tasks;
 pub use async_trait::async_trait;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use config::{
-    AdminSettings, Config, DatabaseSettings, ENVIRONMENT_PREFIX, Entry, InternalSettings,
+    AdminSettings, Config, ENVIRONMENT_PREFIX, Entry, InternalSettings,
     LogFormat, LogSettings, Mode, NodeSettings, Peer, PeersSettings, ProcessAddresses,
     ProcessesSettings, PublicSettings, Secret, Section, SectionSpec, ServiceAuthSettings,
     ShutdownSettings, Sources, duration, optional_duration,
