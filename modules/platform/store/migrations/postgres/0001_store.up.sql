@@ -28,50 +28,54 @@ CREATE TABLE snapshots (
     PRIMARY KEY (category, stream)
 );
 
+-- When to wake an aggregate. Who arms one anew sets `due` and `attempts = 0` and leaves `claimed_by`
+-- alone: it names the runner (a row of `leases`) that is busy with it.
 CREATE TABLE timers (
-    category      text        NOT NULL,
-    stream        uuid        NOT NULL,
-    due           timestamptz NOT NULL,
-    attempts      bigint      NOT NULL DEFAULT 0,
-    claimed_until timestamptz,
+    category   text        NOT NULL,
+    stream     uuid        NOT NULL,
+    due        timestamptz NOT NULL,
+    attempts   bigint      NOT NULL DEFAULT 0,
+    claimed_by uuid,
     PRIMARY KEY (category, stream)
 );
 CREATE INDEX timers_by_due ON timers (category, due);
+CREATE INDEX timers_by_claim ON timers (claimed_by) WHERE claimed_by IS NOT NULL;
 
+-- How far each consumer has come in each publisher's feed.
 CREATE TABLE consumers (
     consumer  text   NOT NULL,
     publisher text   NOT NULL,
     txn       bigint NOT NULL,
     seq       bigint NOT NULL,
-    epoch     bigint NOT NULL,
     PRIMARY KEY (consumer, publisher)
 );
 
+-- Events that a consumer could not take: `retrying` until `due`, `dead` until somebody decides, and
+-- those that wait behind one of them because they have the same key (`waiting`).
 CREATE TABLE dead_letters (
-    id             uuid        NOT NULL PRIMARY KEY,
-    consumer       text        NOT NULL,
-    publisher      text        NOT NULL,
-    key            uuid        NOT NULL,
-    txn            bigint      NOT NULL,
-    seq            bigint      NOT NULL,
-    event_id       uuid        NOT NULL,
-    event          jsonb       NOT NULL,
-    is_parked      boolean     NOT NULL,
-    attempts       bigint      NOT NULL,
-    error          text        NOT NULL,
-    failed_at      timestamptz NOT NULL,
-    correlation_id text        NOT NULL,
-    causation_id   uuid,
-    traceparent    text        NOT NULL,
+    id        uuid        NOT NULL PRIMARY KEY,
+    consumer  text        NOT NULL,
+    publisher text        NOT NULL,
+    key       uuid        NOT NULL,
+    txn       bigint      NOT NULL,
+    seq       bigint      NOT NULL,
+    type      text        NOT NULL,
+    event     jsonb       NOT NULL,
+    state     text        NOT NULL,
+    attempts  bigint      NOT NULL,
+    error     text,
+    due       timestamptz NOT NULL,
+    parked_at timestamptz NOT NULL,
     UNIQUE (consumer, publisher, txn, seq)
 );
 CREATE INDEX dead_letters_by_key ON dead_letters (consumer, publisher, key, txn, seq);
 
+-- Who does what only one process may do. `beat` moves while the holder lives.
 CREATE TABLE leases (
-    name       text        NOT NULL PRIMARY KEY,
-    holder     uuid        NOT NULL,
-    epoch      bigint      NOT NULL,
-    expires_at timestamptz NOT NULL
+    name   text   NOT NULL PRIMARY KEY,
+    holder uuid,
+    epoch  bigint NOT NULL,
+    beat   bigint NOT NULL
 );
 
 CREATE TABLE idempotency_keys (
