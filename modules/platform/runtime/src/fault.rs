@@ -49,7 +49,7 @@ impl Fault {
 
 /// A contract error that a newer callee knows and this build does not. Contract errors hold one in
 /// their last, `#[serde(untagged)]` variant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(transparent)]
 pub struct Unrecognised(pub serde_json::Value);
 

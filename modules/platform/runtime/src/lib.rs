@@ -4,9 +4,11 @@
 //!
 //! Nothing here knows of tickets, of SQL, or of the public HTTP stack.
 
+mod calls;
 mod clock;
 mod config;
 mod context;
+mod contract;
 mod events;
 mod fault;
 mod faults;
@@ -18,6 +20,12 @@ mod readiness;
 mod tasks;
 
 pub use async_trait::async_trait;
+pub use axum::Router;
+pub use calls::{
+    AllowList, HttpClient, HttpMethod, InternalServer, InvalidEndpoint, KeyError, KeyPair, KeyPlaces,
+    LocalCalls, LocalMethod, Outbound, Refusal, ServiceTokens, TokenRefusal, describe_call_metrics,
+    web_client,
+};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use config::{
     AdminSettings, Config, ENVIRONMENT_PREFIX, Entry, InternalSettings,
@@ -26,6 +34,7 @@ pub use config::{
     ShutdownSettings, Sources, duration, optional_duration,
 };
 pub use context::{Context, DEFAULT_DEADLINE, TraceContext};
+pub use contract::{Contract, ContractDescription, ContractError, Message, Method, MethodDescription};
 pub use events::IntegrationEvents;
 pub use fault::{Fault, Unrecognised};
 pub use faults::{Faults, StartError};
@@ -35,5 +44,6 @@ pub use migrations::{Migration, Migrations};
 pub use principal::{Principal, Role};
 pub use random::{Random, SystemRandom};
 pub use readiness::{ModuleReadiness, ReadinessReport};
+pub use runtime_macros::service;
 pub use tasks::{Task, TaskFault, Tasks};
 pub use tokio_util::sync::CancellationToken;
