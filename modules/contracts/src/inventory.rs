@@ -1,0 +1,189 @@
+//! What inventory says to other services: holding places, and turning holds into sales.
+
+use runtime::{Context, ContractError, Fault, Timestamp, Unrecognised, service};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// Capacity and holds.
+#[service("inventory")]
+pub trait Inventory {
+    /// Holds all the places or none. The same hold asked for again is the first one: it keeps its
+    /// expiry, is renewed if it had expired and there is still room, and becomes the order's when
+    /// an order is named.
+    #[idempotent]
+    async fn hold(&self, cx: &Context, request: HoldPlaces) -> Result<Hold, InventoryError>;
+
+    /// A hold as it stands, expired or not.
+    #[idempotent]
+    async fn find_hold(&self, cx: &Context, request: FindHold) -> Result<Hold, InventoryError>;
+
+    /// Turns a hold into a sale. An expired hold is still confirmed while there is room for it.
+    #[idempotent]
+    async fn confirm(&self, cx: &Context, request: ConfirmHold) -> Result<Hold, InventoryError>;
+
+    /// Gives the places of a hold back, be it held or confirmed. A hold that nobody knows counts
+    /// as released.
+    #[idempotent]
+    async fn release(&self, cx: &Context, request: ReleaseHold)
+    -> Result<Released, InventoryError>;
+}
+
+/// A number of places of one ticket type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Places {
+    /// The ticket type.
+    pub ticket_type_id: Uuid,
+    /// How many, at least 1.
+    pub quantity: u32,
+}
+
+/// Asks for a hold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HoldPlaces {
+    /// The hold's id, chosen by the caller so that asking twice is harmless.
+    pub hold_id: Uuid,
+    /// The event.
+    pub event_id: Uuid,
+    /// The account for which places are held.
+    pub holder_id: Uuid,
+    /// The order that the hold is for, once there is one.
+    pub order_id: Option<Uuid>,
+    /// What is held; each ticket type once.
+    pub items: Vec<Places>,
+}
+
+/// Asks for a hold that exists.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FindHold {
+    /// The event.
+    pub event_id: Uuid,
+    /// The hold.
+    pub hold_id: Uuid,
+}
+
+/// Asks to turn a hold into a sale.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ConfirmHold {
+    /// The event.
+    pub event_id: Uuid,
+    /// The hold.
+    pub hold_id: Uuid,
+}
+
+/// Asks to give places back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ReleaseHold {
+    /// The event.
+    pub event_id: Uuid,
+    /// The hold.
+    pub hold_id: Uuid,
+}
+
+/// Places kept for somebody.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Hold {
+    /// The hold.
+    pub hold_id: Uuid,
+    /// The event.
+    pub event_id: Uuid,
+    /// The account for which places are held.
+    pub holder_id: Uuid,
+    /// The order that the hold is for, once there is one.
+    pub order_id: Option<Uuid>,
+    /// What is held.
+    pub items: Vec<Places>,
+    /// Where the hold stands.
+    pub state: HoldState,
+    /// When the places stop being kept, unless the hold is confirmed before.
+    pub expires_at: Timestamp,
+}
+
+/// Where a hold stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldState {
+    /// The places are kept until the expiry.
+    Held,
+    /// The expiry has passed and the places are free for others.
+    Expired,
+    /// The places are sold.
+    Confirmed,
+    /// The places were given back.
+    Released,
+}
+
+/// Places were given back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Released {
+    /// The hold.
+    pub hold_id: Uuid,
+}
+
+/// Why inventory did not do what was asked.
+#[derive(Debug, Clone, PartialEq, thiserror::Error, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum InventoryError {
+    /// Inventory does not know the event (yet).
+    #[error("inventory does not know the event {event_id}")]
+    EventUnknown {
+        /// The event.
+        event_id: Uuid,
+    },
+    /// The event is not on sale.
+    #[error("the event {event_id} is not on sale")]
+    NotOnSale {
+        /// The event.
+        event_id: Uuid,
+    },
+    /// The event has no such ticket type.
+    #[error("the event has no ticket type {ticket_type_id}")]
+    TicketTypeUnknown {
+        /// The ticket type.
+        ticket_type_id: Uuid,
+    },
+    /// There are not that many places left.
+    #[error("{requested} places of {ticket_type_id} were asked for and {left} are left")]
+    SoldOut {
+        /// The ticket type that has too few.
+        ticket_type_id: Uuid,
+        /// How many were asked for.
+        requested: u32,
+        /// How many there are.
+        left: u32,
+    },
+    /// The request names no places, none of a type, or one type twice.
+    #[error("the request is not valid: {reason}")]
+    Invalid {
+        /// What is wrong.
+        reason: String,
+    },
+    /// No hold has this id.
+    #[error("no hold has the id {hold_id}")]
+    HoldUnknown {
+        /// The hold.
+        hold_id: Uuid,
+    },
+    /// The hold exists with other places, for somebody else or for another order.
+    #[error("the hold {hold_id} was made for something else")]
+    HoldDiffers {
+        /// The hold.
+        hold_id: Uuid,
+    },
+    /// The places were given back and are not held any more.
+    #[error("the hold {hold_id} was released")]
+    HoldReleased {
+        /// The hold.
+        hold_id: Uuid,
+    },
+    /// The call itself failed.
+    #[error(transparent)]
+    #[serde(skip)]
+    Fault(#[from] Fault),
+    /// An error of a newer inventory.
+    #[error("{0}")]
+    #[serde(untagged)]
+    Unrecognised(Unrecognised),
+}
+impl ContractError for InventoryError {}

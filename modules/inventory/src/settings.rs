@@ -1,0 +1,29 @@
+//! The `[inventory]` table of the configuration.
+
+use runtime::Section;
+use serde::{Deserialize, Serialize};
+
+/// How inventory behaves.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct InventorySettings {
+    /// How long places are held for somebody who has not paid, in seconds. From 1 to 86,400.
+    pub hold_seconds: u32,
+}
+
+impl Default for InventorySettings {
+    fn default() -> Self {
+        Self { hold_seconds: 15 * 60 }
+    }
+}
+
+impl Section for InventorySettings {
+    const NAME: &'static str = "inventory";
+
+    fn check(&self) -> Vec<String> {
+        if (1..=86_400).contains(&self.hold_seconds) {
+            return Vec::new();
+        }
+        vec!["hold_seconds: must be from 1 to 86400 seconds".to_owned()]
+    }
+}

@@ -1,0 +1,61 @@
+//! Where a hold is found: holds live in the stock of their event, and whoever asks for one by its
+//! id does not know the event.
+
+use runtime::async_trait;
+use serde::Serialize;
+use sqlx::FromRow;
+use store::{Change, Database, Json, Sql, StoreError, Tx, View};
+use uuid::Uuid;
+
+use crate::domain::{Event, Stock};
+
+const EVENT_OF_HOLD: &str = "SELECT event_id FROM holds WHERE hold_id = $1";
+
+const INSERT_HOLDS: Sql = store::sql!(
+    "INSERT INTO holds (hold_id, event_id) SELECT hold_id, event_id FROM ",
+    rows("$1", hold_id uuid, event_id uuid),
+    " WHERE true ON CONFLICT (hold_id) DO NOTHING",
+);
+
+/// Every statement of this service, for the test that prepares them.
+#[cfg(test)]
+pub const STATEMENTS: &[(&str, Sql)] = store::statements![EVENT_OF_HOLD, INSERT_HOLDS];
+
+#[derive(Debug, FromRow)]
+struct EventOfHold {
+    event_id: Uuid,
+}
+
+#[derive(Debug, Serialize)]
+struct NewHold {
+    hold_id: Uuid,
+    event_id: Uuid,
+}
+
+/// Keeps the event of each hold.
+pub struct HoldIndex;
+
+#[async_trait]
+impl View<Stock> for HoldIndex {
+    async fn apply(&self, tx: &mut Tx, changes: &[Change<'_, Stock>]) -> Result<(), sqlx::Error> {
+        let new_holds: Vec<NewHold> = changes
+            .iter()
+            .flat_map(|change| change.events.iter().map(|recorded| (change.id, &recorded.event)))
+            .filter_map(|(event_id, event)| match event {
+                Event::PlacesHeld { hold_id, .. } => Some(NewHold { hold_id: *hold_id, event_id }),
+                _ => None,
+            })
+            .collect();
+        if new_holds.is_empty() {
+            return Ok(());
+        }
+        store::execute!(tx, INSERT_HOLDS, Json(&new_holds)).await?;
+        Ok(())
+    }
+}
+
+/// The event whose stock has the hold; `None` when nobody has it.
+pub async fn event_of_hold(database: &Database, hold_id: Uuid) -> Result<Option<Uuid>, StoreError> {
+    let row = store::fetch_optional!(database, EventOfHold, EVENT_OF_HOLD, hold_id).await?;
+    Ok(row.map(|row| row.event_id))
+}
