@@ -1,10 +1,10 @@
 //! Reads a contract, and says all that is wrong with it at once.
 
 use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
 use syn::{
     Attribute, Expr, ExprLit, FnArg, GenericArgument, Ident, Item, ItemTrait, Lit, LitStr, Meta,
     Pat, PathArguments, ReturnType, Signature, TraitItem, TraitItemFn, Type, Visibility,
-    spanned::Spanned,
 };
 
 /// A trait that fulfils what `#[service]` demands.
@@ -36,7 +36,7 @@ pub(crate) fn contract(arguments: TokenStream, item: TokenStream) -> syn::Result
     let parsed = match syn::parse2::<Item>(item) {
         Ok(Item::Trait(parsed)) => Some(parsed),
         Ok(other) => {
-            faults.add(other.span(), "`#[service]` goes on a trait");
+            faults.add(&other, "`#[service]` goes on a trait");
             None
         }
         Err(error) => {
@@ -66,8 +66,8 @@ fn service_name(arguments: TokenStream) -> syn::Result<LitStr> {
     if arguments.is_empty() {
         return Err(syn::Error::new(Span::call_site(), MISSING));
     }
-    let span = arguments.span();
-    let name: LitStr = syn::parse2(arguments).map_err(|_| syn::Error::new(span, MISSING))?;
+    let name: LitStr =
+        syn::parse2(arguments.clone()).map_err(|_| syn::Error::new_spanned(arguments, MISSING))?;
     let text = name.value();
     let begins_with_letter = text.starts_with(|first: char| first.is_ascii_lowercase());
     let rest_fits = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
@@ -82,28 +82,28 @@ fn service_name(arguments: TokenStream) -> syn::Result<LitStr> {
 
 fn check_trait(parsed: &ItemTrait, faults: &mut Faults) {
     if let Some(token) = &parsed.unsafety {
-        faults.add(token.span, "a contract is a safe trait");
+        faults.add(token, "a contract is a safe trait");
     }
     if let Some(token) = &parsed.auto_token {
-        faults.add(token.span, "a contract is not an auto trait");
+        faults.add(token, "a contract is not an auto trait");
     }
     if !parsed.generics.params.is_empty() {
         faults.add(
-            parsed.generics.span(),
+            &parsed.generics,
             "a contract has no parameters: the other side of the wire could not know them",
         );
     }
     if let Some(clause) = &parsed.generics.where_clause {
-        faults.add(clause.span(), "a contract has no `where` clause");
+        faults.add(clause, "a contract has no `where` clause");
     }
     if !parsed.supertraits.is_empty() {
         faults.add(
-            parsed.supertraits.span(),
+            &parsed.supertraits,
             "a contract has no supertraits; `Send + Sync + 'static` is added",
         );
     }
     if parsed.items.is_empty() {
-        faults.add(parsed.ident.span(), "a contract has at least one method");
+        faults.add(&parsed.ident, "a contract has at least one method");
     }
 }
 
@@ -111,7 +111,7 @@ fn method(item: TraitItem, faults: &mut Faults) -> Option<Method> {
     let item = match item {
         TraitItem::Fn(item) => item,
         other => {
-            faults.add(other.span(), "a contract has methods only");
+            faults.add(other, "a contract has methods only");
             return None;
         }
     };
@@ -142,10 +142,7 @@ fn docs(
             [] => "documentation".to_owned(),
             names => format!("documentation and `#[{}]`", names.join("]`, `#[")),
         };
-        faults.add(
-            other.span(),
-            &format!("unknown attribute: on {place}, only {understood} can stand"),
-        );
+        faults.add(other, &format!("unknown attribute: on {place}, only {understood} can stand"));
     }
     docs.into_iter().cloned().collect()
 }
@@ -154,10 +151,10 @@ fn idempotent(attributes: &[Attribute], faults: &mut Faults) -> bool {
     let mut marks = attributes.iter().filter(|attribute| attribute.path().is_ident("idempotent"));
     let Some(mark) = marks.next() else { return false };
     if !matches!(mark.meta, Meta::Path(_)) {
-        faults.add(mark.span(), "`#[idempotent]` takes no arguments");
+        faults.add(mark, "`#[idempotent]` takes no arguments");
     }
     if let Some(again) = marks.next() {
-        faults.add(again.span(), "`#[idempotent]` is here already");
+        faults.add(again, "`#[idempotent]` is here already");
     }
     true
 }
@@ -167,34 +164,34 @@ fn check_signature(item: &TraitItemFn, faults: &mut Faults) {
     let name = &signature.ident;
     if signature.asyncness.is_none() {
         faults.add(
-            signature.fn_token.span,
+            signature.fn_token,
             &format!("`{name}` must be async, since the callee may be in another process"),
         );
     }
     if let Some(token) = &signature.constness {
-        faults.add(token.span, "a contract's method is not const");
+        faults.add(token, "a contract's method is not const");
     }
     if let Some(token) = &signature.unsafety {
-        faults.add(token.span, "a contract's method is safe");
+        faults.add(token, "a contract's method is safe");
     }
     if let Some(abi) = &signature.abi {
-        faults.add(abi.span(), "a contract's method has no ABI");
+        faults.add(abi, "a contract's method has no ABI");
     }
     if let Some(variadic) = &signature.variadic {
-        faults.add(variadic.span(), &format!("a contract's method is {SIGNATURE}"));
+        faults.add(variadic, &format!("a contract's method is {SIGNATURE}"));
     }
     if !signature.generics.params.is_empty() {
         faults.add(
-            signature.generics.span(),
+            &signature.generics,
             &format!("`{name}` has parameters; the other side of the wire could not know them"),
         );
     }
     if let Some(clause) = &signature.generics.where_clause {
-        faults.add(clause.span(), "a contract's method has no `where` clause");
+        faults.add(clause, "a contract's method has no `where` clause");
     }
     if let Some(body) = &item.default {
         faults.add(
-            body.span(),
+            body,
             &format!("`{name}` has a body; a contract says what there is, not how it is done"),
         );
     }
@@ -211,10 +208,10 @@ fn arguments(signature: &Signature, faults: &mut Faults) -> Option<(Type, Type)>
                 && receiver.mutability.is_none()
                 && receiver.colon_token.is_none();
             if !is_plain {
-                faults.add(receiver.span(), &format!("`{name}` must take `&self`"));
+                faults.add(receiver, &format!("`{name}` must take `&self`"));
             }
         }
-        None => faults.add(
+        None => faults.add_at(
             signature.paren_token.span.open(),
             &format!("`{name}` must take `&self` first: a contract's method is {SIGNATURE}"),
         ),
@@ -229,39 +226,44 @@ fn arguments(signature: &Signature, faults: &mut Faults) -> Option<(Type, Type)>
         if !matches!(&*argument.pat, Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none())
             && !matches!(&*argument.pat, Pat::Wild(_))
         {
-            faults.add(argument.pat.span(), "an argument of a contract's method is a plain name");
+            faults.add(&argument.pat, "an argument of a contract's method is a plain name");
         }
     }
     let context = typed.first();
     if !context.is_some_and(|argument| is_context(&argument.ty)) {
-        let span = context.map_or(signature.paren_token.span.close(), |argument| argument.ty.span());
-        faults.add(
-            span,
-            &format!("`{name}` must take `cx: &Context` after `&self`: deadline, principal and trace travel in it"),
+        let message = format!(
+            "`{name}` must take `cx: &Context` after `&self`: deadline, principal and trace travel \
+             in it"
         );
+        match context {
+            Some(argument) => faults.add(&argument.ty, &message),
+            None => faults.add_at(signature.paren_token.span.close(), &message),
+        }
     }
     let surplus = typed.get(2);
     if let Some(surplus) = surplus {
         faults.add(
-            surplus.span(),
+            surplus,
             &format!("`{name}` must take one request; put what belongs together into one type"),
         );
     }
     let Some(request) = typed.get(1) else {
         // Without a context, the missing argument is the context.
         if context.is_none_or(|argument| is_context(&argument.ty)) {
-            faults.add(
+            faults.add_at(
                 signature.paren_token.span.close(),
-                &format!("`{name}` must take one request after the context, `()` if nothing is asked"),
+                &format!(
+                    "`{name}` must take one request after the context, `()` if nothing is asked"
+                ),
             );
         }
         return None;
     };
     if matches!(*request.ty, Type::Reference(_)) {
-        faults.add(request.ty.span(), &format!("`{name}` must take its request by value"));
+        faults.add(&request.ty, &format!("`{name}` must take its request by value"));
     }
     if matches!(*request.ty, Type::ImplTrait(_)) {
-        faults.add(request.ty.span(), &format!("`{name}` must name the type of its request"));
+        faults.add(&request.ty, &format!("`{name}` must name the type of its request"));
     }
     let context = context?;
     Some(((*context.ty).clone(), (*request.ty).clone()))
@@ -281,11 +283,11 @@ fn output(signature: &Signature, faults: &mut Faults) -> Option<(Type, Type, Typ
     let name = &signature.ident;
     let wrong = format!("`{name}` must return `Result<Reply, Error>`, with both types written out");
     let ReturnType::Type(_, output) = &signature.output else {
-        faults.add(signature.ident.span(), &wrong);
+        faults.add(&signature.ident, &wrong);
         return None;
     };
     let Some((reply, error)) = result_of(output) else {
-        faults.add(output.span(), &wrong);
+        faults.add(output, &wrong);
         return None;
     };
     Some(((**output).clone(), reply, error))
@@ -326,7 +328,13 @@ impl Method {
 struct Faults(Option<syn::Error>);
 
 impl Faults {
-    fn add(&mut self, span: Span, message: &str) {
+    /// A fault of all of `tokens`.
+    fn add(&mut self, tokens: impl ToTokens, message: &str) {
+        self.combine(syn::Error::new_spanned(tokens, message));
+    }
+
+    /// A fault of what is not there.
+    fn add_at(&mut self, span: Span, message: &str) {
         self.combine(syn::Error::new(span, message));
     }
 

@@ -1,0 +1,31 @@
+use runtime_macros::service;
+
+/// Charges and refunds.
+#[service("payments")]
+#[must_use]
+trait OnTheTrait {
+    async fn charge(&self, cx: &Context, request: Charge) -> Result<Receipt, PaymentError>;
+}
+
+#[service("payments")]
+trait OnTheMethod {
+    /// Charges.
+    #[cached]
+    #[idempotent]
+    async fn charge(&self, cx: &Context, request: Charge) -> Result<Receipt, PaymentError>;
+}
+
+#[service("payments")]
+trait IdempotentWithArguments {
+    #[idempotent(by = "order")]
+    async fn charge(&self, cx: &Context, request: Charge) -> Result<Receipt, PaymentError>;
+}
+
+#[service("payments")]
+trait IdempotentTwice {
+    #[idempotent]
+    #[idempotent]
+    async fn charge(&self, cx: &Context, request: Charge) -> Result<Receipt, PaymentError>;
+}
+
+fn main() {}
