@@ -17,10 +17,9 @@ pub use jiff::fmt::serde::unsigned_duration::friendly::compact::{
 
 pub use secret::Secret;
 pub use section::{Section, SectionSpec};
-pub(crate) use settings::default_keys_dir;
 pub use settings::{
-    AdminSettings, InternalSettings, LogFormat, LogSettings, Mode, NodeSettings,
-    Peer, PeersSettings, ProcessAddresses, ProcessesSettings, PublicSettings, ServiceAuthSettings,
+    AdminSettings, InternalSettings, LogFormat, LogSettings, Mode, NodeSettings, Peer,
+    PeersSettings, ProcessAddresses, ProcessesSettings, PublicSettings, ServiceAuthSettings,
     ShutdownSettings,
 };
 pub use sources::{ENVIRONMENT_PREFIX, Sources};
@@ -63,10 +62,7 @@ impl Config {
 
     /// A section's values. The defaults when the section was not among those that were loaded.
     pub fn section<S: Section>(&self) -> S {
-        self.0
-            .get(S::NAME)
-            .and_then(|section| section.given.deserialize().ok())
-            .unwrap_or_default()
+        self.0.get(S::NAME).and_then(|section| section.given.deserialize().ok()).unwrap_or_default()
     }
 
     /// `[node]`.
@@ -176,7 +172,5 @@ fn quoted(text: &str) -> String {
 
 /// A table with `value` at `path`.
 fn nest(path: &[String], value: Value) -> Value {
-    path.iter()
-        .rev()
-        .fold(value, |inner, key| Value::from(Dict::from([(key.clone(), inner)])))
+    path.iter().rev().fold(value, |inner, key| Value::from(Dict::from([(key.clone(), inner)])))
 }

@@ -4,6 +4,8 @@
 //!
 //! Nothing here knows of tickets, of SQL, or of the public HTTP stack.
 
+mod admin;
+mod boot;
 mod calls;
 mod clock;
 mod config;
@@ -13,14 +15,23 @@ mod events;
 mod fault;
 mod faults;
 mod ids;
+mod lifecycle;
+mod listener;
 mod migrations;
+mod module;
+mod network;
+mod peers;
 mod principal;
 mod random;
 mod readiness;
+mod registry;
+mod starting;
 mod tasks;
 
+pub use admin::MetricsRender;
 pub use async_trait::async_trait;
 pub use axum::Router;
+pub use boot::{Boot, PublicInputs};
 pub use calls::{
     AllowList, HttpClient, HttpMethod, InternalServer, InvalidEndpoint, KeyError, KeyPair, KeyPlaces,
     LocalCalls, LocalMethod, Outbound, Refusal, ServiceTokens, TokenRefusal, describe_call_metrics,
@@ -40,10 +51,14 @@ pub use fault::{Fault, Unrecognised};
 pub use faults::{Faults, StartError};
 pub use futures_util::future::BoxFuture;
 pub use ids::Ids;
+pub use lifecycle::{Launch, RunningNode};
 pub use migrations::{Migration, Migrations};
+pub use module::{GATEWAY, Module, Needed, Provided};
+pub use network::FEED;
 pub use principal::{Principal, Role};
 pub use random::{Random, SystemRandom};
 pub use readiness::{ModuleReadiness, ReadinessReport};
+pub use registry::{ALL_SERVICES, Plan, registry_faults};
 pub use runtime_macros::service;
 pub use tasks::{Task, TaskFault, Tasks};
 pub use tokio_util::sync::CancellationToken;

@@ -55,10 +55,15 @@ impl Tasks {
 
     /// Drops all where they wait, as if the process had been killed.
     pub(crate) async fn kill(&self) {
+        self.cut();
+        self.tracker.wait().await;
+    }
+
+    /// Begins to drop all where they wait, for those who cannot wait.
+    pub(crate) fn cut(&self) {
         self.kill.cancel();
         self.stop.cancel();
         self.tracker.close();
-        self.tracker.wait().await;
     }
 }
 

@@ -28,12 +28,8 @@ pub(super) fn load(
     sections: impl IntoIterator<Item = SectionSpec>,
     mut sources: Sources,
 ) -> Result<Config, Faults> {
-    let specs: BTreeMap<&'static str, SectionSpec> = settings::PLATFORM
-        .iter()
-        .copied()
-        .chain(sections)
-        .map(|spec| (spec.name, spec))
-        .collect();
+    let specs: BTreeMap<&'static str, SectionSpec> =
+        settings::PLATFORM.iter().copied().chain(sections).map(|spec| (spec.name, spec)).collect();
 
     add_process_addresses(&mut sources);
     let mut supplied = by_section(&sources);
@@ -85,10 +81,7 @@ fn add_process_addresses(sources: &mut Sources) {
 }
 
 /// The section as far as it can be read; faults are reported when it is loaded for good.
-fn best_effort<S: Section>(
-    supplied: &BTreeMap<String, Vec<Supplied>>,
-    spec: SectionSpec,
-) -> S {
+fn best_effort<S: Section>(supplied: &BTreeMap<String, Vec<Supplied>>, spec: SectionSpec) -> S {
     let keys = supplied.get(spec.name).map(Vec::as_slice).unwrap_or_default();
     let mut section = Value::from(Dict::new());
     for key in keys {

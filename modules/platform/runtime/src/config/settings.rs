@@ -1,11 +1,6 @@
 //! The sections of the platform itself.
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -184,7 +179,9 @@ impl Section for PeersSettings {
             named.into_iter().map(move |(kind, url)| (service, kind, url))
         });
         addresses
-            .filter_map(|(service, kind, url)| Some((service, kind, base_url_fault(url.as_ref()?)?)))
+            .filter_map(|(service, kind, url)| {
+                Some((service, kind, base_url_fault(url.as_ref()?)?))
+            })
             .map(|(service, kind, fault)| format!("{service}.{kind}: {fault}"))
             .collect()
     }
@@ -333,9 +330,4 @@ impl Default for LogSettings {
 
 impl Section for LogSettings {
     const NAME: &'static str = "log";
-}
-
-/// Where relative paths of generated things start.
-pub(crate) fn default_keys_dir(data_dir: &Path) -> PathBuf {
-    data_dir.join("keys").join("services")
 }

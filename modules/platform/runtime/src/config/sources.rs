@@ -82,7 +82,8 @@ impl Sources {
     pub fn set(mut self, source: impl Into<String>, key: &str, value: impl Into<String>) -> Self {
         let source = source.into();
         if key.split('.').any(str::is_empty) {
-            self.faults.push(format!("{source}: \"{key}\" is no key; write it like public.address"));
+            self.faults
+                .push(format!("{source}: \"{key}\" is no key; write it like public.address"));
             return self;
         }
         let mut path = key.rsplit('.');
@@ -107,7 +108,11 @@ impl Sources {
 
     /// The names of the sources whose values are text, whatever type the key has.
     pub(super) fn text_sources(&self) -> BTreeSet<&str> {
-        self.layers.iter().filter(|layer| layer.is_text).map(|layer| layer.source.as_str()).collect()
+        self.layers
+            .iter()
+            .filter(|layer| layer.is_text)
+            .map(|layer| layer.source.as_str())
+            .collect()
     }
 }
 

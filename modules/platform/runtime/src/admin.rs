@@ -1,0 +1,50 @@
+//! What the admin listener serves: probes and metrics. It is there before anything else and goes
+//! last.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+
+use crate::readiness::Readiness;
+
+/// Renders all metrics in the text format of Prometheus.
+pub type MetricsRender = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// `/livez`: the process runs; touches nothing else. `/startupz`: every module has started.
+/// `/readyz`: it should get traffic, with a reason for each module that says no. `/metrics`.
+pub(crate) fn router(readiness: Arc<Readiness>, metrics: Option<MetricsRender>) -> Router {
+    let probes = Router::new()
+        .route("/livez", get(async || "alive\n"))
+        .route("/startupz", get(startup))
+        .route("/readyz", get(ready))
+        .with_state(readiness);
+    let Some(render) = metrics else {
+        return probes;
+    };
+    probes.route(
+        "/metrics",
+        get(move || async move {
+            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], render())
+        }),
+    )
+}
+
+async fn startup(State(readiness): State<Arc<Readiness>>) -> Response {
+    if readiness.all_started() {
+        return "started\n".into_response();
+    }
+    let report = readiness.report().await;
+    (StatusCode::SERVICE_UNAVAILABLE, Json(report)).into_response()
+}
+
+async fn ready(State(readiness): State<Arc<Readiness>>) -> Response {
+    let report = readiness.report().await;
+    let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(report)).into_response()
+}

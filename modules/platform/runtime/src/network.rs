@@ -1,0 +1,100 @@
+//! What a process needs to talk to services elsewhere: its keys, who may call what, and where
+//! everybody is.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use reqwest::Url;
+
+use crate::{
+    AllowList, Clock, Config, Faults, HttpClient, InternalServer, KeyPlaces, Module, Outbound,
+    Peer, PeersSettings, Plan, Random, ServiceAuthSettings, ServiceTokens, Tasks,
+};
+
+/// The method that serves a publisher's events to its consumers.
+pub const FEED: &str = "feed";
+
+/// A process' ways to others and theirs to it.
+pub(crate) struct Network {
+    peers: BTreeMap<String, Peer>,
+    tokens: Arc<ServiceTokens>,
+    allowed: AllowList,
+    random: Arc<dyn Random>,
+    /// `None` when nothing is remote.
+    outbound: Option<Outbound>,
+}
+
+impl Network {
+    /// Reads the keys of the services in `plan`. With nothing remote it needs none.
+    pub(crate) fn open(
+        config: &Config,
+        modules: &[&'static Module],
+        plan: &Plan,
+        clock: &Arc<dyn Clock>,
+        random: &Arc<dyn Random>,
+    ) -> Result<Self, Faults> {
+        let peers = config.section::<PeersSettings>().0;
+        let allowed = allow_list(modules);
+        let random = Arc::clone(random);
+        if !plan.something_is_remote {
+            let tokens = Arc::new(ServiceTokens::without_keys(Arc::clone(clock)));
+            return Ok(Self { peers, tokens, allowed, random, outbound: None });
+        }
+        let services = plan.start_order.iter().map(|module| module.name);
+        let places = key_places(config);
+        let tokens = ServiceTokens::open(&places, services, Arc::clone(clock), random.as_ref())?;
+        let tokens = Arc::new(tokens);
+        let outbound = Outbound::new(Arc::clone(&tokens), Arc::clone(&random))
+            .map_err(|error| Faults::one(format!("cannot call other processes: {error}")))?;
+        Ok(Self { peers, tokens, allowed, random, outbound: Some(outbound) })
+    }
+
+    /// The base URL of the internal listener of `service`, when it is configured.
+    pub(crate) fn internal_url(&self, service: &str) -> Option<Url> {
+        Url::parse(self.peers.get(service)?.internal.as_ref()?).ok()
+    }
+
+    /// The calls of `caller` to `service`, when it is known where that is.
+    pub(crate) fn client(&self, caller: &'static str, service: &'static str) -> Option<HttpClient> {
+        let url = self.internal_url(service)?;
+        self.outbound.as_ref()?.client(caller, service, &[url]).ok()
+    }
+
+    /// Receives calls for a service whose remaining work goes to `tasks`.
+    pub(crate) fn server(&self, tasks: Tasks) -> InternalServer {
+        InternalServer::new(
+            Arc::clone(&self.tokens),
+            self.allowed.clone(),
+            tasks,
+            Arc::clone(&self.random),
+        )
+    }
+}
+
+/// A module may call the methods it requires and read the feeds it consumes.
+fn allow_list(modules: &[&'static Module]) -> AllowList {
+    let mut allowed = AllowList::new();
+    for module in modules {
+        for needed in module.requires {
+            for method in needed.methods {
+                allowed.allow(module.name, needed.service, method);
+            }
+        }
+        let publishes_to =
+            |other: &&&Module| module.consumes.iter().any(|event| other.publishes.contains(event));
+        for publisher in modules.iter().filter(publishes_to) {
+            allowed.allow(module.name, publisher.name, FEED);
+        }
+    }
+    allowed
+}
+
+fn key_places(config: &Config) -> KeyPlaces {
+    let settings: ServiceAuthSettings = config.section();
+    let generated = config.node().data_dir.join("keys").join("services");
+    KeyPlaces {
+        generate: settings.private_keys_dir.is_none(),
+        private_dir: settings.private_keys_dir.unwrap_or_else(|| generated.clone()),
+        public_dir: settings.public_keys_dir.unwrap_or(generated),
+        issuer: settings.issuer,
+    }
+}
