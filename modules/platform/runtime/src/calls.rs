@@ -31,6 +31,11 @@ struct Callee {
 }
 
 impl Callee {
+    fn not_required_by(self, caller: &str) -> String {
+        let Self { service, method } = self;
+        format!("{caller} may not call {service}.{method}; list it under what {caller} requires")
+    }
+
     fn not_sent(self, reason: impl Into<String>) -> Fault {
         let Self { service, method } = self;
         Fault::NotSent { service, method, reason: reason.into() }

@@ -20,6 +20,7 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Waits until [`Clock::now`] is `at` or later. At once when it is already. A clock that jumps
     /// forward wakes the sleeper within a second; one that jumps back lets it sleep longer.
+    #[expect(clippy::disallowed_methods, reason = "the one home of sleep")]
     async fn sleep_until(&self, at: Timestamp) {
         loop {
             let left = at.duration_since(self.now());

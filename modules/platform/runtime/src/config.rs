@@ -2,6 +2,7 @@
 //!
 //! Precedence, weakest first: the defaults of each [`Section`], file, profile, environment, flags.
 
+mod durations;
 mod load;
 mod secret;
 mod section;
@@ -11,10 +12,8 @@ mod sources;
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use figment::value::{Dict, Value};
-pub use jiff::fmt::serde::unsigned_duration::friendly::compact::{
-    optional as optional_duration, required as duration,
-};
 
+pub use durations::{duration, optional_duration};
 pub use secret::Secret;
 pub use section::{Section, SectionSpec};
 pub use settings::{
@@ -150,6 +149,7 @@ fn toml(value: &Value) -> Option<String> {
         Value::Num(_, number) => number
             .to_i128()
             .map(|whole| whole.to_string())
+            .or_else(|| number.to_u128().map(|whole| whole.to_string()))
             .or_else(|| number.to_f64().map(|fraction| fraction.to_string())),
         Value::Array(_, items) => {
             let items: Vec<String> = items.iter().filter_map(toml).collect();

@@ -103,7 +103,7 @@ fn prefix_faults(modules: &[&'static Module]) -> Vec<String> {
             format!("{module} owns \"{prefix}\", which is no path prefix; write it like /v1/orders")
         });
     let clashes = owned.iter().enumerate().flat_map(|(index, first)| {
-        owned[index + 1..].iter().filter_map(|second| prefix_clash(*first, *second))
+        owned.iter().skip(index + 1).filter_map(|second| prefix_clash(*first, *second))
     });
     badly_written.chain(clashes).collect()
 }
@@ -231,7 +231,7 @@ impl Walk<'_> {
             return;
         }
         if let Some(start) = self.path.iter().position(|name| *name == module.name) {
-            let cycle = self.path[start..].iter().copied().chain([module.name]).collect();
+            let cycle = self.path.iter().skip(start).copied().chain([module.name]).collect();
             self.cycles.push(cycle);
             return;
         }

@@ -12,7 +12,7 @@ use tokio::{
     runtime::Handle,
     time::{Instant, Sleep},
 };
-use tracing::{Span, instrument::Instrumented, instrument::Instrument};
+use tracing::{Instrument, Span, instrument::Instrumented};
 
 use super::Callee;
 use crate::{Fault, Tasks, tasks::panic_message};
@@ -71,8 +71,7 @@ impl<F: Future<Output: Send + 'static> + Send + 'static> Future for Guarded<F> {
             }));
         }
         let deadline = this.deadline;
-        let alarm =
-            this.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        let alarm = this.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         if alarm.as_mut().poll(waker).is_pending() {
             return Poll::Pending;
         }

@@ -1,7 +1,7 @@
 //! Calls to another process: a stack of `tower` services over one `reqwest` client.
 //!
-//! From the outside in: metrics, deadline, retry, [here: retry budget, circuit breaker,
-//! concurrency limit, balance over endpoints], sign, send.
+//! From the outside in: metrics, deadline, retry, sign, send. A retry budget belongs to the retry;
+//! circuit breaker, concurrency limit and balance over endpoints belong between retry and sign.
 
 use std::{
     sync::{
@@ -149,10 +149,8 @@ impl HttpClient {
     pub fn method(&self, method: &'static Method) -> HttpMethod {
         let urls = self.endpoints.iter().filter_map(|endpoint| {
             let mut url = endpoint.clone();
-            url.path_segments_mut()
-                .ok()?
-                .pop_if_empty()
-                .extend(["internal", self.callee, method.name]);
+            let path = ["internal", self.callee, method.name];
+            url.path_segments_mut().ok()?.pop_if_empty().extend(path);
             Some(url)
         });
         HttpMethod {
@@ -230,12 +228,8 @@ impl HttpMethod {
             callee.failed(format!("its reply is not what the contract says: {error}"))
         };
         match self.stack.clone().oneshot(outgoing).await? {
-            Incoming::Reply(json) => {
-                serde_json::from_slice(&json).map(Ok).map_err(undecodable)
-            }
-            Incoming::Error(json) => {
-                serde_json::from_slice(&json).map(Err).map_err(undecodable)
-            }
+            Incoming::Reply(json) => serde_json::from_slice(&json).map(Ok).map_err(undecodable),
+            Incoming::Error(json) => serde_json::from_slice(&json).map(Err).map_err(undecodable),
         }
     }
 }
@@ -378,9 +372,7 @@ where
     fn call(&mut self, call: Outgoing) -> Self::Future {
         match self.signer.bearer() {
             Ok(bearer) => Box::pin(self.inner.call(SignedCall { call, bearer })),
-            Err(reason) => {
-                Box::pin(std::future::ready(Err(call.route.callee.not_sent(reason))))
-            }
+            Err(reason) => Box::pin(std::future::ready(Err(call.route.callee.not_sent(reason)))),
         }
     }
 }
@@ -475,8 +467,8 @@ fn refusal(status: StatusCode, body: &[u8]) -> String {
 
 /// The error and its causes on one line, without the address, which the peer's name stands for.
 fn describe(error: &reqwest::Error) -> String {
-    let mut line = if error.is_connect() { "no connection" } else { "the connection was lost" }
-        .to_owned();
+    let mut line =
+        if error.is_connect() { "no connection" } else { "the connection was lost" }.to_owned();
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
         line = format!("{line}: {inner}");

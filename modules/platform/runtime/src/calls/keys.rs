@@ -34,7 +34,8 @@ impl KeyPair {
 
     /// The pair of a private key in PEM: `PKCS#8`, version 1 or 2.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
-        let der = decode_pem(pem, PRIVATE_LABEL).ok_or(KeyError::NotPem { label: PRIVATE_LABEL })?;
+        let der =
+            decode_pem(pem, PRIVATE_LABEL).ok_or(KeyError::NotPem { label: PRIVATE_LABEL })?;
         Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map(Self).map_err(|_| KeyError::NotEd25519)
     }
 
@@ -121,7 +122,9 @@ pub enum KeyError {
         label: &'static str,
     },
     /// A key of another kind.
-    #[error("the key is not an Ed25519 key in PKCS#8; `openssl genpkey -algorithm ed25519` makes one")]
+    #[error(
+        "the key is not an Ed25519 key in PKCS#8; `openssl genpkey -algorithm ed25519` makes one"
+    )]
     NotEd25519,
     /// The key's form could not be converted.
     #[error("the key cannot be encoded")]

@@ -15,18 +15,35 @@ use crate::{Context, ContractError, Fault, Method, Tasks};
 #[derive(Debug, Clone)]
 pub struct LocalCalls {
     tasks: Tasks,
+    caller: Option<Caller>,
+}
+
+/// Who calls, and which methods it may call.
+#[derive(Debug, Clone, Copy)]
+struct Caller {
+    name: &'static str,
+    methods: &'static [&'static str],
 }
 
 impl LocalCalls {
     /// Calls whose remainder, when the caller leaves, is finished by `tasks`.
     pub fn new(tasks: Tasks) -> Self {
-        Self { tasks }
+        Self { tasks, caller: None }
+    }
+
+    /// Calls of the service `caller`, which may call `methods` and nothing else: what another
+    /// process would refuse to it, this one does too.
+    #[must_use]
+    pub fn of(self, caller: &'static str, methods: &'static [&'static str]) -> Self {
+        Self { caller: Some(Caller { name: caller, methods }), ..self }
     }
 
     /// One method of a contract, with its metrics.
     pub fn method(&self, service: &'static str, method: &'static Method) -> LocalMethod {
+        let refused_to = self.caller.filter(|caller| !caller.methods.contains(&method.name));
         LocalMethod {
             callee: Callee { service, method: method.name },
+            refused_to: refused_to.map(|caller| caller.name),
             tasks: self.tasks.clone(),
             meter: Arc::new(Meter::new(service, method.name, Transport::Local)),
         }
@@ -37,12 +54,13 @@ impl LocalCalls {
 #[derive(Debug, Clone)]
 pub struct LocalMethod {
     callee: Callee,
+    refused_to: Option<&'static str>,
     tasks: Tasks,
     meter: Arc<Meter>,
 }
 
 impl LocalMethod {
-    /// Runs `work`, unless the deadline of `cx` has passed already. When it passes meanwhile the
+    /// Runs `work`, unless the caller may not call this or the deadline of `cx` has passed already. When it passes meanwhile the
     /// caller gets a [`Fault::Unknown`]; the work itself goes on, as it does when the caller goes
     /// away. A panic becomes a [`Fault::Failed`].
     pub async fn call<Reply, E, Work>(&self, cx: &Context, work: Work) -> Result<Reply, E>
@@ -69,6 +87,9 @@ impl LocalMethod {
         Work: Future<Output = Result<Reply, E>> + Send + 'static,
     {
         let callee = self.callee;
+        if let Some(caller) = self.refused_to {
+            return Err(callee.not_sent(callee.not_required_by(caller)));
+        }
         if cx.deadline() <= began {
             return Err(callee.not_sent("the deadline has passed"));
         }

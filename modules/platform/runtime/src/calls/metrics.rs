@@ -79,9 +79,7 @@ impl Meter {
 
     /// Calls that another process makes and that are executed here.
     pub(super) fn served(service: &'static str, method: &'static str) -> Self {
-        let calls = |outcome: &'static str| {
-            counter!(SERVED, "service" => service, "method" => method, "outcome" => outcome)
-        };
+        let calls = |outcome: &'static str| counter!(SERVED, "service" => service, "method" => method, "outcome" => outcome);
         Self::of(calls, histogram!(SERVED_SECONDS, "service" => service, "method" => method))
     }
 

@@ -117,12 +117,10 @@ impl InternalServer {
             .and_then(|value| value.strip_prefix("Bearer "))
             .ok_or_else(|| refused(TokenRefusal::Missing))?;
         let caller = self.0.tokens.verify(token, service).await.map_err(refused)?;
-        if !self.0.allowed.permits(&caller, Callee { service, method }) {
+        let callee = Callee { service, method };
+        if !self.0.allowed.permits(&caller, callee) {
             tracing::warn!(service, method, %caller, "a call was refused: it is not required");
-            let reason = format!(
-                "{caller} may not call {service}.{method}; list it under what {caller} requires"
-            );
-            return Err(Refusal::new(StatusCode::FORBIDDEN, reason));
+            return Err(Refusal::new(StatusCode::FORBIDDEN, callee.not_required_by(&caller)));
         }
         Ok(caller)
     }

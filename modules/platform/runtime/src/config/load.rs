@@ -37,7 +37,7 @@ pub(super) fn load(
     let mut loaded = BTreeMap::new();
     for (name, spec) in &specs {
         let keys = supplied.remove(*name).unwrap_or_default();
-        match load_section(spec, keys) {
+        match load_section(spec, &keys) {
             Ok(section) => {
                 loaded.insert(*name, section);
             }
@@ -138,12 +138,12 @@ fn unknown_sections(
         .collect()
 }
 
-fn load_section(spec: &SectionSpec, keys: Vec<Supplied>) -> Result<Loaded, Vec<String>> {
+fn load_section(spec: &SectionSpec, keys: &[Supplied]) -> Result<Loaded, Vec<String>> {
     let mut faults = Vec::new();
     let mut faults_of_values = Vec::new();
     let mut given = Value::from(Dict::new());
     let mut sources = BTreeMap::new();
-    for key in &keys {
+    for key in keys {
         let (path, value, source) = match typed(spec, key) {
             Ok(value) => (key.path.clone(), value, key.source.clone()),
             Err(error) => match secret_from_file(spec, key) {
@@ -186,7 +186,7 @@ fn load_section(spec: &SectionSpec, keys: Vec<Supplied>) -> Result<Loaded, Vec<S
 }
 
 /// The value as the section's type wants it, found by trying the key alone over the defaults.
-fn typed(spec: &SectionSpec, key: &Supplied) -> Result<Value, Error> {
+fn typed(spec: &SectionSpec, key: &Supplied) -> Result<Value, Box<Error>> {
     let alone = |value: &Value| (spec.read)(&nest(&key.path, value.clone())).map(|_| ());
     let first = match alone(&key.value) {
         Ok(()) => return Ok(key.value.clone()),
@@ -284,6 +284,9 @@ fn error_text(section: &str, kind: &Kind) -> String {
         Kind::InvalidType(actual, expected) | Kind::InvalidValue(actual, expected) => {
             format!("is {}, but must be {}", found(actual), wanted(expected))
         }
+        Kind::Message(message) if message == "invalid socket address syntax" => {
+            "must be an address with a port, such as 127.0.0.1:8080".to_owned()
+        }
         Kind::MissingField(field) => format!("{field} is missing"),
         other => other.to_string(),
     }
@@ -310,6 +313,7 @@ fn wanted(expected: &str) -> &str {
         "a boolean" => "true or false",
         "a string" | "string" => "text",
         "a sequence" => "a list",
+        other if other.starts_with("struct ") || other == "a map" => "a table",
         other => other,
     }
 }

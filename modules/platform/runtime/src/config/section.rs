@@ -22,7 +22,7 @@ pub trait Section: Serialize + DeserializeOwned + Default + Send + Sync + 'stati
 pub struct SectionSpec {
     /// The table's name.
     pub name: &'static str,
-    pub(super) read: fn(&Value) -> Result<Read, Error>,
+    pub(super) read: fn(&Value) -> Result<Read, Box<Error>>,
 }
 
 /// A section that was read.
@@ -40,7 +40,8 @@ impl SectionSpec {
     }
 }
 
-fn read<S: Section>(value: &Value) -> Result<Read, Error> {
+fn read<S: Section>(value: &Value) -> Result<Read, Box<Error>> {
     let section: S = value.deserialize()?;
-    Ok(Read { shown: Value::serialize(&section)?, faults: section.check() })
+    let shown = Value::serialize(&section)?;
+    Ok(Read { shown, faults: section.check() })
 }

@@ -55,7 +55,7 @@ impl Sources {
             Err(error) => {
                 let start = error.span().map_or(0, |span| span.start);
                 let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
-                let what = error.message();
+                let what = error.message().replace('\n', "; ");
                 self.faults.push(format!("{source}, line {line}: is not valid TOML: {what}"));
             }
         }
@@ -65,13 +65,11 @@ impl Sources {
     /// Adds those of `variables` that begin with [`ENVIRONMENT_PREFIX`].
     #[must_use]
     pub fn environment(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        let mut ours: Vec<(String, String)> = variables
-            .into_iter()
-            .filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX))
-            .collect();
-        ours.sort();
-        for (name, value) in ours {
-            let key = name[ENVIRONMENT_PREFIX.len()..].to_ascii_lowercase().replace("__", ".");
+        let mut variables: Vec<(String, String)> = variables.into_iter().collect();
+        variables.sort();
+        for (name, value) in variables {
+            let Some(path) = name.strip_prefix(ENVIRONMENT_PREFIX) else { continue };
+            let key = path.to_ascii_lowercase().replace("__", ".");
             self = self.set(format!("environment variable {name}"), &key, value);
         }
         self
