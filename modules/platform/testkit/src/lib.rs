@@ -1,15 +1,26 @@
-//! What tests stand on: a private PostgreSQL, clocks and randomness that tests decide over, and
-//! waiting for a condition instead of for a time.
+//! What tests stand on: sandboxes of one node or many, an HTTP client that reads well in tests, a
+//! private PostgreSQL, clocks and randomness that tests decide over, and waiting for a condition
+//! instead of for a time.
 //!
 //! For tests only: what goes wrong here panics, with a message for whoever reads the test's output.
 
-#![expect(clippy::panic, reason = "a test that cannot go on says why and fails")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on says why and fails"
+)]
 
+mod client;
 mod clock;
 mod eventually;
+mod ports;
 pub mod postgres;
 mod random;
+mod sandbox;
 
+pub use client::{Client, Reply, Request};
 pub use clock::TestClock;
 pub use eventually::{Probe, eventually, within};
+pub use ports::Port;
 pub use random::SeededRandom;
+pub use sandbox::{Builder, Composition, Node, Sandbox, Shape, Storage};

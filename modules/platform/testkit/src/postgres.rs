@@ -41,7 +41,7 @@ const SUPERVISE: &str = r#"
 "$1/initdb" --pgdata "$2/data" --username boxoffice --pwfile "$2/password" --auth password \
     --encoding UTF8 --locale C --no-sync >"$2/log" 2>&1 &&
 "$1/pg_ctl" start --wait --silent --pgdata "$2/data" --log "$2/log" \
-    --options "-p $3 -k '$2' -c listen_addresses=127.0.0.1 -c max_connections=400" ||
+    --options "-p $3 -k '$2' -c listen_addresses=127.0.0.1 -c max_connections=800" ||
 { cat "$2/log"; rm -rf "$2"; exit 1; }
 echo started
 cat >/dev/null

@@ -1,0 +1,253 @@
+//! Real nodes for one test: a monolith, a split, or any grouping, on either database. In the test's
+//! own process they are quick and share a clock that the test moves; as processes of their own they
+//! can be killed for good.
+
+mod node;
+mod plan;
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use aws_lc_rs::signature::Ed25519KeyPair;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use futures_util::future::join_all;
+use runtime::{Config, Launch, Module, SectionSpec};
+use tempfile::TempDir;
+
+use crate::{Client, TestClock, postgres};
+
+pub use node::Node;
+use node::Origin;
+use plan::Plan;
+
+/// How long nodes may take to become ready. Long, for machines that do much else.
+const START_PATIENCE: Duration = Duration::from_secs(90);
+
+/// To PostgreSQL, of each service: nine services and many tests share one server.
+const CONNECTIONS: &str = "4";
+
+/// How a process is put together. A test starts what `main` starts.
+#[derive(Clone, Copy)]
+pub struct Composition {
+    /// Every service.
+    pub modules: &'static [&'static Module],
+    /// Tables of the configuration beside those of the runtime and of the modules.
+    pub sections: &'static [SectionSpec],
+    /// Puts everything around the modules that a process has around them.
+    pub launch: fn(Config) -> Launch,
+}
+
+/// Which database the services keep their state in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storage {
+    /// A file for each service.
+    Sqlite,
+    /// A schema for each service, in a database of the sandbox's own on the private server.
+    Postgres,
+}
+
+/// Which services share a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shape {
+    /// All on one.
+    Monolith,
+    /// One each, the gateway too.
+    Split,
+    /// As listed; every service is in exactly one group.
+    Groups(Vec<Vec<&'static str>>),
+}
+
+/// A sandbox that is being described.
+#[must_use = "a sandbox starts with `start`"]
+pub struct Builder {
+    composition: Composition,
+    storage: Storage,
+    shape: Shape,
+    clock: TestClock,
+    binary: Option<PathBuf>,
+    settings: Vec<(String, String)>,
+    key_directories: Vec<String>,
+}
+
+impl Builder {
+    /// On this database; SQLite when nothing is said.
+    pub fn database(mut self, storage: Storage) -> Self {
+        self.storage = storage;
+        self
+    }
+
+    /// In this shape; a monolith when nothing is said.
+    pub fn shape(mut self, shape: Shape) -> Self {
+        self.shape = shape;
+        self
+    }
+
+    /// With this clock; one that runs from now when nothing is said.
+    pub fn clock(mut self, clock: TestClock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// With a key of the configuration, such as `orders.payment_time`, on every node.
+    pub fn setting(mut self, key: &str, value: impl Into<String>) -> Self {
+        self.settings.push((key.to_owned(), value.into()));
+        self
+    }
+
+    /// With a directory that holds a new Ed25519 key, under this key of the configuration, such as
+    /// `identity.signing_keys_dir`.
+    pub fn signing_key(mut self, key: &str) -> Self {
+        self.key_directories.push(key.to_owned());
+        self
+    }
+
+    /// As processes of their own, started from `binary` (`env!("CARGO_BIN_EXE_boxoffice")`). They
+    /// go by the machine's clock.
+    pub fn processes(mut self, binary: impl Into<PathBuf>) -> Self {
+        self.binary = Some(binary.into());
+        self
+    }
+
+    /// Starts all nodes and waits until all are ready.
+    ///
+    /// # Panics
+    /// When a node cannot start or does not become ready; the message says which and why.
+    pub async fn start(mut self) -> Sandbox {
+        write_logs_if_asked();
+        let home = tempfile::Builder::new()
+            .prefix("boxoffice-sandbox-")
+            .tempdir()
+            .unwrap_or_else(|error| panic!("cannot make a temporary directory: {error}"));
+        for key in std::mem::take(&mut self.key_directories) {
+            let directory = home.path().join("keys").join(key.replace('.', "-"));
+            write_signing_key(&directory);
+            self.settings.push((key, directory.display().to_string()));
+        }
+        if self.storage == Storage::Postgres {
+            let database = postgres::fresh_database().await;
+            self = self
+                .setting("database.url", database.as_str())
+                .setting("database.postgres_connections", CONNECTIONS);
+        }
+        let plan = Plan::new(self.composition.modules, &self.shape);
+        let nodes: Vec<Node> = plan
+            .into_sites(home.path(), &self.settings)
+            .into_iter()
+            .map(|site| {
+                let origin = match &self.binary {
+                    Some(binary) => Origin::Binary(binary.clone()),
+                    None => Origin::Composition(self.composition, self.clock.clone()),
+                };
+                Node::new(site, origin)
+            })
+            .collect();
+        let sandbox = Sandbox { nodes, clock: self.clock, home };
+        join_all(sandbox.nodes.iter().map(Node::launch)).await;
+        sandbox.ready().await;
+        sandbox
+    }
+}
+
+/// Nodes that run until this is dropped.
+pub struct Sandbox {
+    nodes: Vec<Node>,
+    clock: TestClock,
+    home: TempDir,
+}
+
+impl Sandbox {
+    /// Describes a sandbox; [`Builder::start`] starts it.
+    pub fn builder(composition: Composition) -> Builder {
+        Builder {
+            composition,
+            storage: Storage::Sqlite,
+            shape: Shape::Monolith,
+            clock: TestClock::running(),
+            binary: None,
+            settings: Vec::new(),
+            key_directories: Vec::new(),
+        }
+    }
+
+    /// Waits until every node is ready.
+    ///
+    /// # Panics
+    /// When one is not in time; the message says which and why.
+    pub async fn ready(&self) {
+        join_all(self.nodes.iter().map(Node::ready)).await;
+    }
+
+    /// Where clients begin: the node that hosts the gateway, or the first one.
+    pub fn public_url(&self) -> String {
+        let gateway = self.nodes.iter().find(|node| node.hosts(runtime::GATEWAY));
+        let entrance = gateway.or_else(|| self.nodes.first());
+        entrance.map(Node::public_url).unwrap_or_default()
+    }
+
+    /// A client that speaks to [`Sandbox::public_url`] as nobody.
+    pub fn client(&self) -> Client {
+        Client::new(self.public_url())
+    }
+
+    /// The clock that nodes in the test's process go by.
+    pub fn clock(&self) -> &TestClock {
+        &self.clock
+    }
+
+    /// The node that hosts `service`.
+    ///
+    /// # Panics
+    /// When none does.
+    #[track_caller]
+    pub fn node(&self, service: &str) -> &Node {
+        let Some(node) = self.nodes.iter().find(|node| node.hosts(service)) else {
+            panic!("no node of this sandbox hosts {service}");
+        };
+        node
+    }
+
+    /// All nodes.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The data directory, which all nodes share.
+    pub fn data_dir(&self) -> PathBuf {
+        self.home.path().join("data")
+    }
+
+    /// Stops all nodes politely, one after the other.
+    pub async fn stop(self) {
+        for node in self.nodes.iter().rev() {
+            node.stop().await;
+        }
+    }
+}
+
+/// `BOXOFFICE_TEST_LOG=info,store=debug` shows what nodes in the test's process log.
+#[expect(clippy::disallowed_methods, reason = "a test process has no other configuration")]
+fn write_logs_if_asked() {
+    if let Ok(filter) = std::env::var("BOXOFFICE_TEST_LOG") {
+        let _every_test_of_the_process_tries =
+            telemetry::init_logs(&filter, telemetry::Format::Text);
+    }
+}
+
+/// A new Ed25519 key as `PKCS#8` version 1, in a file `test.pem`.
+fn write_signing_key(directory: &Path) {
+    let written = Ed25519KeyPair::generate()
+        .and_then(|pair| pair.to_pkcs8v1())
+        .map_err(io::Error::other)
+        .and_then(|document| {
+            let base64 = BASE64_STANDARD.encode(document.as_ref());
+            let pem = format!("-----BEGIN PRIVATE KEY-----\n{base64}\n-----END PRIVATE KEY-----\n");
+            std::fs::create_dir_all(directory)?;
+            std::fs::write(directory.join("test.pem"), pem)
+        });
+    if let Err(error) = written {
+        panic!("cannot write a signing key to {}: {error}", directory.display());
+    }
+}

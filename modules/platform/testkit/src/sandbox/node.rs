@@ -1,0 +1,252 @@
+//! One node of a sandbox: started, stopped, killed and started again in the same place.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    future::ready,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::Arc,
+};
+
+use runtime::{Config, RunningNode, Sources};
+use tokio::sync::Mutex;
+
+use super::{Composition, START_PATIENCE, plan::Site};
+use crate::{Client, TestClock, eventually, within};
+
+/// Runs a command until it ends or standard input does; then it is killed. Says the command's
+/// process id first, and ends as the command does. `$1`: where the command's output goes.
+const SUPERVISE: &str = r#"
+log=$1; shift
+exec 3<&0
+"$@" >>"$log" 2>&1 </dev/null 3<&- &
+command=$!
+echo $command
+{ cat >/dev/null; kill -KILL $command; } <&3 >/dev/null 2>&1 &
+watch=$!
+wait $command
+status=$?
+kill $watch
+exit $status
+"#;
+
+/// How much of a process's log a failure shows.
+const SHOWN_LINES: usize = 40;
+
+/// One node. It keeps its ports, its configuration and its data over restarts.
+pub struct Node {
+    site: Site,
+    origin: Origin,
+    running: Mutex<Option<Running>>,
+}
+
+/// What a node is started from.
+pub(super) enum Origin {
+    /// Code of the test's own process.
+    Composition(Composition, TestClock),
+    /// A program.
+    Binary(PathBuf),
+}
+
+enum Running {
+    Here(Box<RunningNode>),
+    Apart(Process),
+}
+
+impl Node {
+    pub(super) fn new(site: Site, origin: Origin) -> Self {
+        Self { site, origin, running: Mutex::default() }
+    }
+
+    /// Its services joined by `+`, or `monolith`.
+    pub fn name(&self) -> &str {
+        &self.site.name
+    }
+
+    /// Whether it hosts `service`.
+    pub fn hosts(&self, service: &str) -> bool {
+        self.site.services.contains(&service)
+    }
+
+    /// Where clients reach it.
+    pub fn public_url(&self) -> String {
+        self.site.ports.public.url()
+    }
+
+    /// Where other nodes reach it.
+    pub fn internal_url(&self) -> String {
+        self.site.ports.internal.url()
+    }
+
+    /// Where probes and collectors reach it.
+    pub fn admin_url(&self) -> String {
+        self.site.ports.admin.url()
+    }
+
+    /// Starts it again after a stop or a crash, and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it cannot start or does not become ready; the message says why.
+    pub async fn restart(&self) {
+        self.launch().await;
+        self.ready().await;
+    }
+
+    /// Waits until it is ready.
+    ///
+    /// # Panics
+    /// When it is not in time; the message says why.
+    pub async fn ready(&self) {
+        let what = format!("{} to be ready", self.name());
+        within(START_PATIENCE, what, || self.readiness()).await;
+    }
+
+    /// Stops it politely. Nothing happens when it does not run.
+    ///
+    /// # Panics
+    /// When it is a process that does not stop, or not with success.
+    pub async fn stop(&self) {
+        match self.running.lock().await.take() {
+            Some(Running::Here(node)) => node.stop().await,
+            Some(Running::Apart(process)) => process.stop(self.name()).await,
+            None => {}
+        }
+    }
+
+    /// Ends it where it stands: a process gets SIGKILL, a node in the test's process is dropped.
+    /// Nothing happens when it does not run.
+    pub async fn crash(&self) {
+        match self.running.lock().await.take() {
+            Some(Running::Here(node)) => node.abort().await,
+            Some(Running::Apart(process)) => process.kill().await,
+            None => {}
+        }
+    }
+
+    pub(super) async fn launch(&self) {
+        let running = match &self.origin {
+            Origin::Composition(composition, clock) => {
+                Running::Here(Box::new(launch_here(&self.site, *composition, clock).await))
+            }
+            Origin::Binary(binary) => Running::Apart(Process::spawn(&self.site, binary)),
+        };
+        *self.running.lock().await = Some(running);
+    }
+
+    /// Whether it is ready; otherwise why not.
+    async fn readiness(&self) -> Result<(), String> {
+        match self.running.lock().await.as_mut() {
+            Some(Running::Here(node)) => {
+                let report = node.readiness().await;
+                if report.ready { Ok(()) } else { Err(report.reasons.join("; ")) }
+            }
+            Some(Running::Apart(process)) => process.readiness(&self.admin_url()).await,
+            None => Err("it does not run".to_owned()),
+        }
+    }
+}
+
+async fn launch_here(site: &Site, composition: Composition, clock: &TestClock) -> RunningNode {
+    let sections = composition.modules.iter().filter_map(|module| module.settings);
+    let mut sources = Sources::new().toml("the sandbox", &site.configuration);
+    for (key, value) in &site.settings {
+        sources = sources.set("the test", key, value);
+    }
+    let config = Config::load(sections.chain(composition.sections.iter().copied()), sources)
+        .unwrap_or_else(|faults| panic!("{}: {faults}", site.name));
+    let launch = (composition.launch)(config).clock(Arc::new(clock.clone()));
+    match launch.start().await {
+        Ok(node) => node,
+        Err(faults) => panic!("{} cannot start: {faults}", site.name),
+    }
+}
+
+/// A node that is a process of its own, under a shell that kills it when the test's process ends.
+struct Process {
+    supervisor: Child,
+    id: String,
+    log: PathBuf,
+}
+
+impl Process {
+    fn spawn(site: &Site, binary: &Path) -> Self {
+        let configuration = site.home.join(format!("{}.toml", site.name));
+        let log = site.home.join(format!("{}.log", site.name));
+        let settings = site.settings.iter().map(|(key, value)| {
+            (format!("BOXOFFICE__{}", key.to_uppercase().replace('.', "__")), value)
+        });
+        let started = fs::write(&configuration, &site.configuration).and_then(|()| {
+            let mut supervisor = Command::new("sh")
+                .args(["-c", SUPERVISE, "sh"])
+                .args([&log, binary])
+                .args(["serve", "--config"])
+                .arg(&configuration)
+                .env_clear()
+                .envs(search_path())
+                .envs(settings)
+                .current_dir(&site.home)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()?;
+            let output = supervisor.stdout.take().ok_or(std::io::ErrorKind::BrokenPipe)?;
+            let mut id = String::new();
+            BufReader::new(output).read_line(&mut id)?;
+            Ok(Self { supervisor, id: id.trim().to_owned(), log: log.clone() })
+        });
+        started.unwrap_or_else(|error| panic!("{} cannot start: {error}", site.name))
+    }
+
+    async fn readiness(&mut self, admin_url: &str) -> Result<(), String> {
+        if let Some(status) = self.ended() {
+            panic!("the process ended with {status}:\n{}", self.last_lines());
+        }
+        match Client::new(admin_url).get("/readyz").send().await {
+            Ok(reply) if reply.status().is_success() => Ok(()),
+            Ok(reply) => Err(reply.text()),
+            Err(error) => Err(format!("{error}; its log ends:\n{}", self.last_lines())),
+        }
+    }
+
+    async fn stop(mut self, name: &str) {
+        self.signal("TERM");
+        let status = eventually(format!("{name} to stop"), || ready(self.ended())).await;
+        assert!(status.success(), "{name} stopped with {status}:\n{}", self.last_lines());
+    }
+
+    async fn kill(mut self) {
+        self.signal("KILL");
+        eventually("a killed process to be gone", || ready(self.ended())).await;
+    }
+
+    fn signal(&self, signal: &str) {
+        let command = format!("kill -{signal} {}", self.id);
+        let _gone_already = Command::new("sh").args(["-c", &command]).status();
+    }
+
+    fn ended(&mut self) -> Option<ExitStatus> {
+        self.supervisor.try_wait().ok().flatten()
+    }
+
+    fn last_lines(&self) -> String {
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        let skipped = lines.len().saturating_sub(SHOWN_LINES);
+        lines.into_iter().skip(skipped).collect::<Vec<_>>().join("\n")
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a child gets nothing else of the environment")]
+fn search_path() -> Option<(&'static str, OsString)> {
+    env::var_os("PATH").map(|path| ("PATH", path))
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // The shell kills the process once its standard input is closed.
+        drop(self.supervisor.stdin.take());
+        let _status = self.supervisor.wait();
+    }
+}
