@@ -60,6 +60,14 @@ struct Health {
     committing_since: Option<Instant>,
 }
 
+/// What came of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Committed,
+    RolledBack,
+    Unknown,
+}
+
 impl Database {
     /// Connects: to the schema `name` of the PostgreSQL server in `settings.url`, or, without a
     /// URL, to the file `name.db` in `data_dir`, which is created if it is missing.
@@ -214,12 +222,34 @@ impl Database {
         self.0.commits.send_modify(|count| *count += 1);
     }
 
-    pub(crate) fn commit_failed(&self, error: &StoreError) {
+    /// `error` is `None` when only a job failed.
+    pub(crate) fn commit_failed(&self, error: Option<&StoreError>) {
         let mut health = self.health();
         health.committing_since = None;
-        if error.is_about_the_database() {
+        if let Some(error) = error.filter(|error| error.is_about_the_database()) {
             health.trouble = Some(error.to_string());
         }
+    }
+
+    /// Asks a PostgreSQL server what came of a transaction whose commit was not confirmed.
+    pub(crate) async fn fate_of(&self, txn: i64) -> Fate {
+        let give_up = Instant::now() + self.0.settings.acquire_timeout;
+        while Instant::now() < give_up {
+            let Engine::Postgres { pool } = &self.0.engine else {
+                return Fate::RolledBack;
+            };
+            let asked: Result<Option<String>, _> =
+                sqlx::query_scalar(FATE).bind(txn.to_string()).fetch_one(pool).await;
+            match asked.as_ref().map(Option::as_deref) {
+                Ok(Some("committed")) => return Fate::Committed,
+                Ok(Some("aborted")) => return Fate::RolledBack,
+                Ok(Some("in progress")) | Err(_) => {
+                    tokio::time::sleep_until(Instant::now() + BEGIN_PAUSE).await;
+                }
+                Ok(_) => return Fate::Unknown,
+            }
+        }
+        Fate::Unknown
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {
@@ -261,6 +291,7 @@ impl Database {
 
 const PROBE_SIZE: usize = 32 * 1024;
 const PING: &str = "SELECT CAST(1 AS bigint)";
+const FATE: &str = "SELECT pg_xact_status($1::text::xid8)";
 const FILL_PROBE: &str = "INSERT INTO write_probe (id, filling) VALUES (1, $1) \
      ON CONFLICT (id) DO UPDATE SET filling = excluded.filling";
 const EMPTY_PROBE: &str = "DELETE FROM write_probe";

@@ -53,6 +53,30 @@ impl StoreError {
         }
     }
 
+    /// Whether trying the same again later makes sense, however often it has failed.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Overloaded(_) | Self::Unavailable(_) | Self::Contended(_) | Self::Unknown(_) => {
+                true
+            }
+            Self::Corrupt(_) | Self::Unstorable(_) | Self::NotClaimed(_) | Self::Failed(_) => false,
+        }
+    }
+
+    /// A word for metrics.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Overloaded(_) => "overloaded",
+            Self::Unavailable(_) => "unavailable",
+            Self::Contended(_) => "contended",
+            Self::Corrupt(_) => "corrupt",
+            Self::Unstorable(_) => "unstorable",
+            Self::NotClaimed(_) => "not_claimed",
+            Self::Unknown(_) => "unknown",
+            Self::Failed(_) => "failed",
+        }
+    }
+
     /// Whether the database as a whole is the trouble, so that trying other work now is pointless.
     pub(crate) fn is_about_the_database(&self) -> bool {
         matches!(self, Self::Unavailable(_))
@@ -81,7 +105,7 @@ impl From<sqlx::Error> for StoreError {
 }
 
 /// Five characters are an SQLSTATE, digits alone up to four characters are a result code of SQLite.
-fn from_code(code: Option<&str>, reason: String) -> StoreError {
+pub(crate) fn from_code(code: Option<&str>, reason: String) -> StoreError {
     match code {
         Some(state) if state.len() == 5 => from_sqlstate(state, reason),
         Some(code) => from_sqlite_code(code.parse().unwrap_or(0), reason),

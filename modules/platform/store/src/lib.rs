@@ -3,19 +3,37 @@
 //!
 //! Only this crate knows the two dialects. It knows nothing of tickets and of HTTP.
 
+mod aggregate;
 mod at;
+mod batch;
+mod cache;
+mod committer;
 mod database;
 mod error;
+mod events;
+mod idempotency;
+mod job;
+mod log;
+mod open;
+mod recorded;
 mod schema;
 mod settings;
 mod sql;
 mod tx;
+mod work;
 
+pub use aggregate::{Aggregate, Change, Loaded, View};
 pub use at::At;
+pub use committer::{CommitLoop, CommitObserver, Committer, RecordedSummary};
 pub use database::{Database, Dialect};
 pub use error::StoreError;
+pub use events::{Events, ExecuteError, Execution};
+pub use idempotency::{Answer, Claim, Idempotency, IdempotencyKey};
+pub use open::open;
+pub use recorded::{Position, RawRecorded, Recorded};
 pub use schema::Schema;
 pub use settings::DatabaseSettings;
-pub use sql::{Sql, prepare_all};
+pub use sql::{Sql, Statement as __Statement, prepare_all};
 pub use sqlx::{self, types::Json};
 pub use tx::{Connection, Tx};
+pub use work::Work;

@@ -66,11 +66,29 @@ async fn prepare(database: &Database, sql: Sql) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
+/// Lets [`statements!`](crate::statements) take both kinds of statements in constants.
+#[doc(hidden)]
+pub struct Statement<S>(pub &'static str, pub S);
+
+impl Statement<&'static str> {
+    #[doc(hidden)]
+    pub const fn named(self) -> (&'static str, Sql) {
+        (self.0, Sql::new(self.1, self.1))
+    }
+}
+
+impl Statement<Sql> {
+    #[doc(hidden)]
+    pub const fn named(self) -> (&'static str, Sql) {
+        (self.0, self.1)
+    }
+}
+
 /// Names statements for [`prepare_all`]: `statements![INSERT, LIST]`.
 #[macro_export]
 macro_rules! statements {
     ($($statement:expr),* $(,)?) => {
-        &[$((stringify!($statement), $crate::Sql::from($statement))),*]
+        &[$($crate::__Statement(stringify!($statement), $statement).named()),*]
     };
 }
 

@@ -13,6 +13,24 @@ pub enum Connection<'c> {
     Postgres(MaybePoolConnection<'c, Postgres>),
 }
 
+impl Connection<'_> {
+    /// The same connection, so that the macros take one too.
+    ///
+    /// # Errors
+    /// None; see [`Tx::connection`].
+    #[expect(clippy::unused_async, reason = "the macros call either this or a database's")]
+    pub async fn connection(&mut self) -> Result<Connection<'_>, sqlx::Error> {
+        Ok(match self {
+            Self::Sqlite(connection) => {
+                Connection::Sqlite(MaybePoolConnection::from(&mut **connection))
+            }
+            Self::Postgres(connection) => {
+                Connection::Postgres(MaybePoolConnection::from(&mut **connection))
+            }
+        })
+    }
+}
+
 /// A transaction that may write. Dropped without [`Tx::commit`], it is rolled back.
 ///
 /// On PostgreSQL it sees the database as it was at its first statement (`REPEATABLE READ`), so that
@@ -20,7 +38,10 @@ pub enum Connection<'c> {
 /// with [`StoreError::Contended`]. On SQLite it is the only writer.
 pub struct Tx {
     open: Open,
-    touched: bool,
+    /// How many statements it was used for.
+    statements: u64,
+    /// Whether one of them may have failed without anybody having said so.
+    is_doubtful: bool,
 }
 
 enum Open {
@@ -30,11 +51,11 @@ enum Open {
 
 impl Tx {
     pub(crate) fn sqlite(open: Transaction<'static, Sqlite>) -> Self {
-        Self { open: Open::Sqlite(open), touched: false }
+        Self { open: Open::Sqlite(open), statements: 0, is_doubtful: false }
     }
 
     pub(crate) fn postgres(open: Transaction<'static, Postgres>) -> Self {
-        Self { open: Open::Postgres(open), touched: false }
+        Self { open: Open::Postgres(open), statements: 0, is_doubtful: false }
     }
 
     /// The connection inside the transaction.
@@ -44,7 +65,8 @@ impl Tx {
     /// the macros take either.
     #[expect(clippy::unused_async, reason = "the macros call either this or a database's")]
     pub async fn connection(&mut self) -> Result<Connection<'_>, sqlx::Error> {
-        self.touched = true;
+        self.statements += 1;
+        self.is_doubtful = true;
         Ok(match &mut self.open {
             Open::Sqlite(open) => Connection::Sqlite(MaybePoolConnection::from(&mut **open)),
             Open::Postgres(open) => Connection::Postgres(MaybePoolConnection::from(&mut **open)),
@@ -60,7 +82,7 @@ impl Tx {
         match self.open {
             Open::Sqlite(open) => Ok(open.commit().await?),
             Open::Postgres(mut open) => {
-                if self.touched {
+                if self.is_doubtful {
                     // Committing a transaction in which a statement failed rolls it back and says
                     // nothing; any statement says so.
                     sqlx::query("SELECT 1").execute(&mut *open).await?;
@@ -84,12 +106,13 @@ impl Tx {
         }
     }
 
-    /// Whether any statement ran since it began or since [`Tx::forget_touch`].
-    pub(crate) fn is_touched(&self) -> bool {
-        self.touched
+    /// How many statements ran, or tried to.
+    pub(crate) fn statements(&self) -> u64 {
+        self.statements
     }
 
-    pub(crate) fn forget_touch(&mut self) {
-        self.touched = false;
+    /// Says that the last statement succeeded, so that none before it failed.
+    pub(crate) fn is_sound(&mut self) {
+        self.is_doubtful = false;
     }
 }

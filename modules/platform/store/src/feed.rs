@@ -1,0 +1,117 @@
+//! Feeds: the log as its readers see it, event after event, missing none.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use crate::{Database, Dialect, Position, RawRecorded, Sql, StoreError};
+
+/// How often a reader on PostgreSQL looks for what other processes committed, and for transactions
+/// that were in flight to end.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The statements of this file, for the test that prepares them.
+pub(crate) const STATEMENTS: &[(&str, Sql)] = crate::statements![READ, HEAD];
+
+/// On PostgreSQL a row becomes visible when its transaction commits, which may be after rows with
+/// higher positions did. Below the horizon, the oldest transaction still in flight, nothing can
+/// appear any more.
+const READ: Sql = Sql::new(
+    "SELECT position, txn, id, category, stream, version, type, schema_version, payload, \
+     recorded_at, actor, correlation_id, causation_id, traceparent FROM events \
+     WHERE position > $2 AND txn >= $1 ORDER BY position LIMIT $3",
+    "SELECT position, txn, id, category, stream, version, type, schema_version, payload, \
+     recorded_at, actor, correlation_id, causation_id, traceparent FROM events \
+     WHERE (txn, position) > ($1, $2) \
+     AND txn < pg_snapshot_xmin(pg_current_snapshot())::text::bigint \
+     ORDER BY txn, position LIMIT $3",
+);
+const HEAD: &str = "SELECT txn, position FROM events ORDER BY txn DESC, position DESC LIMIT 1";
+
+/// A stretch of a log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// The events of the categories that were asked for, in the order of their positions.
+    pub events: Vec<RawRecorded>,
+    /// How far the log was read. What comes after this was not looked at.
+    pub reached: Position,
+    /// Whether the log was read to its end, as far as it can be read now.
+    pub is_end: bool,
+}
+
+/// A database's committed events. Cheap to clone.
+///
+/// Positions are those of one PostgreSQL cluster: a dump that is restored into another cluster
+/// brings along transaction ids that the other one has yet to reach.
+#[derive(Clone)]
+pub struct Feed {
+    database: Database,
+    categories: Vec<&'static str>,
+}
+
+impl Feed {
+    /// The events of the aggregates whose names are `categories`.
+    pub fn new(database: &Database, categories: impl Into<Vec<&'static str>>) -> Self {
+        Self { database: database.clone(), categories: categories.into() }
+    }
+
+    /// What comes after `after`, from at most `limit` entries of the log. Never steps over a
+    /// transaction in flight: what it will add comes after what was read.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn read(&self, after: Position, limit: u32) -> Result<Page, StoreError> {
+        let rows: Vec<RawRecorded> = crate::fetch_all!(
+            &self.database,
+            RawRecorded,
+            READ,
+            after.txn,
+            after.seq,
+            i64::from(limit)
+        )
+        .await?;
+        let reached = rows.last().map_or(after, RawRecorded::position);
+        let is_end = u32::try_from(rows.len()).is_ok_and(|read| read < limit);
+        let is_wanted = |row: &RawRecorded| self.categories.contains(&row.category.as_str());
+        let events = rows.into_iter().filter(is_wanted).collect();
+        Ok(Page { events, reached, is_end })
+    }
+
+    /// As [`Feed::read`], but waits up to `patience` for the log to grow when there is nothing to
+    /// read. Sees at once what this process commits, and soon what others do.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn wait(
+        &self,
+        after: Position,
+        limit: u32,
+        patience: Duration,
+    ) -> Result<Page, StoreError> {
+        let give_up = Instant::now() + patience;
+        let mut commits = self.database.commits();
+        loop {
+            commits.mark_unchanged();
+            let page = self.read(after, limit).await?;
+            let left = give_up.saturating_duration_since(Instant::now());
+            if page.reached != after || left.is_zero() {
+                return Ok(page);
+            }
+            let nap = match self.database.dialect() {
+                Dialect::Sqlite => left,
+                Dialect::Postgres => left.min(LOOK),
+            };
+            let _woken_or_not = timeout(nap, commits.changed()).await;
+        }
+    }
+
+    /// The position of the last event, committed however lately. `None` when there is none.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn head(&self) -> Result<Option<Position>, StoreError> {
+        let last: Option<(i64, i64)> =
+            crate::fetch_optional!(&self.database, (i64, i64), HEAD).await?;
+        Ok(last.map(|(txn, seq)| Position { txn, seq }))
+    }
+}

@@ -1,0 +1,100 @@
+//! Opens a module's database when the module starts.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use runtime::{Boot, BoxFuture, StartError};
+use tokio::time::Instant;
+
+use crate::{Database, DatabaseSettings, Schema, StoreError};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Opens the module's database and brings it up to `schema`. Waits for a PostgreSQL server that is
+/// not up yet, and says so in the module's readiness; from then on readiness tells whether the
+/// database can be read and written. Closes it when the module has stopped.
+///
+/// # Errors
+/// When the settings are wrong or a migration fails; waiting would not help.
+pub async fn open(boot: &Boot, schema: &'static Schema) -> Result<Database, StartError> {
+    let settings: DatabaseSettings = boot.settings();
+    let data_dir = boot.config().node().data_dir;
+    let opening = Arc::new(Mutex::new(Opening::Waiting("opening the database".to_owned())));
+    let asked = Arc::clone(&opening);
+    boot.readiness("database", move || look(&asked));
+
+    let database = connect(&settings, schema, &data_dir, &opening).await?;
+    set(&opening, Opening::Open(database.clone()));
+    let closing = database.clone();
+    boot.at_stop(move || Box::pin(async move { closing.close().await }));
+    Ok(database)
+}
+
+/// How far opening is.
+enum Opening {
+    Waiting(String),
+    Open(Database),
+}
+
+fn look(opening: &Mutex<Opening>) -> BoxFuture<'static, Result<(), String>> {
+    match &*opening.lock().unwrap_or_else(PoisonError::into_inner) {
+        Opening::Waiting(reason) => {
+            let reason = reason.clone();
+            Box::pin(async move { Err(reason) })
+        }
+        Opening::Open(database) => {
+            let database = database.clone();
+            Box::pin(async move { database.check().await })
+        }
+    }
+}
+
+fn set(opening: &Mutex<Opening>, state: Opening) {
+    *opening.lock().unwrap_or_else(PoisonError::into_inner) = state;
+}
+
+async fn connect(
+    settings: &DatabaseSettings,
+    schema: &'static Schema,
+    data_dir: &Path,
+    opening: &Mutex<Opening>,
+) -> Result<Database, StoreError> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match connect_once(settings, schema, data_dir).await {
+            Err(StoreError::Unavailable(reason)) => {
+                let waiting = format!("waiting for the database: {reason}");
+                tracing::warn!(service = schema.name(), reason, "the database does not answer yet");
+                set(opening, Opening::Waiting(waiting));
+            }
+            opened => return opened,
+        }
+        tokio::time::sleep_until(Instant::now() + pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+async fn connect_once(
+    settings: &DatabaseSettings,
+    schema: &'static Schema,
+    data_dir: &Path,
+) -> Result<Database, StoreError> {
+    let database = Database::connect(settings, schema.name(), data_dir).await?;
+    match schema.up_on(&database).await {
+        Ok(applied) => {
+            for step in applied {
+                let (set, version, step) = (step.set, step.version, step.description);
+                tracing::info!(service = schema.name(), set, version, step, "migrated");
+            }
+            Ok(database)
+        }
+        Err(error) => {
+            database.close().await;
+            Err(error)
+        }
+    }
+}
