@@ -1,1 +1,41 @@
+//! The public HTTP stack: what surrounds every public endpoint, and what endpoints are written with.
+//!
+//! - errors: [`Problem`], [`ProblemType`], [`problems`];
+//! - what handlers take: [`Json`], [`Query`], [`Path`], [`Page`], [`IfMatch`], [`Caller`],
+//!   [`IdempotencyKey`], and `runtime::Context`;
+//! - what they give: [`Json`], [`Tagged`], [`Listing`], [`Answered`];
+//! - who may: [`user`], [`require`], [`owner`]; tokens: [`token`], [`Authenticator`];
+//! - documentation: [`openapi`], [`docs`];
+//! - around it all: [`public_stack`] and its [`EdgeSettings`].
+//!
+//! Nothing here knows of tickets. Calls between services are the runtime's.
 
+mod authenticate;
+mod authorize;
+mod conditional;
+mod docs;
+mod extract;
+mod idempotency;
+pub mod openapi;
+mod page;
+mod problem;
+pub mod problems;
+mod settings;
+pub mod stack;
+pub mod token;
+
+pub use authenticate::Authenticator;
+pub use authorize::{Caller, owner, require, require_any, user};
+pub use conditional::{IfMatch, Tagged, etag};
+pub use docs::docs;
+pub use extract::{Json, Path, Query};
+pub use idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
+pub use page::{Listing, Page};
+pub use problem::{FieldFault, PROBLEM_JSON, Problem, ProblemType, RequestPart};
+pub use settings::EdgeSettings;
+pub use stack::public_stack;
+pub use utoipa::IntoResponses;
+pub use utoipa_axum::{router::OpenApiRouter as Routes, routes};
+
+/// What `IntoResponses` gives for each status.
+pub type ResponseOrRef = utoipa::openapi::RefOr<utoipa::openapi::Response>;

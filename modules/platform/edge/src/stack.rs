@@ -1,0 +1,136 @@
+//! The public HTTP stack: what surrounds every public route, whatever service it belongs to.
+//!
+//! From the outside in: `observe` (request id, trace, metrics, the access log, what every response
+//! has in common), CORS, `guard` (limits, deadline, authentication, work that outlives its client).
+
+mod body;
+mod guard;
+mod observe;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderName, HeaderValue, Method, header},
+    middleware::from_fn_with_state,
+};
+use runtime::{Clock, Ids, PublicInputs, Random, StartError, Tasks};
+use tokio::sync::Semaphore;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::{
+    Authenticator, EdgeSettings, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Problem, docs, openapi,
+    problems, token::TokenKeys,
+};
+
+/// The header that names a request, in both directions.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The W3C header that says which trace a request belongs to.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// How long a browser may remember what CORS allows.
+const PREFLIGHT_LIFETIME: Duration = Duration::from_hours(1);
+
+/// Lays the stack around the public routes of a process, for `runtime::Launch::public_stack`, and
+/// adds the documentation of what the process serves: of its own modules, or of all when it hosts
+/// the gateway.
+pub fn public_stack(routes: Router, inputs: &PublicInputs) -> Result<Router, StartError> {
+    let is_gateway = inputs.hosted().iter().any(|module| module.name == runtime::GATEWAY);
+    let served = if is_gateway { inputs.modules() } else { inputs.hosted() };
+    let documented = routes.merge(docs(&openapi::merge(served)));
+    let parts = Parts {
+        settings: inputs.settings(),
+        keys: inputs.client::<dyn TokenKeys>(),
+        clock: inputs.clock(),
+        random: inputs.random(),
+        ids: inputs.ids(),
+        tasks: inputs.tasks(),
+    };
+    Ok(lay_around(documented, parts))
+}
+
+/// What the stack works with. One for each process.
+pub struct Parts {
+    /// `[edge]`.
+    pub settings: EdgeSettings,
+    /// Who gives out the keys that verify access tokens. Without, tokens are not looked at and
+    /// everyone is anonymous.
+    pub keys: Option<Arc<dyn TokenKeys>>,
+    /// The time by which tokens expire.
+    pub clock: Arc<dyn Clock>,
+    /// Chance for new traces.
+    pub random: Arc<dyn Random>,
+    /// New request ids.
+    pub ids: Ids,
+    /// Where requests are worked on, so that work outlives a client that leaves, and a stop waits
+    /// for it.
+    pub tasks: Tasks,
+}
+
+struct Stack {
+    settings: EdgeSettings,
+    authenticator: Option<Authenticator>,
+    random: Arc<dyn Random>,
+    ids: Ids,
+    tasks: Tasks,
+    in_flight: Arc<Semaphore>,
+}
+
+/// Lays the stack around `routes`. Handlers find a `runtime::Context` in their request.
+pub fn lay_around(routes: Router, parts: Parts) -> Router {
+    let Parts { settings, keys, clock, random, ids, tasks } = parts;
+    let cors = cors(&settings);
+    let permits = usize::try_from(settings.max_in_flight).unwrap_or(usize::MAX);
+    let stack = Arc::new(Stack {
+        authenticator: keys.map(|keys| Authenticator::new(keys, clock, tasks.clone())),
+        in_flight: Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS))),
+        settings,
+        random,
+        ids,
+        tasks,
+    });
+    let guarded = routes
+        .fallback(|| async { Problem::not_found() })
+        .method_not_allowed_fallback(|| async { Problem::new(&problems::METHOD_NOT_ALLOWED) })
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn_with_state(Arc::clone(&stack), guard::guard));
+    let shared = match cors {
+        Some(cors) => guarded.layer(cors),
+        None => guarded,
+    };
+    shared.layer(from_fn_with_state(stack, observe::observe))
+}
+
+fn cors(settings: &EdgeSettings) -> Option<CorsLayer> {
+    let origins: Vec<HeaderValue> =
+        settings.cors_origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+    if origins.is_empty() {
+        return None;
+    }
+    let methods = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+    let may_send = [
+        header::AUTHORIZATION,
+        header::CONTENT_TYPE,
+        header::IF_MATCH,
+        header::IF_NONE_MATCH,
+        IDEMPOTENCY_KEY,
+        REQUEST_ID,
+        TRACEPARENT,
+    ];
+    let may_read = [
+        header::ETAG,
+        header::LOCATION,
+        header::RETRY_AFTER,
+        header::WWW_AUTHENTICATE,
+        IDEMPOTENT_REPLAYED,
+        REQUEST_ID,
+    ];
+    let layer = CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods(methods)
+        .allow_headers(may_send)
+        .expose_headers(may_read)
+        .max_age(PREFLIGHT_LIFETIME);
+    Some(layer)
+}

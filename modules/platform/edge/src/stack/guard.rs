@@ -1,0 +1,104 @@
+//! The inner layer: takes no more than the process can do, gives each request its deadline and its
+//! caller, and works on it in a task of its own.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use runtime::{Context, Principal, TaskFault};
+use tracing::Instrument;
+
+use super::{
+    Stack,
+    body::{Upload, watch},
+    observe::Arrival,
+};
+use crate::{Problem, authenticate::Identified, problems};
+
+/// Who has reached the deadline may answer that himself, and better than the stack; it waits so
+/// much longer.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// How long after its deadline work may go on that nobody waits for any more.
+const ABANDONED_WORK_MAY_TAKE: Duration = Duration::from_secs(30);
+
+const BUSY_RETRY: Duration = Duration::from_secs(1);
+const TIMED_OUT_RETRY: Duration = Duration::from_secs(1);
+
+pub(super) async fn guard(
+    State(stack): State<Arc<Stack>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Ok(permit) = Arc::clone(&stack.in_flight).try_acquire_owned() else {
+        return Problem::new(&problems::TOO_BUSY).retry_after(BUSY_RETRY).into_response();
+    };
+    let limit = stack.settings.body_limit_bytes;
+    if announced_length(request.headers()).is_some_and(|length| length > limit) {
+        return Problem::new(&problems::PAYLOAD_TOO_LARGE).into_response();
+    }
+    let Some(arrival) = request.extensions().get::<Arrival>().cloned() else {
+        return Problem::internal("a request came past the layer that names it").into_response();
+    };
+    let deadline = arrival.deadline;
+    let (request, upload) = watch(request, limit, deadline);
+
+    let worker = Arc::clone(&stack);
+    let work = async move {
+        let _permit = permit;
+        let work = answer(&worker, arrival, request, next);
+        let limited = tokio::time::timeout_at(deadline + ABANDONED_WORK_MAY_TAKE, work);
+        limited.await.unwrap_or_else(|_| Problem::new(&problems::TIMED_OUT).into_response())
+    };
+    let task = stack.tasks.spawn(work.in_current_span());
+    let response = match tokio::time::timeout_at(deadline + GRACE, task).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(TaskFault::Panicked(message))) => {
+            Problem::internal(format!("a handler panicked: {message}")).into_response()
+        }
+        Ok(Err(TaskFault::Killed)) | Err(_) => timed_out(),
+    };
+    prefer_fault_of_upload(&upload, response)
+}
+
+/// Finds out who asks, and lets the handler answer.
+async fn answer(stack: &Stack, arrival: Arrival, mut request: Request, next: Next) -> Response {
+    let Arrival { request_id, trace, deadline } = arrival;
+    let anonymous = Context::new(Principal::Anonymous, deadline, request_id, trace);
+    let identified = match &stack.authenticator {
+        Some(authenticator) => authenticator.identify(&anonymous, request.headers()).await,
+        None => Ok(Identified::Nobody),
+    };
+    let cx = match identified {
+        Ok(Identified::Nobody) => anonymous,
+        Ok(Identified::User(claims)) => {
+            let cx = anonymous.with_principal(claims.principal());
+            request.extensions_mut().insert(claims);
+            cx
+        }
+        Err(problem) => return problem.into_response(),
+    };
+    request.extensions_mut().insert(cx);
+    next.run(request).await
+}
+
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Whoever read a body that did not arrive knows less about the reason than we do.
+fn prefer_fault_of_upload(upload: &Upload, response: Response) -> Response {
+    let is_error = response.status().is_client_error() || response.status().is_server_error();
+    match upload.fault() {
+        Some(kind) if is_error => Problem::new(kind).into_response(),
+        _ => response,
+    }
+}
+
+fn timed_out() -> Response {
+    Problem::new(&problems::TIMED_OUT).retry_after(TIMED_OUT_RETRY).into_response()
+}

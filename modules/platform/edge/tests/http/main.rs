@@ -1,0 +1,14 @@
+//! The edge as its clients see it: a real listener, real requests.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what goes wrong here fails a test"
+)]
+
+mod authentication;
+mod errors;
+mod input;
+mod stack;
+mod support;
