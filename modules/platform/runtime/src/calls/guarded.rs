@@ -19,21 +19,21 @@ use crate::{Fault, Tasks, tasks::panic_message};
 
 /// Runs on its caller's task, which costs nothing. Only when it is dropped unfinished, or the
 /// deadline passes, does the remainder move to a task of its own.
-pub(super) struct Guarded<F: Future<Output: Send + 'static> + Send + 'static> {
+pub(super) struct Guarded<'a, F: Future<Output: Send + 'static> + Send + 'static> {
     callee: Callee,
     work: Option<Work<F>>,
     deadline: Instant,
     alarm: Option<Pin<Box<Sleep>>>,
-    tasks: Tasks,
+    tasks: &'a Tasks,
 }
 
 type Work<F> = Pin<Box<CatchUnwind<AssertUnwindSafe<Instrumented<F>>>>>;
 
-impl<F: Future<Output: Send + 'static> + Send + 'static> Guarded<F> {
+impl<'a, F: Future<Output: Send + 'static> + Send + 'static> Guarded<'a, F> {
     pub(super) fn new(
         callee: Callee,
         deadline: Instant,
-        tasks: Tasks,
+        tasks: &'a Tasks,
         span: Span,
         work: F,
     ) -> Self {
@@ -56,7 +56,7 @@ impl<F: Future<Output: Send + 'static> + Send + 'static> Guarded<F> {
     }
 }
 
-impl<F: Future<Output: Send + 'static> + Send + 'static> Future for Guarded<F> {
+impl<F: Future<Output: Send + 'static> + Send + 'static> Future for Guarded<'_, F> {
     type Output = Result<F::Output, Fault>;
 
     fn poll(mut self: Pin<&mut Self>, waker: &mut Waker<'_>) -> Poll<Self::Output> {
@@ -80,7 +80,7 @@ impl<F: Future<Output: Send + 'static> + Send + 'static> Future for Guarded<F> {
     }
 }
 
-impl<F: Future<Output: Send + 'static> + Send + 'static> Drop for Guarded<F> {
+impl<F: Future<Output: Send + 'static> + Send + 'static> Drop for Guarded<'_, F> {
     fn drop(&mut self) {
         self.hand_over();
     }

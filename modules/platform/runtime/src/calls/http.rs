@@ -22,6 +22,7 @@ use tower::{
     retry::{Policy, RetryLayer},
     util::BoxCloneSyncService,
 };
+use tracing::Instrument;
 
 use super::{
     Callee,
@@ -90,7 +91,7 @@ impl Outbound {
         }
         let stack = ServiceBuilder::new()
             .layer(DeadlineLayer)
-            .layer(RetryLayer::new(RetrySafe { random: Arc::clone(&self.random), sent: 1 }))
+            .layer(RetryLayer::new(RetrySafe::new(Arc::clone(&self.random))))
             .layer(SignLayer(Arc::new(Signer::new(Arc::clone(&self.tokens), caller, callee))))
             .service(Send { client: self.client.clone(), random: Arc::clone(&self.random) });
         Ok(HttpClient {
@@ -199,35 +200,44 @@ impl HttpMethod {
     /// Sends `request` and waits for the answer until the deadline of `cx`.
     pub async fn call<Request, Reply, E>(&self, cx: &Context, request: Request) -> Result<Reply, E>
     where
-        Request: Message + Sync,
+        Request: Message,
         Reply: Message,
         E: ContractError,
     {
         let began = Instant::now();
-        let outcome = self.send(cx, &request).await;
+        let body = serde_json::to_vec(&request);
+        drop(request);
+        let outcome = self.send(cx, body).await;
         self.meter.count(began, &outcome);
         outcome.unwrap_or_else(|fault| Err(E::from(fault)))
     }
 
-    async fn send<Request, Reply, E>(
+    async fn send<Reply, E>(
         &self,
         cx: &Context,
-        request: &Request,
+        body: serde_json::Result<Vec<u8>>,
     ) -> Result<Result<Reply, E>, Fault>
     where
-        Request: Message + Sync,
         Reply: Message,
         E: ContractError,
     {
         let callee = self.route.callee;
-        let body = serde_json::to_vec(request)
-            .map_err(|error| callee.not_sent(format!("the request is no JSON: {error}")))?;
-        let outgoing =
-            Outgoing { route: Arc::clone(&self.route), cx: cx.clone(), body: body.into() };
+        let body = body
+            .map_err(|error| callee.not_sent(format!("the request is no JSON: {error}")))?
+            .into();
+        let call = Outgoing { route: Arc::clone(&self.route), cx: cx.clone(), body };
+        let span = tracing::debug_span!(
+            "call",
+            service = callee.service,
+            method = callee.method,
+            transport = "http",
+            trace_id = %cx.trace().trace_id(),
+            correlation_id = cx.correlation_id(),
+        );
         let undecodable = |error: serde_json::Error| {
             callee.failed(format!("its reply is not what the contract says: {error}"))
         };
-        match self.stack.clone().oneshot(outgoing).await? {
+        match self.stack.clone().oneshot(call).instrument(span).await? {
             Incoming::Reply(json) => serde_json::from_slice(&json).map(Ok).map_err(undecodable),
             Incoming::Error(json) => serde_json::from_slice(&json).map(Err).map_err(undecodable),
         }
@@ -299,17 +309,18 @@ where
 struct RetrySafe {
     random: Arc<dyn Random>,
     sent: u32,
+    /// What an earlier attempt left unknown. A later one that was not executed changes nothing
+    /// about it.
+    unknown: Option<Fault>,
 }
 
-impl Policy<Outgoing, Incoming, Fault> for RetrySafe {
-    type Future = tokio::time::Sleep;
+impl RetrySafe {
+    fn new(random: Arc<dyn Random>) -> Self {
+        Self { random, sent: 1, unknown: None }
+    }
 
-    fn retry(
-        &mut self,
-        call: &mut Outgoing,
-        outcome: &mut Result<Incoming, Fault>,
-    ) -> Option<Self::Future> {
-        let fault = outcome.as_ref().err()?;
+    /// When to send the call again, if it is safe and there is time.
+    fn next_attempt(&self, call: &Outgoing, fault: &Fault) -> Option<Instant> {
         let is_safe = match fault {
             Fault::NotSent { .. } => true,
             Fault::Unknown { .. } => call.route.idempotent,
@@ -321,10 +332,31 @@ impl Policy<Outgoing, Incoming, Fault> for RetrySafe {
         let doubled = FIRST_PAUSE.saturating_mul(1 << (self.sent - 1));
         let pause = doubled.min(LONGEST_PAUSE).mul_f64(self.random.fraction());
         let again = Instant::now() + pause;
-        if again >= call.cx.deadline() {
+        (again < call.cx.deadline()).then_some(again)
+    }
+}
+
+impl Policy<Outgoing, Incoming, Fault> for RetrySafe {
+    type Future = tokio::time::Sleep;
+
+    fn retry(
+        &mut self,
+        call: &mut Outgoing,
+        outcome: &mut Result<Incoming, Fault>,
+    ) -> Option<Self::Future> {
+        let fault = outcome.as_ref().err()?;
+        let Some(again) = self.next_attempt(call, fault) else {
+            if fault.is_not_sent()
+                && let Some(unknown) = self.unknown.take()
+            {
+                *outcome = Err(unknown);
+            }
             return None;
+        };
+        tracing::debug!(%fault, "a call is sent again");
+        if matches!(fault, Fault::Unknown { .. }) {
+            self.unknown = Some(fault.clone());
         }
-        tracing::debug!(%fault, pause_ms = pause.as_millis(), "a call is sent again");
         self.sent += 1;
         Some(tokio::time::sleep_until(again))
     }

@@ -182,8 +182,7 @@ fn encode_pem(der: &[u8], label: &str) -> String {
         pem.push_str(rest);
         pem.push('\n');
     }
-    pem.push_str(&format!("-----END {label}-----\n"));
-    pem
+    pem + &format!("-----END {label}-----\n")
 }
 
 fn decode_pem(pem: &str, label: &str) -> Option<Vec<u8>> {

@@ -101,7 +101,7 @@ impl LocalMethod {
             trace_id = %cx.trace().trace_id(),
             correlation_id = cx.correlation_id(),
         );
-        match Guarded::new(callee, cx.deadline(), self.tasks.clone(), span, work).await? {
+        match Guarded::new(callee, cx.deadline(), &self.tasks, span, work).await? {
             Err(error) if !crosses(&error) => Err(callee.failed(error.to_string())),
             outcome => Ok(outcome),
         }

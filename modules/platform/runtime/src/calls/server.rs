@@ -96,7 +96,8 @@ impl InternalServer {
                 Err(refusal) => refusal.into_response(),
             }
         };
-        Router::new().route(&format!("/internal/{service}/{}", method.name), post(handler))
+        let path = format!("/internal/{service}/{}", method.name);
+        Router::new().route(&path, post(handler).fallback(only_post))
     }
 
     /// Who calls, when it may call `method` of `service`. For routes that are not made by
@@ -165,16 +166,15 @@ impl InternalServer {
     {
         let began = Instant::now();
         let span = tracing::debug_span!(
-            "call",
+            "served call",
             service = callee.service,
             method = callee.method,
-            transport = "http",
             trace_id = %cx.trace().trace_id(),
             correlation_id = cx.correlation_id(),
         );
         let deadline = cx.deadline();
         let work = run(cx, incoming);
-        let outcome = Guarded::new(callee, deadline, self.0.tasks.clone(), span, work)
+        let outcome = Guarded::new(callee, deadline, &self.0.tasks, span, work)
             .await
             .and_then(|outcome| encode(callee, outcome));
         meter.count(began, &outcome);
@@ -255,6 +255,10 @@ fn contract_error(json: Vec<u8>) -> Response {
     let headers =
         [(header::CONTENT_TYPE.as_str(), "application/json"), (wire::OUTCOME, wire::OUTCOME_ERROR)];
     (StatusCode::CONFLICT, headers, json).into_response()
+}
+
+async fn only_post() -> Refusal {
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "a contract is called with POST")
 }
 
 async fn read(body: Body) -> Result<Bytes, Refusal> {

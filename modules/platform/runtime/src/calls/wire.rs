@@ -31,7 +31,7 @@ pub(super) const REQUEST_LIMIT: usize = 2 * 1024 * 1024;
 pub(super) const REPLY_LIMIT: usize = 16 * 1024 * 1024;
 
 /// The longest deadline that a caller can ask for. Nothing here waits longer.
-const LONGEST_DEADLINE: Duration = Duration::from_secs(300);
+const LONGEST_DEADLINE: Duration = Duration::from_mins(5);
 
 /// The headers that carry `cx` to the callee.
 pub(super) fn headers_of(cx: &Context, random: &dyn Random) -> HeaderMap {
