@@ -2,10 +2,11 @@
 //!
 //! How they get here and what consumers do with them is in [`crate::inbox`].
 
+use std::sync::Arc;
+
 use runtime::{Clock, Timestamp};
 use serde_json::Value;
 use sqlx::FromRow;
-use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::{At, Database, Position, Sql, StoreError};
@@ -101,7 +102,8 @@ pub(crate) struct Row {
     key: Uuid,
     txn: i64,
     seq: i64,
-    r#type: String,
+    #[sqlx(rename = "type")]
+    event_type: String,
     event: Value,
     state: String,
     #[sqlx(try_from = "i64")]
@@ -123,7 +125,7 @@ impl TryFrom<Row> for DeadLetter {
             publisher: row.publisher,
             key: row.key,
             position: Position { txn: row.txn, seq: row.seq },
-            event_type: row.r#type,
+            event_type: row.event_type,
             event: row.event,
             state: DeadLetterState::parse(&row.state)?,
             attempts: row.attempts,

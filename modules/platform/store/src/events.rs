@@ -66,7 +66,14 @@ impl<R: fmt::Display> fmt::Display for ExecuteError<R> {
     }
 }
 
-impl<R: fmt::Display + fmt::Debug> std::error::Error for ExecuteError<R> {}
+impl<R: fmt::Display + fmt::Debug> std::error::Error for ExecuteError<R> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::Rejected(_) | Self::Stale { .. } => None,
+        }
+    }
+}
 
 /// The store of one kind of aggregate. Cheap to clone. Make one for each kind and share it: states
 /// are remembered in it.

@@ -18,9 +18,8 @@ use crate::{
 };
 
 /// The statements of this file, for the test that prepares them.
-pub(crate) const STATEMENTS: &[(&str, Sql)] = crate::statements![
-    POSITION, ADVANCE, BLOCKED, RUNNABLE, NEXT_DUE, COUNT, PARK, SETTLE, FAIL
-];
+pub(crate) const STATEMENTS: &[(&str, Sql)] =
+    crate::statements![POSITION, ADVANCE, BLOCKED, RUNNABLE, NEXT_DUE, COUNT, PARK, SETTLE, FAIL];
 
 const POSITION: &str = "SELECT txn, seq FROM consumers WHERE consumer = $1 AND publisher = $2";
 const ADVANCE: &str = "INSERT INTO consumers (consumer, publisher, txn, seq) \
@@ -192,14 +191,9 @@ impl Inbox {
     /// # Errors
     /// When the database does not answer.
     pub async fn position(&self, database: &Database) -> Result<Position, StoreError> {
-        let found: Option<(i64, i64)> = crate::fetch_optional!(
-            database,
-            (i64, i64),
-            POSITION,
-            &self.consumer,
-            &self.publisher
-        )
-        .await?;
+        let found: Option<(i64, i64)> =
+            crate::fetch_optional!(database, (i64, i64), POSITION, &self.consumer, &self.publisher)
+                .await?;
         Ok(found.map_or(Position::START, |(txn, seq)| Position { txn, seq }))
     }
 
@@ -278,14 +272,9 @@ impl Inbox {
     /// # Errors
     /// When the database does not answer.
     pub async fn next_due(&self, database: &Database) -> Result<Option<Timestamp>, StoreError> {
-        let (due,): (Option<At>,) = crate::fetch_one!(
-            database,
-            (Option<At>,),
-            NEXT_DUE,
-            &self.consumer,
-            &self.publisher
-        )
-        .await?;
+        let (due,): (Option<At>,) =
+            crate::fetch_one!(database, (Option<At>,), NEXT_DUE, &self.consumer, &self.publisher)
+                .await?;
         Ok(due.map(|at| at.0))
     }
 

@@ -81,7 +81,8 @@ impl Lease {
         &self,
         watch: &mut SilenceWatch,
     ) -> Result<Option<HeldLease>, StoreError> {
-        let seen: Option<Row> = crate::fetch_optional!(&self.database, Row, READ, &self.name).await?;
+        let seen: Option<Row> =
+            crate::fetch_optional!(&self.database, Row, READ, &self.name).await?;
         let is_free = seen.as_ref().is_none_or(|row| row.holder.is_none());
         let silent = watch.silent(seen).into_iter().next();
         if !is_free && silent.is_none() {
@@ -125,6 +126,11 @@ impl HeldLease {
     /// How often the lease has changed hands. Never the same for two holders.
     pub fn epoch(&self) -> i64 {
         self.epoch
+    }
+
+    /// Who holds it: the candidate that acquired it.
+    pub fn holder(&self) -> Uuid {
+        self.lease.candidate
     }
 
     /// Lets `tx` commit only if the lease is still held. Call it in every transaction that the

@@ -31,6 +31,12 @@ pub struct DatabaseSettings {
     /// How long one piece of work inside a shared commit may take.
     #[serde(with = "duration")]
     pub job_timeout: Duration,
+    /// After how long a process that shows no sign of life loses what only one may do, and the
+    /// timers it was busy with. Matters on PostgreSQL only.
+    #[serde(with = "duration")]
+    pub lease_timeout: Duration,
+    /// Timers of each kind of aggregate that are handled at once.
+    pub timer_concurrency: usize,
     /// Commands that may wait for a commit; further ones are refused at once.
     pub queue: usize,
     /// Commands that share one commit at most.
@@ -50,6 +56,8 @@ impl Default for DatabaseSettings {
             lock_timeout: Duration::from_secs(2),
             idle_in_transaction_timeout: Duration::from_secs(10),
             job_timeout: Duration::from_secs(5),
+            lease_timeout: Duration::from_secs(5),
+            timer_concurrency: 64,
             queue: 1_024,
             batch: 256,
             cached_aggregates: 10_000,
@@ -72,6 +80,7 @@ impl Section for DatabaseSettings {
         let counts = [
             ("postgres_connections", u64::from(self.postgres_connections), 2),
             ("sqlite_readers", u64::from(self.sqlite_readers), 1),
+            ("timer_concurrency", self.timer_concurrency as u64, 1),
             ("queue", self.queue as u64, 1),
             ("batch", self.batch as u64, 1),
         ];
@@ -86,6 +95,7 @@ impl Section for DatabaseSettings {
             ("lock_timeout", self.lock_timeout),
             ("idle_in_transaction_timeout", self.idle_in_transaction_timeout),
             ("job_timeout", self.job_timeout),
+            ("lease_timeout", self.lease_timeout),
         ];
         let too_short =
             times.into_iter().filter(|(_, time)| time.as_millis() == 0).map(|(key, _)| {

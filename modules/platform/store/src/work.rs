@@ -28,6 +28,11 @@ impl<'a> Work<'a> {
         self.cx
     }
 
+    /// The same work in another context, for who does things on behalf of several.
+    pub fn within<'b>(&'b mut self, cx: &'b Context) -> Work<'b> {
+        Work { batch: self.batch, cx }
+    }
+
     /// The transaction, for statements of one's own.
     pub fn tx(&mut self) -> &mut Tx {
         self.batch.tx()
