@@ -1,6 +1,8 @@
 //! The rules of the house that neither the compiler nor clippy can hold: who may depend on whom,
 //! which rooms a service has, and what no file may contain. Each message says what to do.
 
+#![cfg(test)]
+
 use std::{
     collections::BTreeSet,
     fs,
@@ -121,6 +123,20 @@ fn every_dependency_earns_its_place_in_the_documentation() {
     assert_none(&offences, "say in docs/dependencies.md what it is for, or do without it");
 }
 
+#[test]
+fn every_dependency_is_used() {
+    let mut offences = Vec::new();
+    for package in Workspace::load().packages() {
+        let sources: String = sources_of(package).iter().map(|file| read(file)).collect();
+        let unused = package.dependencies.iter().filter(|dependency| {
+            let name = dependency.name.replace('-', "_");
+            !sources.contains(&format!("{name}::")) && !sources.contains(&format!(" {name};"))
+        });
+        offences.extend(unused.map(|it| format!("{} -> {}", package.name, it.name)));
+    }
+    assert_none(&offences, "take it out of the manifest");
+}
+
 // ---- the rooms of a service
 
 #[test]
@@ -214,7 +230,8 @@ fn only_the_store_knows_which_database_it_is() {
 fn every_file_says_what_it_is_for() {
     let offences: Vec<String> = rust_files()
         .into_iter()
-        .filter(|file| !file.ends_with("tests.rs") && !read(file).starts_with("//! "))
+        .filter(|file| !file.ends_with("tests.rs") && !must_not_compile(file))
+        .filter(|file| !read(file).starts_with("//! "))
         .map(|file| shown(&file))
         .collect();
     assert_none(&offences, "begin it with a line or two of `//!`");
@@ -323,6 +340,17 @@ fn folder_of(package: &Package) -> PathBuf {
     package.manifest_path.parent().expect("a manifest is in a folder").into()
 }
 
+fn sources_of(package: &Package) -> Vec<PathBuf> {
+    let folder = folder_of(package);
+    let homes = ["src", "tests", "benches"].map(|home| folder.join(home));
+    homes.iter().flat_map(|home| rust_files_below(home)).collect()
+}
+
+/// Whether the file is there to show an error of the compiler's.
+fn must_not_compile(file: &Path) -> bool {
+    file.parent().is_some_and(|folder| folder.ends_with("tests/ui"))
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -343,7 +371,14 @@ fn in_room(file: &Path, room: &str) -> bool {
 }
 
 fn rust_files() -> Vec<PathBuf> {
-    text_files().into_iter().filter(|file| file.extension().is_some_and(|it| it == "rs")).collect()
+    rust_files_below(root())
+}
+
+fn rust_files_below(folder: &Path) -> Vec<PathBuf> {
+    files_below(folder)
+        .into_iter()
+        .filter(|file| file.extension().is_some_and(|it| it == "rs"))
+        .collect()
 }
 
 /// Every file that people write: code, documentation, configuration, scripts.
