@@ -62,7 +62,6 @@ impl Tasks {
     /// Begins to drop all where they wait, for those who cannot wait.
     pub(crate) fn cut(&self) {
         self.kill.cancel();
-        self.stop.cancel();
         self.tracker.close();
     }
 }

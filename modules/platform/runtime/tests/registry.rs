@@ -114,7 +114,7 @@ fn faults(
     services: &[&str],
     peers: &BTreeMap<String, Peer>,
 ) -> String {
-    Plan::new(modules, &names(services), peers).unwrap_err().to_string()
+    Plan::new(modules, &names(services), peers).expect_err("it is refused").to_string()
 }
 
 #[test]
