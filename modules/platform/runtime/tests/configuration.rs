@@ -173,14 +173,12 @@ fn every_fault_is_reported_at_once_with_its_source_and_key() {
 
 #[test]
 fn values_that_are_well_formed_but_make_no_sense_are_reported_with_their_source() {
-    let sources = Sources::new()
-        .toml("shop.toml", "[shop]\nlimit = 0\nhold.minutes = 90\n")
-        .toml(
-            "peers.toml",
-            "[peers.orders]\ninternal = 'orders:8081'\npublic = 'http://orders/v1'\n\
+    let sources = Sources::new().toml("shop.toml", "[shop]\nlimit = 0\nhold.minutes = 90\n").toml(
+        "peers.toml",
+        "[peers.orders]\ninternal = 'orders:8081'\npublic = 'http://orders/v1'\n\
              [node]\nservices = []\n[public]\nmax_connections = 0\nheader_timeout = '0s'\n\
              [service_auth]\nprivate_keys_dir = 'keys'\n",
-        );
+    );
     insta::assert_snapshot!(load(sources).unwrap_err(), @r#"
     - peers.toml: node.services: names no service; name some, or say "all"
     - peers.toml: peers.orders.internal: "orders:8081" is not the base URL of a listener; write scheme, host and port only, like http://host:8081
@@ -211,9 +209,11 @@ fn a_secret_can_come_from_a_file() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     writeln!(file, "hunter2").unwrap();
     let path = file.path().display().to_string();
-    let sources = Sources::new()
-        .set("--set a", "shop.password_file", &path)
-        .set("--set b", "shop.hold.secret_note_file", &path);
+    let sources = Sources::new().set("--set a", "shop.password_file", &path).set(
+        "--set b",
+        "shop.hold.secret_note_file",
+        &path,
+    );
     let config = load(sources).unwrap();
     let shop: Shop = config.section();
     assert_eq!(shop.password.expose(), "hunter2");
@@ -237,9 +237,11 @@ fn a_secret_file_must_be_there_and_must_not_contradict_the_secret() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     writeln!(file, "hunter2").unwrap();
     let path = file.path().display().to_string();
-    let both = Sources::new()
-        .toml("a.toml", "[shop]\npassword = 'x'\n")
-        .set("--set", "shop.password_file", &path);
+    let both = Sources::new().toml("a.toml", "[shop]\npassword = 'x'\n").set(
+        "--set",
+        "shop.password_file",
+        &path,
+    );
     insta::assert_snapshot!(load(both).unwrap_err().replace(&path, "FILE"), @"- shop.password is given twice, by a.toml and by FILE (--set)");
 }
 
@@ -270,9 +272,11 @@ fn a_process_of_a_split_listens_where_the_table_of_processes_says() {
                  [processes.orders]\npublic = '127.0.0.1:8104'\ninternal = '127.0.0.1:8204'\n\
                  admin = '127.0.0.1:8304'\n";
     let sources = || {
-        Sources::new()
-            .toml("micro.toml", split)
-            .set("--services", "node.services", "orders,payments")
+        Sources::new().toml("micro.toml", split).set(
+            "--services",
+            "node.services",
+            "orders,payments",
+        )
     };
     let config = load(sources()).unwrap();
     insta::assert_snapshot!(shown(&config, "public"), @r#"
