@@ -57,14 +57,28 @@ pub(crate) struct Provisions {
     undeclared: Vec<&'static str>,
 }
 
+/// A contract's implementation, and who finishes calls whose callers left.
+struct Offer<C: ?Sized> {
+    service: Arc<C>,
+    tasks: Tasks,
+}
+
 impl Node {
     fn client(&self, caller: &'static str, service: &'static str) -> Option<HttpClient> {
         if self.plan.hosts(service) { None } else { self.network.client(caller, service) }
     }
 
-    fn local<C: Contract + ?Sized>(&self) -> Option<Arc<C>> {
+    /// The contract `C` of a module that is hosted here, for `caller`, who may call what it
+    /// requires, or for the process itself, which may call everything.
+    fn local<C: Contract + ?Sized>(&self, caller: Option<&'static Module>) -> Option<Arc<C>> {
         let provisions = self.provisions();
-        provisions.services.get(&TypeId::of::<C>())?.downcast_ref::<Arc<C>>().cloned()
+        let offer: &Offer<C> = provisions.services.get(&TypeId::of::<C>())?.downcast_ref()?;
+        let calls = LocalCalls::new(offer.tasks.clone());
+        let calls = match caller {
+            Some(module) => calls.of(module.name, module.requires),
+            None => calls,
+        };
+        Some(C::local(Arc::clone(&offer.service), calls))
     }
 
     fn provisions(&self) -> MutexGuard<'_, Provisions> {
@@ -135,19 +149,19 @@ impl Boot {
         if let Some(client) = self.http_client(C::SERVICE) {
             return Ok(C::http(client));
         }
-        self.node.local::<C>().ok_or_else(|| not_provided(C::SERVICE, C::NAME))
+        self.node.local::<C>(Some(self.module)).ok_or_else(|| not_provided(C::SERVICE, C::NAME))
     }
 
     /// Offers a contract that the module lists under `provides`: to the modules hosted here, and
     /// on the internal listener to all others that require it.
     pub fn provide<C: Contract + ?Sized>(&mut self, service: Arc<C>) {
         let id = TypeId::of::<C>();
-        let wrapped = C::local(Arc::clone(&service), LocalCalls::new(self.tasks()));
+        let offer = Offer { service: Arc::clone(&service), tasks: self.tasks() };
         let mut provisions = self.node.provisions();
         if !self.module.provides.iter().any(|provided| provided.id == id) {
             provisions.undeclared.push(C::NAME);
         }
-        provisions.services.insert(id, Box::new(wrapped));
+        provisions.services.insert(id, Box::new(offer));
         drop(provisions);
         self.internal(C::router(service, self.internal_server()));
     }
@@ -312,7 +326,7 @@ impl PublicInputs {
     /// The contract `C` when a module that is hosted here provides or requires it; called on
     /// behalf of the first that does.
     pub fn client<C: Contract + ?Sized>(&self) -> Option<Arc<C>> {
-        if let Some(local) = self.node.local::<C>() {
+        if let Some(local) = self.node.local::<C>(None) {
             return Some(local);
         }
         let requires =

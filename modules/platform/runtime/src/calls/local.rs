@@ -9,7 +9,7 @@ use super::{
     guarded::Guarded,
     metrics::{Meter, Transport},
 };
-use crate::{Context, ContractError, Fault, Method, Tasks};
+use crate::{Context, ContractError, Fault, Method, Needed, Tasks};
 
 /// What the in-process wrappers of contracts need. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -18,11 +18,18 @@ pub struct LocalCalls {
     caller: Option<Caller>,
 }
 
-/// Who calls, and which methods it may call.
+/// Who calls, and what it may call.
 #[derive(Debug, Clone, Copy)]
 struct Caller {
     name: &'static str,
-    methods: &'static [&'static str],
+    requires: &'static [Needed],
+}
+
+impl Caller {
+    fn may_call(&self, callee: Callee) -> bool {
+        let of_callee = |needed: &&Needed| needed.service == callee.service;
+        self.requires.iter().filter(of_callee).any(|it| it.methods.contains(&callee.method))
+    }
 }
 
 impl LocalCalls {
@@ -31,18 +38,19 @@ impl LocalCalls {
         Self { tasks, caller: None }
     }
 
-    /// Calls of the service `caller`, which may call `methods` and nothing else: what another
-    /// process would refuse to it, this one does too.
+    /// Calls of the service `caller`, which may call what it `requires` and nothing else: what
+    /// another process would refuse to it, this one does too.
     #[must_use]
-    pub fn of(self, caller: &'static str, methods: &'static [&'static str]) -> Self {
-        Self { caller: Some(Caller { name: caller, methods }), ..self }
+    pub fn of(self, caller: &'static str, requires: &'static [Needed]) -> Self {
+        Self { caller: Some(Caller { name: caller, requires }), ..self }
     }
 
     /// One method of a contract, with its metrics.
     pub fn method(&self, service: &'static str, method: &'static Method) -> LocalMethod {
-        let refused_to = self.caller.filter(|caller| !caller.methods.contains(&method.name));
+        let callee = Callee { service, method: method.name };
+        let refused_to = self.caller.filter(|caller| !caller.may_call(callee));
         LocalMethod {
-            callee: Callee { service, method: method.name },
+            callee,
             refused_to: refused_to.map(|caller| caller.name),
             tasks: self.tasks.clone(),
             meter: Arc::new(Meter::new(service, method.name, Transport::Local)),

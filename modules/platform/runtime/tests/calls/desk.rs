@@ -11,8 +11,8 @@ use std::{
 
 use runtime::{
     AllowList, Clock, Context, Contract, ContractError, Fault, HttpClient, InternalServer,
-    KeyPlaces, LocalCalls, Outbound, Principal, Random, Router, ServiceTokens, Tasks, Timestamp,
-    TraceContext, Unrecognised, service,
+    KeyPlaces, LocalCalls, Needed, Outbound, Principal, Random, Router, ServiceTokens, Tasks,
+    Timestamp, TraceContext, Unrecognised, service,
 };
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
@@ -232,14 +232,19 @@ impl Office {
         let tasks = Tasks::new();
         let clerk = Arc::new(Clerk::default());
         let mut allowed = AllowList::new();
-        for method in LOBBY_MAY {
-            allowed.allow("lobby", "desk", method);
+        for needed in LOBBY_REQUIRES {
+            for method in needed.methods {
+                allowed.allow("lobby", needed.service, method);
+            }
         }
         let server =
             InternalServer::new(tokens.open(), allowed, tasks.clone(), Arc::new(FixedRandom(0)));
         let (url, listener) = serve(<dyn Desk>::router(clerk.clone(), server)).await;
         Self {
-            local: <dyn Desk>::local(clerk.clone(), LocalCalls::new(tasks).of("lobby", LOBBY_MAY)),
+            local: <dyn Desk>::local(
+                clerk.clone(),
+                LocalCalls::new(tasks).of("lobby", LOBBY_REQUIRES),
+            ),
             http: <dyn Desk>::http(tokens.client("lobby", std::slice::from_ref(&url))),
             clerk,
             url,
@@ -254,7 +259,7 @@ impl Office {
     }
 }
 
-pub const LOBBY_MAY: &[&str] = &["repeat", "once", "arrival"];
+static LOBBY_REQUIRES: &[Needed] = &[Needed::of::<dyn Desk>(&["repeat", "once", "arrival"])];
 
 /// Serves `router` on a port of its own.
 #[expect(clippy::disallowed_methods, reason = "no client here is slow on purpose")]
