@@ -12,6 +12,7 @@ mod server;
 mod token;
 mod wire;
 
+pub(crate) use self::server::no_such_method;
 pub use self::{
     http::{HttpClient, HttpMethod, InvalidEndpoint, Outbound, web_client},
     keys::{KeyError, KeyPair},

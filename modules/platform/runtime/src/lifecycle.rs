@@ -3,7 +3,7 @@
 
 use std::{
     any::TypeId,
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     net::SocketAddr,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
@@ -22,13 +22,13 @@ use crate::{
     SystemClock, SystemRandom, Tasks,
     admin::{self, MetricsRender},
     boot::{Extensions, Node, Provisions, StopHooks},
+    calls::no_such_method,
     listener::{Bound, Limits, Listener},
     network::Network,
-    peers::{self, Acquaintance},
+    peers,
     readiness::Readiness,
-    starting,
     tasks::panic_message,
-    web_client,
+    unavailable,
 };
 
 /// What is laid around the public routes of all modules.
@@ -140,11 +140,20 @@ impl Launch {
             network,
             provisions: Mutex::new(Provisions::default()),
         });
-        match stop.run_until_cancelled(running.start(node, self.public_stack)).await {
-            Some(Ok(())) => Ok(Some(running)),
-            Some(Err(error)) => {
+        let start = AssertUnwindSafe(running.start(node, self.public_stack)).catch_unwind();
+        let outcome = stop.run_until_cancelled(start).await;
+        match outcome {
+            Some(Ok(Ok(()))) => Ok(Some(running)),
+            Some(Ok(Err(error))) => {
                 running.close().await;
                 Err(Faults::one(error.to_string()))
+            }
+            Some(Err(panic)) => {
+                running.close().await;
+                Err(Faults::one(format!(
+                    "panicked while starting: {}",
+                    panic_message(panic.as_ref())
+                )))
             }
             None => {
                 tracing::info!("told to stop while starting");
@@ -276,10 +285,10 @@ impl RunningNode {
             grace: shutdown.grace(config.node().mode),
             shutdown,
             admin: ports.admin.serve(admin::router(Arc::clone(&readiness), metrics), ADMIN_LIMITS),
-            public: ports.public.serve(starting::public(), public_limits),
+            public: ports.public.serve(unavailable::starting(), public_limits),
             internal: ports
                 .internal
-                .map(|bound| bound.serve(starting::internal(), internal_limits)),
+                .map(|bound| bound.serve(unavailable::starting_internal(), internal_limits)),
             readiness,
             modules: Vec::new(),
             tasks: Tasks::new(),
@@ -295,49 +304,44 @@ impl RunningNode {
         for module in &node.plan.start_order {
             self.readiness.expect(module.name);
         }
-        self.meet_peers(&node)?;
-        let hosted = node.plan.start_order.iter().map(|module| module.name).collect();
-        let (mut public, mut internal) = (Router::new(), peers::router(hosted, &self.readiness));
-        if let Some(listener) = &self.internal {
-            listener.replace(internal.clone().fallback_service(starting::internal()));
-        }
+        self.meet_peers(&node);
+        let (mut public, mut internal) = (Router::new(), Router::new());
         for module in &node.plan.start_order {
             let (public_routes, internal_routes) = self.start_module(module, &node).await?;
             public = public.merge(public_routes);
             internal = internal.merge(internal_routes);
+            self.serve_internally(
+                internal.clone().fallback_service(unavailable::starting_internal()),
+            );
             self.readiness.started(module.name);
         }
         let inputs = PublicInputs { node, tasks: self.tasks.clone() };
         self.public.replace(public_stack(public, &inputs)?);
-        if let Some(listener) = &self.internal {
-            listener.replace(internal);
-        }
+        self.serve_internally(internal.fallback_service(unavailable::elsewhere()));
         Ok(())
     }
 
+    fn serve_internally(&self, routes: Router) {
+        if let Some(listener) = &self.internal {
+            listener.replace(routes);
+        }
+    }
+
     /// Begins to look for the services elsewhere that the modules here call.
-    fn meet_peers(&self, node: &Arc<Node>) -> Result<(), StartError> {
-        let mut met: BTreeMap<&'static str, Acquaintance> = BTreeMap::new();
+    fn meet_peers(&self, node: &Arc<Node>) {
         for module in &node.plan.start_order {
             let services: BTreeSet<_> = module.requires.iter().map(|it| it.service).collect();
             for service in services.into_iter().filter(|service| !node.plan.hosts(service)) {
-                let Some(url) = node.network.internal_url(service) else { continue };
-                let acquaintance =
-                    met.entry(service).or_insert_with(|| Acquaintance::new(service, &url));
+                let Some(acquaintance) = node.network.acquaintance(module.name, service) else {
+                    continue;
+                };
                 let asked = acquaintance.clone();
                 let check = move || std::future::ready(asked.check()).boxed();
                 self.readiness.check(module.name, service, Arc::new(check));
+                let (random, ids) = (Arc::clone(&node.random), node.ids.clone());
+                drop(self.tasks.spawn(acquaintance.make(random, ids, self.tasks.stopping())));
             }
         }
-        if met.is_empty() {
-            return Ok(());
-        }
-        let client = web_client()?;
-        for acquaintance in met.into_values() {
-            let (client, random) = (client.clone(), Arc::clone(&node.random));
-            drop(self.tasks.spawn(acquaintance.make(client, random, self.tasks.stopping())));
-        }
-        Ok(())
     }
 
     async fn start_module(
@@ -357,7 +361,11 @@ impl RunningNode {
         let span = tracing::info_span!("start", module = module.name);
         let start = (module.start)(&mut boot).instrument(span);
         match AssertUnwindSafe(start).catch_unwind().await {
-            Ok(Ok(())) => boot.finish(),
+            Ok(Ok(())) => {
+                let (public, internal) = boot.finish()?;
+                let is_up = peers::router(module.name, &node.network.server(Tasks::new()));
+                Ok((public, internal.merge(is_up)))
+            }
             Ok(Err(error)) => {
                 Err(StartError::new(format!("{} cannot start: {error}", module.name)))
             }

@@ -128,6 +128,20 @@ async fn a_split_answers_as_the_whole_does() {
     adder.stop().await;
 }
 
+/// Its caller may then be sure that nothing happened.
+#[tokio::test]
+async fn a_method_that_only_newer_builds_know_is_not_executed() {
+    let keys = tempfile::tempdir().unwrap();
+    let data_dir = keys.path().display();
+    let adder_config = config(&format!("[node]\ndata_dir = '{data_dir}'\nservices = ['adder']"));
+    let adder = Launch::new(adder_config, BOTH).start().await.unwrap();
+    let url = format!("http://{}/internal/adder/multiply", adder.internal_addr().unwrap());
+    let response = runtime::web_client().unwrap().post(url).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    assert!(response.headers().contains_key("x-boxoffice-not-executed"));
+    adder.stop().await;
+}
+
 #[tokio::test]
 async fn a_peer_that_is_not_up_yet_is_no_fault_but_a_reason() {
     let keys = tempfile::tempdir().unwrap();
