@@ -190,6 +190,7 @@ impl Process {
                 .current_dir(&site.home)
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
+                .stderr(Stdio::null())
                 .spawn()?;
             let output = supervisor.stdout.take().ok_or(std::io::ErrorKind::BrokenPipe)?;
             let mut id = String::new();
@@ -222,7 +223,7 @@ impl Process {
     }
 
     fn signal(&self, signal: &str) {
-        let command = format!("kill -{signal} {}", self.id);
+        let command = format!("kill -{signal} {} 2>/dev/null", self.id);
         let _gone_already = Command::new("sh").args(["-c", &command]).status();
     }
 
@@ -248,5 +249,60 @@ impl Drop for Process {
         // The shell kills the process once its standard input is closed.
         drop(self.supervisor.stdin.take());
         let _status = self.supervisor.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::{Shape, sandbox::plan::Plan};
+
+    /// A shell that runs `script` in place of a node.
+    fn spawn(script: &str) -> (Process, TempDir) {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("serve"), script).unwrap();
+        let plan = Plan::new(&[], &Shape::Groups(vec![vec!["any"]]));
+        let site = plan.into_sites(home.path(), &[]).remove(0);
+        (Process::spawn(&site, Path::new("sh")), home)
+    }
+
+    fn is_there(id: &str) -> bool {
+        let probe = Command::new("sh").args(["-c", &format!("kill -0 {id} 2>/dev/null")]).status();
+        probe.unwrap().success()
+    }
+
+    #[tokio::test]
+    async fn a_process_is_asked_to_stop() {
+        let stops = "tail -f /dev/null &\ntrap 'kill $!; exit 0' TERM\necho ready\nwait\n";
+        let (process, _home) = spawn(stops);
+        eventually("the script to set its trap", || ready(process.last_lines().contains("ready")))
+            .await;
+        process.stop("the script").await;
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "stopped with exit status: 3:\nlast words")]
+    async fn a_stop_without_success_shows_the_log() {
+        let (process, _home) = spawn("echo last words; exit 3");
+        process.stop("the script").await;
+    }
+
+    #[tokio::test]
+    async fn a_killed_process_is_gone() {
+        let (process, _home) = spawn("exec tail -f /dev/null");
+        let id = process.id.clone();
+        process.kill().await;
+        assert!(!is_there(&id));
+    }
+
+    #[test]
+    fn a_process_ends_with_its_sandbox() {
+        let (process, _home) = spawn("exec tail -f /dev/null");
+        let id = process.id.clone();
+        assert!(is_there(&id));
+        drop(process);
+        assert!(!is_there(&id));
     }
 }
