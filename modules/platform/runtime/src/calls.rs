@@ -12,7 +12,6 @@ mod server;
 mod token;
 mod wire;
 
-pub(crate) use self::server::no_such_method;
 pub use self::{
     http::{HttpClient, HttpMethod, InvalidEndpoint, Outbound, web_client},
     keys::{KeyError, KeyPair},

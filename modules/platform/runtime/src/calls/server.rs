@@ -14,7 +14,7 @@ use axum::{
     routing::post,
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Serialize;
 use tokio::time::Instant;
@@ -255,11 +255,6 @@ fn contract_error(json: Vec<u8>) -> Response {
     let headers =
         [(header::CONTENT_TYPE.as_str(), "application/json"), (wire::OUTCOME, wire::OUTCOME_ERROR)];
     (StatusCode::CONFLICT, headers, json).into_response()
-}
-
-/// What the internal listener answers to a caller that is newer than this process.
-pub(crate) async fn no_such_method(uri: Uri) -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, format!("there is nothing at {} here", uri.path()))
 }
 
 async fn only_post() -> Refusal {
