@@ -225,7 +225,8 @@ fn path_fault(kind: ErrorKind) -> Problem {
     Problem::invalid([FieldFault::new(RequestPart::Path, parameter, detail)])
 }
 
-fn unreadable(fault: &BytesRejection) -> Problem {
+/// A body that could not be had.
+pub(crate) fn unreadable(fault: &BytesRejection) -> Problem {
     if fault.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return Problem::new(&problems::PAYLOAD_TOO_LARGE);
     }

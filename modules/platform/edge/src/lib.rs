@@ -10,6 +10,7 @@
 //!
 //! Nothing here knows of tickets. Calls between services are the runtime's.
 
+mod answer;
 mod authenticate;
 mod authorize;
 mod conditional;
@@ -24,12 +25,16 @@ mod settings;
 pub mod stack;
 pub mod token;
 
+pub use answer::{Answered, created, ok};
 pub use authenticate::Authenticator;
 pub use authorize::{Caller, owner, require, require_any, user};
 pub use conditional::{IfMatch, Tagged, etag};
 pub use docs::docs;
 pub use extract::{Json, Path, Query};
-pub use idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
+pub use idempotency::{
+    IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Idempotency, IdempotencyKey, idempotent,
+    optionally_idempotent,
+};
 pub use page::{Listing, Page};
 pub use problem::{FieldFault, PROBLEM_JSON, Problem, ProblemType, RequestPart};
 pub use settings::EdgeSettings;

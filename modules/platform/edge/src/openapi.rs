@@ -168,24 +168,6 @@ macro_rules! problem_responses {
     };
 }
 
-/// The `Idempotency-Key` header, required: `params(IdempotencyKeyHeader)` in a handler's
-/// description.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "read by the derive only")]
-pub struct IdempotencyKeyHeader {
-    /// Tells a repeated request from a second one: make up a new key for each thing you want done,
-    /// and send the same one again when you repeat the request. 1 to 255 visible ASCII characters.
-    #[param(
-        rename = "Idempotency-Key",
-        min_length = 1,
-        max_length = 255,
-        pattern = "^[!-~]+$",
-        example = "3f0d2c9e-7a51-4c55-9f0a-2b6b1f0d8c11"
-    )]
-    idempotency_key: String,
-}
-
 /// The `If-Match` header, required: `params(IfMatchHeader)` in a handler's description.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]

@@ -12,7 +12,7 @@ use axum::{
 use runtime::Fault;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use store::StoreError;
+use store::{ExecuteError, StoreError};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{RefOr, Schema},
@@ -313,6 +313,16 @@ impl From<StoreError> for Problem {
                 .retry_after(RETRY_AFTER),
             StoreError::Unknown(_) => Self::unknown_fate(error),
             StoreError::Corrupt(_) | StoreError::Failed(_) => Self::internal(error),
+        }
+    }
+}
+
+impl<R: Into<Self>> From<ExecuteError<R>> for Problem {
+    fn from(error: ExecuteError<R>) -> Self {
+        match error {
+            ExecuteError::Rejected(rejection) => rejection.into(),
+            ExecuteError::Stale { current } => Self::stale(current),
+            ExecuteError::Store(failure) => failure.into(),
         }
     }
 }

@@ -6,6 +6,10 @@ use axum::http::HeaderValue;
 use runtime::Section;
 use serde::{Deserialize, Serialize};
 
+/// The longest that a request may be allowed to take. With the time that abandoned work gets on top
+/// it stays below the time for which the store keeps an idempotency key claimed.
+const LONGEST_REQUEST: Duration = Duration::from_secs(25);
+
 /// `[edge]`: what the public listener accepts, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -15,7 +19,7 @@ pub struct EdgeSettings {
     pub cors_origins: Vec<String>,
     /// The longest body of a request, in bytes. 1 MiB by default.
     pub body_limit_bytes: u64,
-    /// How long a request may take, from its head to the answer's. 10 s by default.
+    /// How long a request may take, from its head to the answer's: at most 25 s, 10 s by default.
     #[serde(with = "runtime::duration")]
     pub request_timeout: Duration,
     /// How many requests are worked on at the same time; more are refused at once. 512 by default.
@@ -61,6 +65,13 @@ impl Section for EdgeSettings {
         }
         if self.request_timeout.is_zero() {
             faults.push("request_timeout: 0s fails every request; choose 1ms or more".to_owned());
+        }
+        if self.request_timeout > LONGEST_REQUEST {
+            faults.push(format!(
+                "request_timeout: {:?} is longer than an idempotency key stays claimed; choose \
+                 {LONGEST_REQUEST:?} or less",
+                self.request_timeout
+            ));
         }
         faults
     }

@@ -9,6 +9,7 @@
 
 mod authentication;
 mod errors;
+mod idempotency;
 mod input;
 mod stack;
 mod support;

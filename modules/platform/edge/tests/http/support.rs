@@ -40,7 +40,10 @@ impl Api {
     }
 
     pub async fn with(routes: Router, settings: EdgeSettings) -> Self {
-        let clock = TestClock::at("2026-11-20T19:00:00Z");
+        Self::at(TestClock::at("2026-11-20T19:00:00Z"), routes, settings).await
+    }
+
+    pub async fn at(clock: TestClock, routes: Router, settings: EdgeSettings) -> Self {
         let identity = Arc::new(Identity::new());
         let keys: Arc<dyn TokenKeys> = identity.clone();
         let random = Arc::new(SeededRandom::new(1));
