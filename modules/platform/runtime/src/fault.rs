@@ -41,6 +41,15 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Why, for a log line.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::NotSent { reason, .. }
+            | Self::Unknown { reason, .. }
+            | Self::Failed { reason, .. } => reason,
+        }
+    }
+
     /// Whether the callee certainly did not execute the call.
     pub fn is_not_sent(&self) -> bool {
         matches!(self, Self::NotSent { .. })

@@ -25,8 +25,8 @@ mod principal;
 mod random;
 mod readiness;
 mod registry;
-mod starting;
 mod tasks;
+mod unavailable;
 
 pub use admin::MetricsRender;
 pub use async_trait::async_trait;

@@ -22,7 +22,6 @@ use crate::{
     SystemClock, SystemRandom, Tasks,
     admin::{self, MetricsRender},
     boot::{Extensions, Node, Provisions, StopHooks},
-    calls::no_such_method,
     listener::{Bound, Limits, Listener},
     network::Network,
     peers,

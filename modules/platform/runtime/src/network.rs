@@ -8,6 +8,7 @@ use reqwest::Url;
 use crate::{
     AllowList, Clock, Config, Faults, HttpClient, InternalServer, KeyPlaces, Module, Outbound,
     Peer, PeersSettings, Plan, Random, ServiceAuthSettings, ServiceTokens, Tasks,
+    peers::{Acquaintance, IS_UP},
 };
 
 /// The method that serves a publisher's events to its consumers.
@@ -49,7 +50,7 @@ impl Network {
     }
 
     /// The base URL of the internal listener of `service`, when it is configured.
-    pub(crate) fn internal_url(&self, service: &str) -> Option<Url> {
+    fn internal_url(&self, service: &str) -> Option<Url> {
         Url::parse(self.peers.get(service)?.internal.as_ref()?).ok()
     }
 
@@ -57,6 +58,16 @@ impl Network {
     pub(crate) fn client(&self, caller: &'static str, service: &'static str) -> Option<HttpClient> {
         let url = self.internal_url(service)?;
         self.outbound.as_ref()?.client(caller, service, &[url]).ok()
+    }
+
+    /// Looks for `service` on behalf of `caller`.
+    pub(crate) fn acquaintance(
+        &self,
+        caller: &'static str,
+        service: &'static str,
+    ) -> Option<Acquaintance> {
+        let client = self.client(caller, service)?;
+        Some(Acquaintance::new(caller, &client, self.internal_url(service)?))
     }
 
     /// Receives calls for a service whose remaining work goes to `tasks`.
@@ -75,6 +86,7 @@ fn allow_list(modules: &[&'static Module]) -> AllowList {
     let mut allowed = AllowList::new();
     for module in modules {
         for needed in module.requires {
+            allowed.allow(module.name, needed.service, IS_UP.name);
             for method in needed.methods {
                 allowed.allow(module.name, needed.service, method);
             }

@@ -1,38 +1,76 @@
-//! Making the acquaintance of services that are hosted elsewhere: a process is not ready until it
-//! has reached each service it calls once. What happens to a peer later does not matter here.
+//! Making the acquaintance of services that are hosted elsewhere: a process is not ready until
+//! each service it calls has answered it once, and accepted its token. What happens to a peer
+//! later does not matter here.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use axum::{
-    Router,
-    http::{StatusCode, Uri},
-    routing::get,
-};
+use axum::Router;
 use reqwest::Url;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
-use crate::{Random, readiness::Readiness};
+use crate::{
+    Context, ContractError, Fault, HttpClient, HttpMethod, Ids, InternalServer, Method, Principal,
+    Random, TraceContext, Unrecognised,
+};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// The call that asks whether a service is there. No method of a contract can have this name.
+pub(crate) const IS_UP: Method = Method { name: "is-up", idempotent: true };
+
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct AreYouUp {}
+
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct IAmUp {}
+
+#[derive(Debug, thiserror::Error, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "code", rename_all = "snake_case")]
+enum IsUpError {
+    #[error(transparent)]
+    #[serde(skip)]
+    Fault(#[from] Fault),
+    #[error("{0}")]
+    #[serde(untagged)]
+    Unrecognised(Unrecognised),
+}
+
+impl ContractError for IsUpError {}
+
+/// Lets those who require `service` ask whether it has started.
+pub(crate) fn router(service: &'static str, server: &InternalServer) -> Router {
+    server.method(service, &IS_UP, |_, AreYouUp {}| async { Ok::<_, IsUpError>(IAmUp {}) })
+}
+
 /// Whether a service that is hosted elsewhere was reached yet, and if not, why.
 #[derive(Clone)]
 pub(crate) struct Acquaintance {
+    caller: &'static str,
     service: &'static str,
     url: Url,
+    is_up: HttpMethod,
     failure: Arc<Mutex<Option<String>>>,
 }
 
 impl Acquaintance {
-    /// Nobody asked `service` yet, which has its internal listener at `url`.
-    pub(crate) fn new(service: &'static str, url: &Url) -> Self {
-        let failure = Arc::new(Mutex::new(Some("not tried yet".to_owned())));
-        Self { service, url: url.clone(), failure }
+    /// `caller` has not asked for the service of `client` yet, which has its internal listener at
+    /// `url`.
+    pub(crate) fn new(caller: &'static str, client: &HttpClient, url: Url) -> Self {
+        Self {
+            caller,
+            service: client.callee(),
+            url,
+            is_up: client.method(&IS_UP),
+            failure: Arc::new(Mutex::new(Some("not asked yet".to_owned()))),
+        }
     }
 
     /// What `/readyz` says.
@@ -44,37 +82,43 @@ impl Acquaintance {
         }
     }
 
-    /// Tries until the service is reached or `stop` says so.
-    pub(crate) async fn make(
-        self,
-        client: reqwest::Client,
-        random: Arc<dyn Random>,
-        stop: CancellationToken,
-    ) {
+    /// Asks until the service answers or `stop` says so.
+    pub(crate) async fn make(self, random: Arc<dyn Random>, ids: Ids, stop: CancellationToken) {
         let mut longest = FIRST_PAUSE;
-        while let Some(Err(why)) = stop.run_until_cancelled(self.reach(&client)).await {
-            tracing::debug!(service = self.service, at = self.address(), why, "peer not reached");
-            self.learn(Some(why));
+        loop {
+            let cx = self.context(random.as_ref(), &ids);
+            let Some(answer) = stop.run_until_cancelled(self.ask(&cx)).await else { return };
+            let (peer, at) = (self.service, self.address());
+            match answer {
+                Ok(()) => {
+                    tracing::info!(module = self.caller, peer, at, "peer reached");
+                    self.learn(None);
+                    return;
+                }
+                Err(why) => {
+                    tracing::debug!(module = self.caller, peer, at, why, "peer not reached");
+                    self.learn(Some(why));
+                }
+            }
             let pause = longest.mul_f64(random.fraction());
             let _ = tokio::time::timeout(pause, stop.cancelled()).await;
             longest = (longest * 2).min(LONGEST_PAUSE);
         }
-        if !stop.is_cancelled() {
-            tracing::info!(service = self.service, at = self.address(), "peer reached");
-            self.learn(None);
+    }
+
+    async fn ask(&self, cx: &Context) -> Result<(), String> {
+        let answer: Result<IAmUp, IsUpError> = self.is_up.call(cx, AreYouUp {}).await;
+        match answer {
+            Ok(IAmUp {}) => Ok(()),
+            Err(IsUpError::Fault(fault)) => Err(fault.reason().to_owned()),
+            Err(error @ IsUpError::Unrecognised(_)) => Err(error.to_string()),
         }
     }
 
-    async fn reach(&self, client: &reqwest::Client) -> Result<(), String> {
-        let url = format!("{}/services/{}", self.address(), self.service);
-        let asked = client.get(url).timeout(PATIENCE).send().await;
-        let response = asked.map_err(|error| reason(&error))?;
-        match response.status() {
-            StatusCode::OK => Ok(()),
-            StatusCode::NOT_FOUND => Err("another process answers there".to_owned()),
-            StatusCode::SERVICE_UNAVAILABLE => Err("it is starting".to_owned()),
-            other => Err(format!("it answers {other}")),
-        }
+    fn context(&self, random: &dyn Random, ids: &Ids) -> Context {
+        let principal = Principal::Service { name: self.caller.to_owned() };
+        let trace = TraceContext::start(random);
+        Context::new(principal, Instant::now() + PATIENCE, ids.next().to_string(), trace)
     }
 
     fn address(&self) -> &str {
@@ -84,29 +128,4 @@ impl Acquaintance {
     fn learn(&self, failure: Option<String>) {
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
-}
-
-fn reason(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return format!("no answer within {PATIENCE:?}");
-    }
-    if error.is_connect() { "no connection".to_owned() } else { "the connection broke".to_owned() }
-}
-
-/// The other side: `GET /services/{service}` on the internal listener says whether the service is
-/// hosted here (404 otherwise) and has started (503 otherwise).
-pub(crate) fn router(hosted: Vec<&'static str>, readiness: &Arc<Readiness>) -> Router {
-    let readiness = Arc::clone(readiness);
-    let answer = async move |uri: Uri| {
-        let service = uri.path().trim_start_matches("/services/");
-        if !hosted.contains(&service) {
-            return StatusCode::NOT_FOUND;
-        }
-        if readiness.has_started(service) {
-            StatusCode::OK
-        } else {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
-    };
-    Router::new().route("/services/{service}", get(answer))
 }

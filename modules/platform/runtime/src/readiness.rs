@@ -61,10 +61,6 @@ impl Readiness {
         self.lock().modules.entry(module).or_default().started = true;
     }
 
-    pub(crate) fn has_started(&self, module: &str) -> bool {
-        self.lock().modules.get(module).is_some_and(|state| state.started)
-    }
-
     pub(crate) fn all_started(&self) -> bool {
         self.lock().modules.values().all(|state| state.started)
     }

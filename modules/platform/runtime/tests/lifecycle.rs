@@ -145,34 +145,47 @@ async fn a_method_that_only_newer_builds_know_is_not_executed() {
 #[tokio::test]
 async fn a_peer_that_is_not_up_yet_is_no_fault_but_a_reason() {
     let keys = tempfile::tempdir().unwrap();
-    let peer = wiremock::MockServer::start().await;
-    let caller_config = config(&format!(
-        "[node]\ndata_dir = '{}'\nservices = ['caller']\n[peers.adder]\ninternal = '{}'\n",
-        keys.path().display(),
-        peer.uri()
-    ));
+    let internal = support::free_address().await;
+    let home = format!("[node]\ndata_dir = '{}'\n", keys.path().display());
+    let peer = format!("[peers.adder]\ninternal = 'http://{internal}'\n");
+    let caller_config = config(&format!("{home}services = ['caller']\n{peer}"));
     let caller = Launch::new(caller_config, BOTH).start().await.unwrap();
     let admin = caller.admin_addr();
-    let expected = format!("caller: waiting for adder at {} (", peer.uri());
+    let expected = format!("caller: waiting for adder at http://{internal} (no connection");
     until(async || {
         let (status, report) = get_json(admin, "/readyz").await;
-        let reason = report["reasons"][0].as_str().unwrap_or_default().to_owned();
-        status == StatusCode::SERVICE_UNAVAILABLE
-            && reason == format!("{expected}another process answers there)")
+        let reason = report["reasons"][0].as_str().unwrap_or_default();
+        status == StatusCode::SERVICE_UNAVAILABLE && reason.starts_with(&expected)
     })
     .await;
     assert_eq!(get_status(admin, "/livez").await, StatusCode::OK);
     assert_eq!(get_status(admin, "/startupz").await, StatusCode::OK);
 
-    wiremock::Mock::given(wiremock::matchers::path("/services/adder"))
-        .respond_with(wiremock::ResponseTemplate::new(200))
-        .mount(&peer)
-        .await;
+    let own = format!("[internal]\naddress = '{internal}'\n");
+    let adder_config = config(&format!("{home}services = ['adder']\n{own}"));
+    let adder = Launch::new(adder_config, BOTH).start().await.unwrap();
     caller.ready().await;
-    drop(peer);
+    adder.stop().await;
     let report = caller.readiness().await;
     assert!(report.ready, "a peer that goes away later is its callers' matter: {report:?}");
     caller.stop().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_accept_our_token_is_a_reason() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let home = |dir: &tempfile::TempDir| format!("[node]\ndata_dir = '{}'\n", dir.path().display());
+    let adder_config = config(&format!("{}services = ['adder']\n", home(&theirs)));
+    let adder = Launch::new(adder_config, BOTH).start().await.unwrap();
+    let internal = adder.internal_addr().unwrap();
+    let peer = format!("[peers.adder]\ninternal = 'http://{internal}'\n");
+    let caller_config = config(&format!("{}services = ['caller']\n{peer}", home(&ours)));
+    let caller = Launch::new(caller_config, BOTH).start().await.unwrap();
+    let why = "the service token's key is unknown here";
+    let expected = format!("caller: waiting for adder at http://{internal} ({why})");
+    until(async || caller.readiness().await.reasons == [expected.as_str()]).await;
+    caller.stop().await;
+    adder.stop().await;
 }
 
 fn start_at_the_gate(boot: &mut Boot) -> BoxFuture<'_, Result<(), StartError>> {
