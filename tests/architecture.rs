@@ -161,6 +161,47 @@ fn a_service_shows_nothing_but_its_module() {
 }
 
 #[test]
+fn the_registry_lists_every_service() {
+    let registry = read(&root().join("src/registry.rs"));
+    let workspace = Workspace::load();
+    let offences: Vec<String> = workspace
+        .crates(Layer::Service)
+        .map(|package| format!("&{}::MODULE", package.name))
+        .filter(|module| !registry.contains(module))
+        .collect();
+    assert_none(&offences, "add it to MODULES in src/registry.rs");
+}
+
+#[test]
+fn every_service_has_the_rooms_of_what_it_declares() {
+    let rooms = [
+        ("prefixes", "src/http.rs"),
+        ("provides", "src/service.rs"),
+        ("publishes", "src/domain.rs"),
+        ("consumes", "src/reactions.rs"),
+        ("schema", "src/views.rs"),
+        ("schema", "migrations/sqlite"),
+        ("schema", "migrations/postgres"),
+    ];
+    let mut offences = Vec::new();
+    for service in Workspace::load().services() {
+        let declaration = read(&service.join("src/lib.rs"));
+        for (field, room) in rooms {
+            let (is_declared, is_there) =
+                (declares(&declaration, field), service.join(room).exists());
+            if is_declared && !is_there {
+                offences.push(format!("{}: {field} without {room}", shown(&service)));
+            }
+            // What a service decides need not concern others.
+            if is_there && !is_declared && field != "publishes" {
+                offences.push(format!("{}: {room} without {field}", shown(&service)));
+            }
+        }
+    }
+    assert_none(&offences, "build the room, or take it out of MODULE");
+}
+
+#[test]
 fn both_databases_have_the_same_migrations() {
     let mut offences = Vec::new();
     let with_migrations = crate_folders().into_iter().map(|folder| folder.join("migrations"));
@@ -362,6 +403,13 @@ fn crate_folders() -> Vec<PathBuf> {
 fn service_files() -> Vec<PathBuf> {
     let sources = Workspace::load().services().into_iter().map(|folder| folder.join("src"));
     sources.flat_map(|folder| files_below(&folder)).collect()
+}
+
+/// Whether a `MODULE` says anything under `field`.
+fn declares(module: &str, field: &str) -> bool {
+    let mut lines = module.lines().map(str::trim_start);
+    let value = lines.find_map(|line| line.strip_prefix(field)?.strip_prefix(": "));
+    value.is_some_and(|value| !["&[],", "None,"].contains(&value))
 }
 
 /// Whether the file is `src/<room>.rs` or stands in `src/<room>/`.
