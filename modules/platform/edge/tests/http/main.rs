@@ -8,6 +8,7 @@
 )]
 
 mod authentication;
+mod documentation;
 mod errors;
 mod idempotency;
 mod input;
