@@ -103,11 +103,7 @@ impl<S: Sync> FromRequestParts<S> for Context {
     type Rejection = axum::http::StatusCode;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        parts
-            .extensions
-            .get::<Self>()
-            .cloned()
-            .ok_or(axum::http::StatusCode::INTERNAL_SERVER_ERROR)
+        parts.extensions.get::<Self>().cloned().ok_or(axum::http::StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
 
@@ -131,7 +127,8 @@ impl TraceContext {
 
     /// Reads a `traceparent` header. `None` when it is not valid, and then a new trace starts.
     pub fn parse(traceparent: &str) -> Option<Self> {
-        let is_lower_hex = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let is_lower_hex =
+            |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         let mut fields = traceparent.split('-');
         let (version, trace_id, span_id, flags) =
             (fields.next()?, fields.next()?, fields.next()?, fields.next()?);

@@ -12,7 +12,44 @@ use utoipa::{
 
 use crate::{Fault, HttpClient, InternalServer, LocalCalls};
 
-/// A service's contract, whichever way it is called. Implemented by `#[service]` for `dyn Trait`.
+/// A service's contract, whichever way it is called. Implemented by [`service`](crate::service) for
+/// `dyn Trait`.
+///
+/// ```
+/// use runtime::{Context, Contract, Method, service};
+/// # use runtime::{ContractError, Fault, Unrecognised};
+/// # #[derive(Debug, thiserror::Error, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+/// # #[serde(tag = "code", rename_all = "snake_case")]
+/// # enum PaymentError {
+/// #     #[error(transparent)]
+/// #     #[serde(skip)]
+/// #     Fault(#[from] Fault),
+/// #     #[error("{0}")]
+/// #     #[serde(untagged)]
+/// #     Unrecognised(Unrecognised),
+/// # }
+/// # impl ContractError for PaymentError {}
+///
+/// /// Charges and refunds.
+/// #[service("payments")]
+/// trait Payments {
+///     /// Charges an order once: the same order charged again returns the first charge.
+///     #[idempotent]
+///     async fn charge(&self, cx: &Context, request: u64) -> Result<String, PaymentError>;
+/// }
+///
+/// struct Sandbox;
+///
+/// #[runtime::async_trait]
+/// impl Payments for Sandbox {
+///     async fn charge(&self, _cx: &Context, order: u64) -> Result<String, PaymentError> {
+///         Ok(format!("receipt of order {order}"))
+///     }
+/// }
+///
+/// assert_eq!(<dyn Payments>::SERVICE, "payments");
+/// assert_eq!(<dyn Payments>::METHODS, [Method { name: "charge", idempotent: true }]);
+/// ```
 pub trait Contract: Send + Sync + 'static {
     /// The service that provides it: a module's name, such as `payments`.
     const SERVICE: &'static str;

@@ -33,10 +33,8 @@ impl Ids {
     }
 
     fn advance(&self, now: u64) -> (u64, u16) {
-        let mut last = self
-            .last_millisecond
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut last =
+            self.last_millisecond.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         *last = match *last {
             (millisecond, _) if now > millisecond => (now, 0),
             (millisecond, 0x0fff) => (millisecond + 1, 0),

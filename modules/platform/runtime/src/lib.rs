@@ -33,19 +33,21 @@ pub use async_trait::async_trait;
 pub use axum::Router;
 pub use boot::{Boot, PublicInputs};
 pub use calls::{
-    AllowList, HttpClient, HttpMethod, InternalServer, InvalidEndpoint, KeyError, KeyPair, KeyPlaces,
-    LocalCalls, LocalMethod, Outbound, Refusal, ServiceTokens, TokenRefusal, describe_call_metrics,
-    web_client,
+    AllowList, HttpClient, HttpMethod, InternalServer, InvalidEndpoint, KeyError, KeyPair,
+    KeyPlaces, LocalCalls, LocalMethod, Outbound, Refusal, ServiceTokens, TokenRefusal,
+    describe_call_metrics, web_client,
 };
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use config::{
-    AdminSettings, Config, ENVIRONMENT_PREFIX, Entry, InternalSettings,
-    LogFormat, LogSettings, Mode, NodeSettings, Peer, PeersSettings, ProcessAddresses,
-    ProcessesSettings, PublicSettings, Secret, Section, SectionSpec, ServiceAuthSettings,
-    ShutdownSettings, Sources, duration, optional_duration,
+    AdminSettings, Config, ENVIRONMENT_PREFIX, Entry, InternalSettings, LogFormat, LogSettings,
+    Mode, NodeSettings, Peer, PeersSettings, ProcessAddresses, ProcessesSettings, PublicSettings,
+    Secret, Section, SectionSpec, ServiceAuthSettings, ShutdownSettings, Sources, duration,
+    optional_duration,
 };
 pub use context::{Context, DEFAULT_DEADLINE, TraceContext};
-pub use contract::{Contract, ContractDescription, ContractError, Message, Method, MethodDescription};
+pub use contract::{
+    Contract, ContractDescription, ContractError, Message, Method, MethodDescription,
+};
 pub use events::IntegrationEvents;
 pub use fault::{Fault, Unrecognised};
 pub use faults::{Faults, StartError};

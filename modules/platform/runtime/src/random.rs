@@ -29,8 +29,6 @@ pub struct SystemRandom(aws_lc_rs::rand::SystemRandom);
 
 impl Random for SystemRandom {
     fn fill(&self, bytes: &mut [u8]) {
-        self.0
-            .fill(bytes)
-            .expect("the operating system's random generator works");
+        self.0.fill(bytes).expect("the operating system's random generator works");
     }
 }

@@ -508,3 +508,44 @@ fn describe(error: &reqwest::Error) -> String {
     }
     line
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Principal, TraceContext};
+
+    /// Gives the largest number, for the longest pause.
+    struct Longest;
+
+    impl Random for Longest {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(255);
+        }
+    }
+
+    fn next_pause(sent: u32, left: Duration) -> Option<Duration> {
+        let random: Arc<dyn Random> = Arc::new(Longest);
+        let callee = Callee { service: "desk", method: "once" };
+        let route = Route { callee, idempotent: false, urls: Vec::new(), turn: Arc::default() };
+        let now = Instant::now();
+        let trace = TraceContext::start(random.as_ref());
+        let cx = Context::new(Principal::Anonymous, now + left, "corr-1", trace);
+        let call = Outgoing { route: Arc::new(route), cx, body: Bytes::new() };
+        let policy = RetrySafe { sent, ..RetrySafe::new(random) };
+        policy.next_attempt(&call, &callee.not_sent("busy")).map(|again| again - now)
+    }
+
+    #[test]
+    fn pauses_double_and_end_with_the_third_attempt() {
+        let plenty = Duration::from_secs(10);
+        assert!(next_pause(1, plenty).unwrap() >= Duration::from_millis(50));
+        assert!(next_pause(2, plenty).unwrap() >= Duration::from_millis(100));
+        assert_eq!(next_pause(3, plenty), None);
+    }
+
+    #[test]
+    fn no_pause_reaches_past_the_deadline() {
+        assert_eq!(next_pause(1, Duration::from_millis(49)), None);
+        assert_eq!(next_pause(2, Duration::from_millis(99)), None);
+    }
+}

@@ -29,7 +29,7 @@ async fn a_call_after_its_deadline_is_not_sent() {
 async fn the_fate_of_a_call_that_outlasts_its_deadline_is_unknown_and_the_work_goes_on() {
     let office = Office::open().await;
     for (done_before, (way, desk)) in office.ways().into_iter().enumerate() {
-        let cx = context_for(Duration::from_millis(60));
+        let cx = context_for(Duration::from_millis(300));
         let fault = desk.once(&cx, Errand::Wait).await.unwrap_err().fault();
         assert_eq!(
             fault,

@@ -19,7 +19,9 @@ async fn calls_in_process_are_counted_by_outcome() {
     desk.once(&context(), Errand::Refuse).await.unwrap_err();
     desk.once(&context(), Errand::Panic).await.unwrap_err();
     desk.once(&context_for(std::time::Duration::ZERO), say("late")).await.unwrap_err();
-    desk.repeat(&context_for(std::time::Duration::from_millis(5)), Errand::Wait).await.unwrap_err();
+    desk.repeat(&context_for(std::time::Duration::from_millis(100)), Errand::Wait)
+        .await
+        .unwrap_err();
     let text = recorder.handle().render();
     let count = |method: &str, outcome: &str| {
         let labels = format!(

@@ -75,17 +75,6 @@ async fn an_error_of_the_contract_is_not_repeated() {
     assert_eq!(peer.requests(), 1);
 }
 
-/// With the longest jitter the first pause is 50 ms, which is more than there is.
-#[tokio::test]
-async fn no_pause_reaches_past_the_deadline() {
-    let peer = Peer::new([busy()]).await;
-    let desk = peer.desk_with(FixedRandom(255));
-    let cx = context_for(Duration::from_millis(45));
-    let fault = desk.once(&cx, say("hello")).await.unwrap_err().fault();
-    assert!(fault.is_not_sent(), "{fault}");
-    assert_eq!(peer.requests(), 1);
-}
-
 #[tokio::test]
 async fn the_next_attempt_goes_to_the_next_endpoint() {
     let peer = Peer::new([Conduct::report()]).await;
