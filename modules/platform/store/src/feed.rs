@@ -41,8 +41,10 @@ pub struct Page {
 
 /// A database's committed events. Cheap to clone.
 ///
-/// Positions are those of one PostgreSQL cluster: a dump that is restored into another cluster
-/// brings along transaction ids that the other one has yet to reach.
+/// On PostgreSQL transaction ids are those of the whole cluster. So a transaction that has written
+/// in any of its databases and stays open holds back what committed after it began, until it ends;
+/// and a dump that is restored into another cluster brings along ids that the other one has yet to
+/// reach.
 #[derive(Clone)]
 pub struct Feed {
     database: Database,

@@ -1,0 +1,119 @@
+use std::time::Duration;
+
+use store::{Database, HeldLease, Lease, LeaseError};
+use tokio::time::timeout;
+
+use crate::support::{SILENCE, Shop, on_both, uuid};
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn lease(database: &Database, candidate: u128) -> Lease {
+    Lease::new(database, "reports", uuid(candidate), SILENCE)
+}
+
+/// Writes on the strength of the lease.
+async fn write(database: &Database, held: &HeldLease) -> Result<(), LeaseError> {
+    let mut tx = database.begin().await?;
+    held.fence(&mut tx).await?;
+    store::execute!(&mut tx, "DELETE FROM snapshots").await?;
+    Ok(tx.commit().await?)
+}
+
+on_both! {
+    async fn a_lease_that_nobody_holds_is_given_at_once(shop: Shop) {
+        let database = shop.connect().await;
+        let held = lease(&database, 1).acquire().await;
+        assert_eq!((held.epoch(), held.holder()), (1, uuid(1)));
+        write(&database, &held).await.unwrap();
+    }
+
+    async fn a_released_lease_is_given_to_the_next_at_once(shop: Shop) {
+        let database = shop.connect().await;
+        let first = lease(&database, 1).acquire().await;
+        first.clone().release().await.unwrap();
+        let second = timeout(SILENCE, lease(&database, 2).acquire()).await.unwrap();
+        assert_eq!((second.epoch(), second.holder()), (2, uuid(2)));
+        assert!(matches!(write(&database, &first).await, Err(LeaseError::Lost(_))));
+    }
+
+    async fn a_holder_that_was_paused_cannot_write_any_more(shop: Shop) {
+        let (one, other) = (shop.connect().await, shop.connect().await);
+        // Nobody runs `keep` for this one: it is paused.
+        let paused = lease(&one, 1).acquire().await;
+        write(&one, &paused).await.unwrap();
+        let successor = timeout(SOON, lease(&other, 2).acquire()).await.unwrap();
+        assert!(successor.epoch() > paused.epoch());
+        assert_eq!(
+            write(&one, &paused).await,
+            Err(LeaseError::Lost("reports".to_owned())),
+            "the stale epoch commits nothing"
+        );
+        write(&other, &successor).await.unwrap();
+    }
+
+    async fn releasing_a_lost_lease_takes_nothing_from_the_successor(shop: Shop) {
+        let database = shop.connect().await;
+        let lost = lease(&database, 1).acquire().await;
+        let successor = timeout(SOON, lease(&database, 2).acquire()).await.unwrap();
+        lost.release().await.unwrap();
+        write(&database, &successor).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_holder_that_lives_keeps_its_lease() {
+    let shop = Shop::on_postgres().await;
+    let (one, other) = (shop.connect().await, shop.connect().await);
+    let held = lease(&one, 1).acquire().await;
+    let candidate = lease(&other, 2);
+    tokio::select! {
+        lost = held.keep() => panic!("{lost}"),
+        _ = candidate.acquire() => panic!("two holders"),
+        _ = timeout(SILENCE * 3, std::future::pending::<()>()) => {}
+    }
+    write(&one, &held).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writing_is_a_sign_of_life() {
+    let shop = Shop::on_postgres().await;
+    let (one, other) = (shop.connect().await, shop.connect().await);
+    let held = lease(&one, 1).acquire().await;
+    let candidate = lease(&other, 2);
+    let writing = async {
+        for _ in 0..12 {
+            write(&one, &held).await.unwrap();
+            let _passed = timeout(SILENCE / 4, std::future::pending::<()>()).await;
+        }
+    };
+    tokio::select! {
+        () = writing => {}
+        _ = candidate.acquire() => panic!("two holders"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_holder_learns_that_its_lease_is_lost() {
+    let shop = Shop::on_postgres().await;
+    let (one, other) = (shop.connect().await, shop.connect().await);
+    let paused = lease(&one, 1).acquire().await;
+    lease(&other, 2).acquire().await;
+    let learned = timeout(SOON, paused.keep()).await.unwrap();
+    assert_eq!(learned, LeaseError::Lost("reports".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_candidates_one_gets_the_lease() {
+    let shop = Shop::on_postgres().await;
+    let mut candidates = tokio::task::JoinSet::new();
+    for number in 1..=6 {
+        let database = shop.connect().await;
+        candidates.spawn(async move { lease(&database, number).acquire().await });
+    }
+    let holder = candidates.join_next().await.unwrap().unwrap();
+    tokio::select! {
+        lost = holder.keep() => panic!("{lost}"),
+        _ = candidates.join_next() => panic!("two holders"),
+        _ = timeout(SILENCE * 2, std::future::pending::<()>()) => {}
+    }
+}
