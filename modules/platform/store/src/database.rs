@@ -10,7 +10,7 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions, Connection as _, PgConnection, PgPool, SqlitePool,
+    ConnectOptions, Connection as _, PgConnection, PgPool, SqliteConnection, SqlitePool,
     pool::PoolOptions,
     postgres::PgConnectOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
@@ -206,7 +206,10 @@ impl Database {
     /// Grows the database by some pages and gives them back, which a full disk does not allow.
     async fn probe_writing(&self) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        crate::execute!(&mut tx, FILL_PROBE, " ".repeat(PROBE_SIZE)).await?;
+        if let Err(error) = crate::execute!(&mut tx, FILL_PROBE, " ".repeat(PROBE_SIZE)).await {
+            tx.rollback().await?;
+            return Err(error.into());
+        }
         tx.commit().await?;
         let mut tx = self.begin().await?;
         crate::execute!(&mut tx, EMPTY_PROBE).await?;
@@ -289,6 +292,11 @@ impl Database {
     }
 }
 
+/// The statements of this file that run on both databases, for the test that prepares them.
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[(&str, crate::Sql)] =
+    crate::statements![PING, FILL_PROBE, EMPTY_PROBE];
+
 const PROBE_SIZE: usize = 32 * 1024;
 const PING: &str = "SELECT CAST(1 AS bigint)";
 const FATE: &str = "SELECT pg_xact_status($1::text::xid8)";
@@ -341,6 +349,13 @@ async fn open_file(
         .max_lifetime(None)
         .test_before_acquire(false)
         .acquire_timeout(settings.acquire_timeout)
+        .after_release(|connection: &mut SqliteConnection, _| {
+            Box::pin(async move {
+                // By then a rollback that was left behind has been tried. See `Tx::rollback`.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
         .connect_with(writing)
         .await
         .map_err(in_file)?;

@@ -172,6 +172,7 @@ impl Idempotency {
 }
 
 /// The statements of this file, for the test that prepares them.
+#[cfg(test)]
 pub(crate) const STATEMENTS: &[(&str, Sql)] =
     crate::statements![CLAIM, FIND, WRITE_ANSWERS, RELEASE, FORGET];
 

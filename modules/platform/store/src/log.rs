@@ -64,6 +64,7 @@ pub(crate) struct TimerRow {
 }
 
 /// The statements of this file, for the test that prepares them.
+#[cfg(test)]
 pub(crate) const STATEMENTS: &[(&str, Sql)] = crate::statements![
     READ_EVENTS,
     READ_SNAPSHOTS,

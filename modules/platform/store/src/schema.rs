@@ -53,7 +53,8 @@ impl Schema {
     }
 
     /// Applies what is missing, the store's own steps first, and answers with what that was.
-    /// Safe to run in several processes at once on PostgreSQL.
+    /// Safe to run in several processes at once on PostgreSQL. Steps of a newer build stay as they
+    /// are.
     ///
     /// # Errors
     /// When the database does not answer, a step fails (it is taken back as a whole), or a step that
@@ -61,10 +62,8 @@ impl Schema {
     pub async fn up_on(&self, database: &Database) -> Result<Vec<Migration>, StoreError> {
         let mut connection = Migrating::open(database).await?;
         let missing = self.missing(&mut connection).await?;
-        if !missing.is_empty() {
-            for set in self.sets(database.dialect()) {
-                connection.up(&set).await?;
-            }
+        for set in self.sets(database.dialect()) {
+            connection.up(&set).await?;
         }
         connection.close().await?;
         Ok(missing)
@@ -176,6 +175,8 @@ impl<'s> Set<'s> {
     fn new(name: &'s str, table: &'static str, steps: &'s Migrator) -> Self {
         let mut migrator = Migrator::with_migrations(steps.iter().cloned().collect());
         migrator.dangerous_set_table_name(table);
+        // The previous release starts on the schema of the next, for a rollback.
+        migrator.set_ignore_missing(true);
         Self { name, table, migrator }
     }
 
@@ -318,10 +319,6 @@ fn fault(set: &Set<'_>, error: MigrateError) -> StoreError {
         MigrateError::VersionMismatch(version) => StoreError::Failed(format!(
             "migration {version} of {name} was applied with another text; restore its text and add \
              a new step instead"
-        )),
-        MigrateError::VersionMissing(version) => StoreError::Failed(format!(
-            "migration {version} of {name} was applied by a newer build; run that one, or take the \
-             step back with it"
         )),
         other => StoreError::Failed(format!("migrations of {name}: {other}")),
     }

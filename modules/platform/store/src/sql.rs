@@ -290,3 +290,64 @@ macro_rules! __column {
         concat!(stringify!($name), " jsonb")
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use testkit::postgres;
+
+    use super::*;
+    use crate::{
+        DatabaseSettings, Schema, database, dead_letters, feed, idempotency, inbox, lease, log,
+        timers,
+    };
+
+    static NOTHING_MORE: Schema =
+        Schema::new("prepared", sqlx::migrate::Migrator::DEFAULT, sqlx::migrate::Migrator::DEFAULT);
+
+    async fn prepare_the_stores_own(url: &str) {
+        let directory = tempfile::tempdir().unwrap();
+        let settings =
+            DatabaseSettings { url: url.to_owned().into(), ..DatabaseSettings::default() };
+        let database =
+            Database::connect(&settings, NOTHING_MORE.name(), directory.path()).await.unwrap();
+        NOTHING_MORE.up_on(&database).await.unwrap();
+        let all = [
+            database::STATEMENTS,
+            dead_letters::STATEMENTS,
+            feed::STATEMENTS,
+            idempotency::STATEMENTS,
+            inbox::STATEMENTS,
+            lease::STATEMENTS,
+            log::STATEMENTS,
+            timers::STATEMENTS,
+        ];
+        for statements in all {
+            assert_eq!(prepare_all(&database, statements).await, Ok(()));
+        }
+    }
+
+    #[tokio::test]
+    async fn every_statement_of_the_store_is_understood_by_sqlite() {
+        prepare_the_stores_own("").await;
+    }
+
+    #[tokio::test]
+    async fn every_statement_of_the_store_is_understood_by_postgres() {
+        prepare_the_stores_own(postgres::fresh_database().await.as_str()).await;
+    }
+
+    #[test]
+    fn a_set_of_rows_is_written_in_each_dialect() {
+        const PUT: Sql = crate::sql!("SELECT id, at FROM ", rows("$1", id uuid, at instant));
+        assert_eq!(
+            PUT.sqlite(),
+            "SELECT id, at FROM (SELECT unhex(value ->> 'id', '-') AS id, value ->> 'at' AS at \
+             FROM json_each($1)) AS given"
+        );
+        assert_eq!(
+            PUT.postgres(),
+            "SELECT id, at FROM (SELECT id, timestamptz 'epoch' + at * interval '1 microsecond' \
+             AS at FROM jsonb_to_recordset($1) AS raw (id uuid, at bigint)) AS given"
+        );
+    }
+}

@@ -101,7 +101,13 @@ impl Tx {
     /// When the connection broke; then the database takes it back by itself.
     pub async fn rollback(self) -> Result<(), StoreError> {
         match self.open {
-            Open::Sqlite(open) => Ok(open.rollback().await?),
+            Open::Sqlite(mut open) => {
+                // A full disk makes SQLite itself roll back. The driver, which does not know, would
+                // fail to, and keep the connection inside a transaction that is not there. Inside
+                // one that is, this statement does nothing but fail.
+                let _in_a_transaction_anyway = sqlx::query("BEGIN").execute(&mut *open).await;
+                Ok(open.rollback().await?)
+            }
             Open::Postgres(open) => Ok(open.rollback().await?),
         }
     }
