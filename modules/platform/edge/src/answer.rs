@@ -38,8 +38,9 @@ impl IntoResponse for Answered {
     }
 }
 
-/// The response that an answer stands for. JSON unless its headers say otherwise.
-pub(crate) fn respond(answer: Answer) -> Response {
+/// An answer that was not stored with an effect, as a handler's response. JSON unless its headers
+/// say otherwise.
+pub fn respond(answer: Answer) -> Response {
     let Answer { status, headers, body } = answer;
     let has_body = !body.is_empty();
     let mut response = Response::new(body.into());

@@ -30,6 +30,7 @@ use utoipa::openapi::{
     schema::{ObjectBuilder, Type},
 };
 use utoipa_axum::router::UtoipaMethodRouter;
+use uuid::{Builder, Uuid};
 
 use crate::{
     Problem,
@@ -120,6 +121,17 @@ impl Idempotency {
 /// routes marked [`idempotent`]; as `Option` on those marked [`optionally_idempotent`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey(store::IdempotencyKey);
+
+impl IdempotencyKey {
+    /// An identifier that follows from the key, for what its request creates: a request that is
+    /// repeated after a crash creates the same thing again, not another.
+    pub fn id(&self) -> Uuid {
+        let store::IdempotencyKey { scope, key } = &self.0;
+        let digest = Sha256::digest(format!("{scope}\0{key}"));
+        let bytes = digest.first_chunk().copied().unwrap_or_default();
+        Builder::from_custom_bytes(bytes).into_uuid()
+    }
+}
 
 impl Deref for IdempotencyKey {
     type Target = store::IdempotencyKey;

@@ -25,7 +25,7 @@ mod settings;
 pub mod stack;
 pub mod token;
 
-pub use answer::{Answered, created, ok};
+pub use answer::{Answered, created, ok, respond};
 pub use authenticate::Authenticator;
 pub use authorize::{Caller, owner, require, require_any, user};
 pub use conditional::{IfMatch, Tagged, etag};

@@ -55,7 +55,7 @@ pub(super) async fn observe(
     let path = request.uri().path().to_owned();
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let if_none_match = request.headers().get(header::IF_NONE_MATCH).filter(|_| is_read).cloned();
-    request.extensions_mut().insert(arrival.clone());
+    name(&mut request, &arrival);
 
     let answer = next.run(request).instrument(span.clone()).await;
 
@@ -65,6 +65,20 @@ pub(super) async fn observe(
     add_headers(response.headers_mut(), &stack, &arrival);
     observation.status = response.status().as_u16();
     response
+}
+
+/// Tells the layers within, and whoever a gateway forwards to, who the request is.
+fn name(request: &mut Request, arrival: &Arrival) {
+    let names = [
+        (REQUEST_ID, HeaderValue::from_str(&arrival.request_id)),
+        (TRACEPARENT, HeaderValue::try_from(arrival.trace.traceparent())),
+    ];
+    for (header_name, value) in names {
+        if let Ok(value) = value {
+            request.headers_mut().insert(header_name, value);
+        }
+    }
+    request.extensions_mut().insert(arrival.clone());
 }
 
 fn request_id(stack: &Stack, headers: &HeaderMap) -> Arc<str> {

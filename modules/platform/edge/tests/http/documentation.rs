@@ -241,7 +241,7 @@ async fn swagger_ui_is_served_whole_and_its_policy_lets_it_work() {
     let html = page.text().await.unwrap();
     let files: Vec<&str> = html
         .split(['"', '\''])
-        .filter(|text| text.starts_with("./") || text.ends_with(".css") || text.ends_with(".js"))
+        .filter(|text| matches!(text.rsplit_once('.'), Some((_, "css" | "js" | "png"))))
         .collect();
     assert!(files.len() >= 5, "{html}");
     for file in files {

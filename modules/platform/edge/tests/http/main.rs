@@ -12,5 +12,6 @@ mod documentation;
 mod errors;
 mod idempotency;
 mod input;
+mod node;
 mod stack;
 mod support;

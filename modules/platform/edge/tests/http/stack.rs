@@ -253,6 +253,50 @@ async fn a_full_process_refuses_at_once_and_says_when_to_come_back() {
     assert_eq!(api.get("/v1/context").send().await.unwrap().status(), StatusCode::OK);
 }
 
+#[tokio::test]
+async fn whoever_a_request_is_forwarded_to_gets_its_names() {
+    let routes = Router::new().route(
+        "/v1/forwarded",
+        get(|cx: Context, headers: axum::http::HeaderMap| async move {
+            assert_eq!(headers["x-request-id"], cx.correlation_id());
+            assert_eq!(headers["traceparent"], cx.trace().traceparent());
+        }),
+    );
+    let api = Api::start(routes).await;
+    let answer = api.get("/v1/forwarded").header("x-request-id", "not fit").send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+}
+
+#[test]
+fn every_request_leaves_one_line_without_what_is_nobodys_business() {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let writer = Arc::new(log.reopen().unwrap());
+    let subscriber = tracing_subscriber::fmt().json().with_writer(writer).finish();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tracing::subscriber::with_default(subscriber, || {
+        runtime.block_on(async {
+            let routes = Router::new().route("/v1/things/{id}", get(|| async {}));
+            let api = Api::start(routes).await;
+            let request = api.get("/v1/things/ada@example.org?token=swordfish");
+            request.header("x-request-id", "abc-1").send().await.unwrap();
+        });
+    });
+    let text = std::fs::read_to_string(log.path()).unwrap();
+    let lines: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &serde_json::Value| line["target"] == "access")
+        .collect();
+    let [line] = &lines[..] else { panic!("one line and no other in\n{text}") };
+    let fields = &line["fields"];
+    assert_eq!(fields["method"], "GET");
+    assert_eq!(fields["route"], "/v1/things/{id}");
+    assert_eq!(fields["status"], 200);
+    assert_eq!(fields["request_id"], "abc-1");
+    assert!(fields["duration_ms"].is_number());
+    assert!(!text.contains("swordfish") && !text.contains("ada@example.org"), "{text}");
+}
+
 #[test]
 fn requests_are_counted_by_route_and_not_by_path() {
     let recorder = PrometheusBuilder::new().build_recorder();

@@ -19,7 +19,7 @@ use edge::{
     },
 };
 use reqwest::{Client, RequestBuilder, Response};
-use runtime::{Clock, Context, Fault, Ids, Role, Tasks, async_trait};
+use runtime::{Clock, Context, Fault, Ids, Role, Tasks, async_trait, web_client};
 use serde_json::Value;
 use testkit::{SeededRandom, TestClock};
 use tokio::{net::TcpListener, task::JoinSet};
@@ -60,7 +60,7 @@ impl Api {
         let app = stack::lay_around(routes, parts);
         let mut server = JoinSet::new();
         server.spawn(serve(listener, app));
-        Self { address, clock, identity, client: client(), _server: server }
+        Self { address, clock, identity, client: web_client().unwrap(), _server: server }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -94,11 +94,6 @@ impl Api {
 #[expect(clippy::disallowed_methods, reason = "the listener's own deadlines are not tested here")]
 async fn serve(listener: TcpListener, app: Router) {
     axum::serve(listener, app).await.unwrap();
-}
-
-#[expect(clippy::disallowed_methods, reason = "a client like anyone's")]
-fn client() -> Client {
-    Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
 /// An identity service whose keys a test changes.

@@ -1,0 +1,155 @@
+//! The stack as a process lays it around its modules.
+
+use std::sync::Arc;
+
+use edge::{
+    EdgeSettings, Json, Problem, Routes, openapi, routes,
+    token::{AccessClaims, TokenKeySet, TokenKeys, TokenKeysError, TokenKeysRequest},
+};
+use reqwest::StatusCode;
+use runtime::{
+    Clock, Config, Context, Launch, Module, Needed, Provided, RunningNode, SectionSpec, Sources,
+    SystemClock, async_trait, web_client,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::signer;
+
+struct Keys;
+
+#[async_trait]
+impl TokenKeys for Keys {
+    async fn token_keys(
+        &self,
+        _cx: &Context,
+        _request: TokenKeysRequest,
+    ) -> Result<TokenKeySet, TokenKeysError> {
+        Ok(TokenKeySet { keys: vec![signer(1).public_key().clone()] })
+    }
+}
+
+static IDENTITY: Module = Module {
+    name: "identity",
+    about: "accounts",
+    prefixes: &["/v1/auth"],
+    provides: &[Provided::of::<dyn TokenKeys>()],
+    requires: &[],
+    publishes: &[],
+    consumes: &[],
+    settings: None,
+    schema: None,
+    openapi: || openapi::describe("identity", Routes::<()>::default(), &[]),
+    start: |boot| {
+        boot.provide::<dyn TokenKeys>(Arc::new(Keys));
+        Box::pin(async { Ok(()) })
+    },
+};
+
+/// The caller's account.
+#[utoipa::path(get, path = "/v1/me", security(("bearer" = [])), responses((status = 200)))]
+async fn me(cx: Context) -> Result<Json<Uuid>, Problem> {
+    Ok(Json(edge::user(&cx)?))
+}
+
+fn http() -> Routes {
+    Routes::default().routes(routes!(me))
+}
+
+static PROFILE: Module = Module {
+    name: "profile",
+    about: "who you are",
+    prefixes: &["/v1/me"],
+    provides: &[],
+    requires: &[Needed::of::<dyn TokenKeys>(&["token_keys"])],
+    publishes: &[],
+    consumes: &[],
+    settings: None,
+    schema: None,
+    openapi: || openapi::describe("profile", http(), &[]),
+    start: |boot| {
+        boot.public(http().into());
+        Box::pin(async { Ok(()) })
+    },
+};
+
+static MODULES: &[&Module] = &[&IDENTITY, &PROFILE];
+
+const PORTS: &str = "public.address = '127.0.0.1:0'\ninternal.address = '127.0.0.1:0'\n\
+                     admin.address = '127.0.0.1:0'\n";
+
+fn load(keys: &str) -> Result<Config, runtime::Faults> {
+    let sources = Sources::new().toml("ports", PORTS).toml("test", keys);
+    Config::load([SectionSpec::of::<EdgeSettings>()], sources)
+}
+
+async fn start(keys: &str) -> RunningNode {
+    let launch = Launch::new(load(keys).unwrap(), MODULES).public_stack(edge::public_stack);
+    let node = launch.start().await.unwrap();
+    node.ready().await;
+    node
+}
+
+async fn get(node: &RunningNode, path: &str, token: Option<&str>) -> (StatusCode, Value) {
+    let url = format!("http://{}{path}", node.public_addr());
+    let anonymous = web_client().unwrap().get(url);
+    let request = match token {
+        Some(token) => anonymous.bearer_auth(token),
+        None => anonymous,
+    };
+    let answer = request.send().await.unwrap();
+    (answer.status(), answer.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn a_process_verifies_callers_with_the_keys_of_the_identity_it_hosts() {
+    let node = start("").await;
+    let ada = Uuid::from_u128(0xada);
+    let lifetime = std::time::Duration::from_mins(15);
+    let claims = AccessClaims::new(ada, vec![], ada, ada, SystemClock.now(), lifetime);
+    let token = signer(1).sign(&claims).unwrap();
+    assert_eq!(get(&node, "/v1/me", Some(&token)).await, (StatusCode::OK, json!(ada)));
+    let (status, body) = get(&node, "/v1/me", None).await;
+    assert_eq!(
+        (status, &body["type"]),
+        (StatusCode::UNAUTHORIZED, &json!("/problems/unauthenticated"))
+    );
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_process_documents_what_it_serves() {
+    let node = start("").await;
+    let (_, document) = get(&node, "/openapi.json", None).await;
+    assert!(document["paths"]["/v1/me"]["get"].is_object(), "{document}");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn the_limits_come_from_the_configuration() {
+    let node = start("[edge]\nhsts_max_age = '1h'\ncors_origins = ['https://a.example']").await;
+    let url = format!("http://{}/nothing", node.public_addr());
+    let answer = web_client().unwrap().get(url).header("origin", "https://a.example").send();
+    let answer = answer.await.unwrap();
+    assert_eq!(answer.headers()["strict-transport-security"], "max-age=3600");
+    assert_eq!(answer.headers()["access-control-allow-origin"], "https://a.example");
+    node.stop().await;
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused_each_with_its_key() {
+    let keys = "[edge]\ncors_origins = ['https://a.example/', '*']\nbody_limit_bytes = 0\n\
+                max_in_flight = 0\nrequest_timeout = '0s'";
+    let faults = load(keys).unwrap_err().to_string();
+    for words in [
+        "\"https://a.example/\" is no origin",
+        "\"*\" is no origin",
+        "body_limit_bytes",
+        "max_in_flight",
+        "request_timeout",
+    ] {
+        assert!(faults.contains(words), "{words} is not in\n{faults}");
+    }
+    let faults = load("[edge]\nrequest_timeout = '1m'").unwrap_err().to_string();
+    assert!(faults.contains("choose 25s or less"), "{faults}");
+}
