@@ -1,0 +1,141 @@
+//! The command line: one file a command. Results go to standard output, faults and logs to
+//! standard error.
+//!
+//! Exit codes: 0 done, 1 something is wrong (it says what), 2 the command line makes no sense,
+//! 130 stopped at once by a second signal.
+
+mod config;
+mod flags;
+mod health;
+mod migrate;
+mod openapi;
+mod probe;
+mod serve;
+mod services;
+mod signals;
+mod supervise;
+mod table;
+
+use std::{
+    ffi::OsString,
+    io::{self, ErrorKind, Write},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+use runtime::{Faults, StartError};
+
+use self::flags::ConfigurationFlags;
+
+/// Sells tickets: events, holds, orders, payments, tickets with codes, check-in.
+///
+/// Started without a configuration, `boxoffice serve` runs every service in one process on SQLite
+/// files under ./data.
+#[derive(Debug, Parser)]
+#[command(name = "boxoffice", version, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    configuration: ConfigurationFlags,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run services until told to stop.
+    Serve(serve::Serve),
+    /// List the services: what each owns, provides, requires, publishes, consumes.
+    Services,
+    /// Check or show the configuration.
+    Config(config::ConfigArgs),
+    /// Bring databases to another version of their schema, or show which they have.
+    Migrate(migrate::Migrate),
+    /// Print the OpenAPI document of all services.
+    Openapi,
+    /// Ask a running process whether it is well; for containers that have no shell.
+    Health(health::Health),
+}
+
+/// What a command came to when it did not do what was asked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// What is wrong, and what to do about it.
+    Faults {
+        /// What could not be done.
+        what: &'static str,
+        /// Why.
+        faults: Faults,
+    },
+    /// The exit code says it all.
+    Code(u8),
+    /// Nobody reads the output.
+    Output(io::Error),
+}
+
+impl Failure {
+    fn faults(what: &'static str, faults: Faults) -> Self {
+        Self::Faults { what, faults }
+    }
+
+    fn error(what: &'static str, error: impl Into<StartError>) -> Self {
+        Self::Faults { what, faults: Faults::one(error.into().to_string()) }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+/// Does what `arguments` say, the program's name first, and gives the exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    match execute(cli, &mut io::stdout()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Code(code)) => ExitCode::from(code),
+        Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(Failure::Output(error)) => {
+            complain(&format!("cannot write: {error}"));
+            ExitCode::FAILURE
+        }
+        Err(Failure::Faults { what, faults }) => {
+            complain(&format!("{what}:\n{faults}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(cli: Cli, out: &mut impl Write) -> Result<(), Failure> {
+    let flags = cli.configuration;
+    match cli.command {
+        Command::Serve(serve) => serve::run(&serve, &flags, out),
+        Command::Services => services::run(&flags, out),
+        Command::Config(config) => config::run(&config, &flags, out),
+        Command::Migrate(migrate) => migrate::run(&migrate, &flags, out),
+        Command::Openapi => openapi::run(out),
+        Command::Health(health) => health::run(&health, &flags, out),
+    }
+}
+
+/// Says it to whoever started the process. That it cannot be said can be said to nobody.
+fn complain(what: &str) {
+    let _ = writeln!(io::stderr(), "boxoffice: {what}");
+}
+
+/// Runs `work`, and does not wait for what it leaves behind.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::error("cannot start threads", error))?;
+    let outcome = runtime.block_on(work);
+    runtime.shutdown_background();
+    outcome
+}

@@ -1,0 +1,154 @@
+//! The flags that every command has: where its configuration comes from.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use runtime::{Config, Faults, LogFormat, LogSettings, PeersSettings, Plan, Sources};
+
+use super::Failure;
+use crate::{node, registry::MODULES};
+
+/// Read when it is there and `--config` names no other.
+const DEFAULT_FILE: &str = "config/default.toml";
+
+/// The profiles that are part of the binary, so that it works from any directory.
+const PROFILES: &[(&str, &str)] = &[
+    ("monolith", include_str!("../../config/monolith.toml")),
+    ("micro", include_str!("../../config/micro.toml")),
+];
+
+/// Where the configuration comes from, weakest first: defaults, file, profile, environment
+/// (`BOXOFFICE__PUBLIC__ADDRESS`), flags.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Configuration")]
+pub(super) struct ConfigurationFlags {
+    /// Read this file [default: config/default.toml, when there is one].
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(super) config: Option<PathBuf>,
+    /// Read config/NAME.toml on top; monolith and micro are built in.
+    #[arg(long, value_name = "NAME", global = true)]
+    pub(super) profile: Option<String>,
+    /// Set one key, such as public.address=0.0.0.0:8080. Can be given many times.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair, global = true)]
+    pub(super) set: Vec<(String, String)>,
+    /// Host these services only, separated by commas; `all` is every one but the gateway.
+    #[arg(long, value_name = "NAMES", global = true)]
+    pub(super) services: Option<String>,
+    /// Be the monolith, or a part of the split on one machine. Implies the profile of that name.
+    #[arg(long, value_enum, global = true)]
+    pub(super) mode: Option<Shape>,
+    /// Keep embedded databases and generated keys here.
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(super) data_dir: Option<PathBuf>,
+}
+
+/// A shape of an installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Shape {
+    /// Every service in one process.
+    Monolith,
+    /// Every service in a process of its own.
+    Micro,
+}
+
+impl Shape {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Monolith => "monolith",
+            Self::Micro => "micro",
+        }
+    }
+}
+
+impl ConfigurationFlags {
+    /// The configuration, as far as it stands on its own.
+    pub(super) fn load(&self) -> Result<Config, Faults> {
+        let mut sources = Sources::new();
+        if let Some(file) = &self.config {
+            sources = sources.file(file);
+        } else if Path::new(DEFAULT_FILE).exists() {
+            sources = sources.file(Path::new(DEFAULT_FILE));
+        }
+        if let Some(name) = self.profile.as_deref().or(self.mode.map(Shape::name)) {
+            sources = with_profile(sources, name);
+        }
+        node::configuration(self.with_flags(sources.environment(environment())))
+    }
+
+    /// The configuration of a process that could start with it: what it hosts fits together, and
+    /// logs can be written as it says. Logs are written from here on.
+    pub(super) fn load_for_process(&self) -> Result<(Config, Plan), Faults> {
+        let config = self.load()?;
+        let peers = config.section::<PeersSettings>().0;
+        let plan = Plan::new(MODULES, &config.node().services, &peers);
+        match (plan, begin_logs(&config)) {
+            (Ok(plan), None) => Ok((config, plan)),
+            (plan, log_fault) => {
+                let of_plan =
+                    plan.err().map(|faults| faults.iter().map(str::to_owned).collect::<Vec<_>>());
+                let faults = of_plan.into_iter().flatten().chain(log_fault).collect();
+                Faults::check(faults)?;
+                Err(Faults::one("the configuration is wrong"))
+            }
+        }
+    }
+
+    /// [`ConfigurationFlags::load`] for commands.
+    pub(super) fn config(&self) -> Result<Config, Failure> {
+        self.load().map_err(wrong)
+    }
+
+    fn with_flags(&self, mut sources: Sources) -> Sources {
+        if let Some(services) = &self.services {
+            sources = sources.set("--services", "node.services", services);
+        }
+        if let Some(mode) = self.mode {
+            sources = sources.set("--mode", "node.mode", mode.name());
+        }
+        if let Some(data_dir) = &self.data_dir {
+            sources = sources.set("--data-dir", "node.data_dir", data_dir.display().to_string());
+        }
+        for (key, value) in &self.set {
+            sources = sources.set("--set", key, value);
+        }
+        sources
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write it like public.address=0.0.0.0:8080")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// What keeps the configuration from being used.
+pub(super) fn wrong(faults: Faults) -> Failure {
+    Failure::faults("the configuration is wrong", faults)
+}
+
+/// The profile's file, or what is built in under its name.
+fn with_profile(sources: Sources, name: &str) -> Sources {
+    let file = format!("config/{name}.toml");
+    let path = Path::new(&file);
+    let built_in = PROFILES.iter().find(|(built_in, _)| *built_in == name);
+    match built_in {
+        Some((_, text)) if !path.exists() => sources.toml(format!("{file} (built in)"), text),
+        _ => sources.file(path),
+    }
+}
+
+fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// What keeps logs from being written.
+fn begin_logs(config: &Config) -> Option<String> {
+    let LogSettings { filter, format } = config.section();
+    let format = match format {
+        LogFormat::Text => telemetry::Format::Text,
+        LogFormat::Json => telemetry::Format::Json,
+    };
+    let fault = telemetry::init_logs(&filter, format).err()?;
+    Some(format!("log.filter: {fault}"))
+}

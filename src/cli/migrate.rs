@@ -1,0 +1,121 @@
+//! `boxoffice migrate`: brings databases to another version of their schema.
+//!
+//! `serve` applies what is missing by itself. This is for those who want to do it beforehand, take
+//! something back, or look.
+
+use std::io::Write;
+
+use clap::{Args, Subcommand};
+use runtime::{Migration, Migrations, Module, Plan, StartError};
+
+use super::{
+    Failure, block_on,
+    flags::{ConfigurationFlags, wrong},
+    table::{Cell, render},
+};
+use crate::registry::MODULES;
+
+#[derive(Debug, Args)]
+pub(super) struct Migrate {
+    #[command(subcommand)]
+    direction: Direction,
+    /// Only this service's database, rather than that of every service in `--services`.
+    #[arg(long, value_name = "NAME", global = true)]
+    service: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Direction {
+    /// Apply what is missing.
+    Up,
+    /// Take back the last steps of a service. Data that only they know of is lost.
+    Down {
+        /// How many steps.
+        #[arg(long, default_value_t = 1)]
+        steps: u32,
+    },
+    /// Show every step, and whether it was applied.
+    Status,
+}
+
+pub(super) fn run(
+    migrate: &Migrate,
+    flags: &ConfigurationFlags,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let (config, plan) = flags.load_for_process().map_err(wrong)?;
+    let chosen = choose(migrate, &plan)?;
+    block_on(async {
+        let mut rows = Vec::new();
+        for (module, schema) in chosen {
+            let fault = |error| fault(module, &error);
+            match migrate.direction {
+                Direction::Up => {
+                    let applied = schema.up(&config).await.map_err(fault)?;
+                    tell(out, module, "applied", &applied)?;
+                }
+                Direction::Down { steps } => {
+                    let gone = schema.down(&config, steps).await.map_err(fault)?;
+                    tell(out, module, "took back", &gone)?;
+                }
+                Direction::Status => {
+                    let steps = schema.status(&config).await.map_err(fault)?;
+                    rows.extend(steps.into_iter().map(|step| row(module, step)));
+                }
+            }
+        }
+        if matches!(migrate.direction, Direction::Status) {
+            let head = ["database", "of", "version", "applied", "what"];
+            write!(out, "{}", render(&head, &rows))?;
+        }
+        Ok(())
+    })
+}
+
+type Chosen = Vec<(&'static Module, &'static dyn Migrations)>;
+
+fn choose(migrate: &Migrate, plan: &Plan) -> Result<Chosen, Failure> {
+    let with_schema = |module: &&'static Module| Some((*module, module.schema?));
+    let Some(name) = &migrate.service else {
+        if matches!(migrate.direction, Direction::Down { .. }) && plan.start_order.len() > 1 {
+            let what = "which database? name one with --service, since steps back lose data";
+            return Err(Failure::error("cannot migrate down", StartError::new(what)));
+        }
+        return Ok(plan.start_order.iter().filter_map(with_schema).collect());
+    };
+    let named = MODULES.iter().filter(|module| module.name == name).find_map(with_schema);
+    let known: Vec<&str> =
+        MODULES.iter().filter(|module| module.schema.is_some()).map(|it| it.name).collect();
+    named.map(|one| vec![one]).ok_or_else(|| {
+        let what = format!("\"{name}\" has no database; choose from {}", known.join(", "));
+        Failure::error("cannot migrate", StartError::new(what))
+    })
+}
+
+fn fault(module: &Module, error: &StartError) -> Failure {
+    let what = format!("{}: {error}", module.name);
+    Failure::error("cannot migrate", StartError::new(what))
+}
+
+fn tell(
+    out: &mut impl Write,
+    module: &Module,
+    what: &str,
+    steps: &[Migration],
+) -> Result<(), Failure> {
+    if steps.is_empty() {
+        writeln!(out, "{}: nothing to do", module.name)?;
+    }
+    for step in steps {
+        let Migration { set, version, description, .. } = step;
+        writeln!(out, "{}: {what} {set} {version} ({description})", module.name)?;
+    }
+    Ok(())
+}
+
+fn row(module: &Module, step: Migration) -> Vec<Cell> {
+    let applied = if step.applied { "yes" } else { "no" };
+    let version = step.version.to_string();
+    let cells = [module.name.to_owned(), step.set, version, applied.to_owned(), step.description];
+    cells.map(|cell| vec![cell]).to_vec()
+}
