@@ -1,1 +1,55 @@
+//! Catalog: the programme. Organizers with their members, venues, events with their ticket types and
+//! prices, from draft to cancellation. How many tickets are left, inventory knows.
 
+mod announcements;
+mod domain;
+mod http;
+mod problems;
+mod service;
+mod views;
+
+use std::sync::Arc;
+
+use contracts::catalog::{Catalog, CatalogEvent};
+use edge::{Idempotency, token::TokenKeys};
+use runtime::{Boot, IntegrationEvents, Module, Needed, Provided, StartError};
+use store::{Committer, Events, Schema};
+
+use crate::{
+    service::Programme,
+    views::{events::EventView, organizers::OrganizerView, venues::VenueView},
+};
+
+/// The service's face to the registry.
+pub static MODULE: Module = Module {
+    name: "catalog",
+    about: "organizers, venues, events, ticket types, prices",
+    prefixes: &["/v1/organizers", "/v1/venues", "/v1/events"],
+    provides: &[Provided::of::<dyn Catalog>()],
+    requires: &[Needed::of::<dyn TokenKeys>(&["token_keys"])],
+    publishes: CatalogEvent::NAMES,
+    consumes: &[],
+    settings: None,
+    schema: Some(&SCHEMA),
+    openapi: || edge::openapi::describe("catalog", http::routes(), problems::ALL),
+    start: |boot| Box::pin(start(boot)),
+};
+
+static SCHEMA: Schema = store::schema!("catalog");
+
+async fn start(boot: &mut Boot) -> Result<(), StartError> {
+    let database = store::open(boot, &SCHEMA).await?;
+    let committer = Committer::start(boot, &database);
+    let programme = Arc::new(Programme {
+        organizers: Events::new(&committer, OrganizerView),
+        venues: Events::new(&committer, VenueView),
+        events: Events::new(&committer, EventView),
+        clock: boot.clock(),
+        ids: boot.ids(),
+        database,
+    });
+    let keys = Idempotency::start(boot, &committer);
+    boot.public(keys.around(http::routes().with_state(Arc::clone(&programme)).into()));
+    boot.provide::<dyn Catalog>(programme);
+    Ok(())
+}

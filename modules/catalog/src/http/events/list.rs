@@ -1,0 +1,80 @@
+//! `GET /v1/events`
+
+use axum::extract::State;
+use edge::{Json, Listing, Page, Problem, Query};
+use garde::Validate;
+use runtime::{Context, Timestamp};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::EventResource;
+use crate::{
+    domain::event::EventState,
+    http::{App, text},
+    views::events::{EventRow, Wanted, Whose, list},
+};
+
+/// Which events to list.
+#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct EventFilter {
+    /// Only those of this organizer. Its members see their drafts, too.
+    #[garde(skip)]
+    organizer_id: Option<Uuid>,
+    /// Only those at this venue.
+    #[garde(skip)]
+    venue_id: Option<Uuid>,
+    /// Only those that stand there.
+    #[garde(skip)]
+    #[param(inline)]
+    state: Option<EventState>,
+    /// Only those that begin at this instant or later.
+    #[garde(skip)]
+    starts_after: Option<Timestamp>,
+    /// Only those that begin before this instant.
+    #[garde(skip)]
+    starts_before: Option<Timestamp>,
+    /// Only those whose name begins with this, in any case.
+    #[garde(length(chars, max = 200), inner(custom(text::prefix)))]
+    #[param(max_length = 200)]
+    q: Option<String>,
+}
+
+/// List events
+///
+/// Ordered by when they begin. Everybody sees what is published; with `organizer_id`, members of
+/// that organizer see its drafts, too.
+#[utoipa::path(
+    get,
+    path = "/v1/events",
+    params(EventFilter, Page),
+    responses((status = 200, description = "A page of events", body = Listing<EventResource>)),
+    security((), ("bearer" = [])),
+)]
+pub(in crate::http) async fn list_events(
+    State(app): State<App>,
+    cx: Context,
+    Query(filter): Query<EventFilter>,
+    page: Page,
+) -> Result<Json<Listing<EventResource>>, Problem> {
+    let whose = match (filter.organizer_id, filter.venue_id) {
+        (Some(id), venue) => Whose::OfOrganizer { id, drafts: app.acts_for(&cx, id).await?, venue },
+        (None, Some(venue)) => Whose::AtVenue(venue),
+        (None, None) => Whose::Everybodys,
+    };
+    let now = app.clock.now();
+    let wanted = Wanted {
+        whose,
+        state: filter.state,
+        starts_from: filter.starts_after,
+        starts_before: filter.starts_before,
+        name_prefix: filter.q.as_deref(),
+        after: page.after()?,
+        limit: page.fetch(),
+        now,
+    };
+    let rows = list(&app.database, wanted).await?;
+    Ok(Json(Listing::of(rows, &page, EventRow::key).map(|row| EventResource::of(row, now))))
+}

@@ -1,0 +1,56 @@
+//! `PUT /v1/events/{event_id}/ticket-types/{ticket_type_id}`
+
+use axum::extract::State;
+use edge::{IfMatch, Json, Path, Problem, Tagged, openapi::IfMatchHeader};
+use runtime::Context;
+use uuid::Uuid;
+
+use super::{TicketTypeInput, TicketTypeResource};
+use crate::{domain::event::Command, http::App, problems};
+
+edge::problem_responses! {
+    /// What changing a ticket type may be refused with.
+    pub(super) ChangeProblems:
+        problems::TICKET_TYPE_NAME_TAKEN,
+        problems::TICKET_TYPE_NAME_FIXED,
+        problems::EVENT_IS_CANCELLED,
+        problems::EVENT_HAS_ENDED,
+}
+
+/// Change a ticket type
+///
+/// Replaces name, price and capacity. Only members of the event's organizer may do this. The name is
+/// fixed once sales were opened, since buyers have tickets with it. Another price holds for orders
+/// from now on. The capacity may become less than what is sold: then nothing more is sold, and
+/// nothing is taken back. `If-Match` takes the event's `ETag`.
+#[utoipa::path(
+    put,
+    path = "/v1/events/{event_id}/ticket-types/{ticket_type_id}",
+    params(("event_id" = Uuid, Path), ("ticket_type_id" = Uuid, Path), IfMatchHeader),
+    request_body = TicketTypeInput,
+    responses(
+        (
+            status = 200,
+            description = "The ticket type as it is now, with the event's ETag",
+            body = TicketTypeResource,
+            headers(("etag" = String)),
+        ),
+        ChangeProblems,
+    ),
+    security(("bearer" = [])),
+)]
+pub(in crate::http) async fn change_ticket_type(
+    State(app): State<App>,
+    cx: Context,
+    Path((event_id, id)): Path<(Uuid, Uuid)>,
+    seen: IfMatch,
+    Json(input): Json<TicketTypeInput>,
+) -> Result<Tagged<Json<TicketTypeResource>>, Problem> {
+    let own = app.own_event(&cx, event_id).await?;
+    let now = app.clock.now();
+    let command = Command::ChangeTicketType { id, offer: input.into(), now };
+    let event = app.command(&cx, &own, Some(seen), command).await?;
+    let tag = event.tag(now);
+    let ticket_type = event.ticket_type(id).ok_or_else(Problem::not_found)?;
+    Ok(Tagged(tag, Json(ticket_type.into())))
+}

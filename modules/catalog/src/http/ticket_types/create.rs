@@ -1,0 +1,60 @@
+//! `POST /v1/events/{event_id}/ticket-types`
+
+use axum::extract::State;
+use edge::{Answered, IdempotencyKey, Json, Path, Problem};
+use runtime::Context;
+use uuid::Uuid;
+
+use super::{TicketTypeInput, TicketTypeResource};
+use crate::{
+    domain::event::{Command, Offer, TicketType},
+    http::{App, created},
+    problems,
+};
+
+edge::problem_responses! {
+    /// What adding a ticket type may be refused with.
+    pub(super) AddProblems:
+        problems::TICKET_TYPE_NAME_TAKEN,
+        problems::TOO_MANY_TICKET_TYPES,
+        problems::EVENT_IS_CANCELLED,
+        problems::EVENT_HAS_ENDED,
+}
+
+/// Add a ticket type
+///
+/// Only members of the event's organizer may do this, also after the event was published.
+#[utoipa::path(
+    post,
+    path = "/v1/events/{event_id}/ticket-types",
+    params(("event_id" = Uuid, Path)),
+    request_body = TicketTypeInput,
+    responses(
+        (
+            status = 201,
+            description = "The ticket type, with the event's ETag",
+            body = TicketTypeResource,
+            headers(("location" = String), ("etag" = String)),
+        ),
+        AddProblems,
+    ),
+    security(("bearer" = [])),
+)]
+pub(in crate::http) async fn create_ticket_type(
+    State(app): State<App>,
+    cx: Context,
+    Path(event_id): Path<Uuid>,
+    key: Option<IdempotencyKey>,
+    Json(input): Json<TicketTypeInput>,
+) -> Result<Answered, Problem> {
+    let own = app.own_event(&cx, event_id).await?;
+    let (id, now) = (app.ids.next(), app.clock.now());
+    let offer = Offer::from(input);
+    let ticket_type = TicketTypeResource::from(TicketType { id, offer: offer.clone() });
+    let execution = app.events.execute(&cx, event_id, Command::AddTicketType { id, offer, now });
+    created(execution, key, move |version| {
+        let location = format!("/v1/events/{event_id}/ticket-types/{id}");
+        edge::created(location, own.tag_at(version, now), &ticket_type)
+    })
+    .await
+}

@@ -1,0 +1,69 @@
+//! `PUT /v1/venues/{venue_id}`
+
+use axum::extract::State;
+use edge::{IfMatch, Json, Path, Problem, Tagged, openapi::IfMatchHeader};
+use garde::Validate;
+use runtime::Context;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{VenueResource, place};
+use crate::{
+    domain::venue::Command,
+    http::{App, text},
+};
+
+/// What can be said about a venue.
+#[derive(Debug, Clone, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "name": "Boathouse",
+    "address": "3 Quay Street, 10115 Berlin",
+    "time_zone": "Europe/Berlin",
+}))]
+pub(in crate::http) struct VenueInput {
+    /// Its name, one line.
+    #[garde(length(chars, min = 1, max = 200), custom(text::line))]
+    #[schema(min_length = 1, max_length = 200)]
+    name: String,
+    /// How to get there.
+    #[garde(length(chars, min = 1, max = 500), custom(text::some_lines))]
+    #[schema(min_length = 1, max_length = 500)]
+    address: String,
+    /// The IANA name of its time zone.
+    #[garde(length(chars, max = 64), custom(text::time_zone))]
+    #[schema(max_length = 64, example = "Europe/Berlin")]
+    time_zone: String,
+}
+
+/// Change a venue
+///
+/// Replaces name, address and time zone. Only members of the organizer may do this. Events keep
+/// their instants; what people see of them follows the venue's clock.
+#[utoipa::path(
+    put,
+    path = "/v1/venues/{venue_id}",
+    params(("venue_id" = Uuid, Path), IfMatchHeader),
+    request_body = VenueInput,
+    responses((
+        status = 200,
+        description = "The venue as it is now",
+        body = VenueResource,
+        headers(("etag" = String)),
+    )),
+    security(("bearer" = [])),
+)]
+pub(in crate::http) async fn change_venue(
+    State(app): State<App>,
+    cx: Context,
+    Path(id): Path<Uuid>,
+    IfMatch(version): IfMatch,
+    Json(input): Json<VenueInput>,
+) -> Result<Tagged<Json<VenueResource>>, Problem> {
+    let organizer_id = app.own_venue(&cx, id).await?.organizer_id;
+    let place = place(&input.name, &input.address, &input.time_zone)?;
+    let command = Command::Change { place };
+    let changed = app.venues.execute(&cx, id, command).expect_version(version).await?;
+    Ok(Tagged(changed.version, Json(VenueResource::of(id, organizer_id, &changed.state.place))))
+}
