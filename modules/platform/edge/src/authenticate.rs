@@ -9,7 +9,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use axum::http::{HeaderMap, HeaderValue, header};
-use runtime::{Clock, Context, Principal, Tasks};
+use runtime::{Clock, Context, Principal, Tasks, Timestamp};
 use tokio::time::Instant;
 
 use crate::{
@@ -41,11 +41,11 @@ struct Inner {
     fetching: tokio::sync::Mutex<()>,
 }
 
-/// When the keys were last asked for, and last had.
+/// When the keys were last asked for, and last had, by the clock.
 #[derive(Clone, Copy, Default)]
 struct Fetched {
-    tried: Option<Instant>,
-    had: Option<Instant>,
+    tried: Option<Timestamp>,
+    had: Option<Timestamp>,
 }
 
 /// What a request's `Authorization` header says.
@@ -125,13 +125,13 @@ impl Inner {
     async fn fetch_unless_recent(&self, cx: &Context) -> bool {
         let _one_at_a_time = self.fetching.lock().await;
         let last = self.fetched();
-        if last.tried.is_some_and(|tried| tried.elapsed() < SHORTEST_BETWEEN_FETCHES) {
+        if self.is_within(SHORTEST_BETWEEN_FETCHES, last.tried) {
             return last.had == last.tried;
         }
         let limited =
             cx.with_principal(Principal::Anonymous).with_deadline(Instant::now() + FETCH_LIMIT);
         let answer = self.keys.token_keys(&limited, TokenKeysRequest {}).await;
-        let now = Instant::now();
+        let now = self.clock.now();
         let had = match answer {
             Ok(set) => {
                 self.ring.store(Arc::new(KeyRing::new(&set)));
@@ -149,8 +149,13 @@ impl Inner {
 
     fn keys_are_old(&self) -> bool {
         let Fetched { tried, had } = self.fetched();
-        had.is_none_or(|had| had.elapsed() > KEYS_ARE_FRESH_FOR)
-            && tried.is_none_or(|tried| tried.elapsed() > SHORTEST_BETWEEN_FETCHES)
+        !self.is_within(KEYS_ARE_FRESH_FOR, had) && !self.is_within(SHORTEST_BETWEEN_FETCHES, tried)
+    }
+
+    /// Whether `then` is no further than `span` from now. A clock that was set back does not make
+    /// the keys fresh for ever.
+    fn is_within(&self, span: Duration, then: Option<Timestamp>) -> bool {
+        then.is_some_and(|then| self.clock.now().duration_since(then).unsigned_abs() < span)
     }
 
     fn fetched(&self) -> Fetched {

@@ -215,7 +215,7 @@ fn described(need: Need) -> Parameter {
         .required(required)
         .description(Some(
             "Tells a repeated request from a second one: make up a new key for each thing you want \
-             done, and send the same one again when you repeat the request.",
+             done (change the example), and send the same one when you repeat the request.",
         ))
         .schema(Some(schema))
         .example(Some("3f0d2c9e-7a51-4c55-9f0a-2b6b1f0d8c11".into()))
@@ -251,12 +251,13 @@ struct Claimed {
 }
 
 async fn claim(need: Need, request: Request) -> Result<Turn, Problem> {
-    let Some(text) = key_of(request.headers(), need)? else {
+    if need == Need::Optional && !request.headers().contains_key(IDEMPOTENCY_KEY) {
         return Ok(Turn::WithoutKey(request));
-    };
+    }
     let (keys, cx) = surroundings(&request)?;
     // Anonymous callers would share their keys, and so each other's answers.
     crate::user(&cx)?;
+    let text = key_of(request.headers())?;
     let path = path(&request);
     let (request, hash) = hashed(request).await?;
     let scope = format!("{} POST {path}", cx.principal().actor());
@@ -271,22 +272,19 @@ async fn claim(need: Need, request: Request) -> Result<Turn, Problem> {
     }
 }
 
-fn key_of(headers: &HeaderMap, need: Need) -> Result<Option<String>, Problem> {
+fn key_of(headers: &HeaderMap) -> Result<String, Problem> {
+    let missing = || Problem::new(&problems::IDEMPOTENCY_KEY_MISSING);
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
-    let Some(value) = values.next() else {
-        return match need {
-            Need::Required => Err(Problem::new(&problems::IDEMPOTENCY_KEY_MISSING)),
-            Need::Optional => Ok(None),
-        };
-    };
+    let value = values.next().ok_or_else(missing)?;
     let text = value.as_bytes();
     let is_fit = (1..=LONGEST_KEY).contains(&text.len())
         && text.iter().all(u8::is_ascii_graphic)
         && values.next().is_none();
     match value.to_str() {
-        Ok(key) if is_fit => Ok(Some(key.to_owned())),
-        _ => Err(Problem::new(&problems::IDEMPOTENCY_KEY_MISSING)
-            .detail("the key must be one value of 1 to 255 visible ASCII characters")),
+        Ok(key) if is_fit => Ok(key.to_owned()),
+        _ => {
+            Err(missing().detail("the key must be one value of 1 to 255 visible ASCII characters"))
+        }
     }
 }
 

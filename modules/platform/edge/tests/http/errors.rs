@@ -3,6 +3,8 @@
 use crate::support::{Api, problem};
 use axum::{Router, http::StatusCode, routing::get};
 use edge::{EdgeSettings, Path, Problem, problems};
+use runtime::Fault;
+use store::{ExecuteError, StoreError};
 use uuid::Uuid;
 
 fn routes() -> Router {
@@ -105,6 +107,40 @@ async fn an_error_of_the_frameworks_becomes_a_problem_without_its_words() {
     assert!(!body.to_string().contains("words"), "{body}");
     let body = problem(api.get("/v1/bare-500").send().await.unwrap(), 500, "internal").await;
     assert!(!body.to_string().contains("10.0.0.7"), "{body}");
+}
+
+#[test]
+fn faults_of_calls_tell_whether_trying_again_is_safe() {
+    let (service, method) = ("payments", "charge");
+    let reason = || "10.0.0.7 refused".to_owned();
+    for (fault, kind) in [
+        (Fault::NotSent { service, method, reason: reason() }, &problems::SERVICE_UNAVAILABLE),
+        (Fault::Unknown { service, method, reason: reason() }, &problems::TIMED_OUT),
+        (Fault::Failed { service, method, reason: reason() }, &problems::INTERNAL),
+    ] {
+        assert_eq!(Problem::from(fault).kind(), kind);
+    }
+}
+
+#[test]
+fn failures_of_the_store_tell_whether_trying_again_is_safe() {
+    let reason = || "disk full".to_owned();
+    for (error, kind) in [
+        (StoreError::Overloaded(reason()), &problems::SERVICE_UNAVAILABLE),
+        (StoreError::Unavailable(reason()), &problems::SERVICE_UNAVAILABLE),
+        (StoreError::Contended(reason()), &problems::SERVICE_UNAVAILABLE),
+        (StoreError::Unstorable(reason()), &problems::INVALID_INPUT),
+        (StoreError::NotClaimed(reason()), &problems::IDEMPOTENCY_KEY_IN_FLIGHT),
+        (StoreError::Unknown(reason()), &problems::TIMED_OUT),
+        (StoreError::Corrupt(reason()), &problems::INTERNAL),
+        (StoreError::Failed(reason()), &problems::INTERNAL),
+    ] {
+        assert_eq!(Problem::from(ExecuteError::<Problem>::Store(error)).kind(), kind);
+    }
+    let stale = Problem::from(ExecuteError::<Problem>::Stale { current: 4 });
+    assert_eq!(stale.kind(), &problems::PRECONDITION_FAILED);
+    let rejected = Problem::from(ExecuteError::Rejected(Problem::not_found()));
+    assert_eq!(rejected.kind(), &problems::NOT_FOUND);
 }
 
 #[test]

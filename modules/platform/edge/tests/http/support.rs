@@ -127,6 +127,10 @@ impl Identity {
         *self.signer.lock().unwrap() = Arc::new(next);
     }
 
+    pub fn takes_back_the_first_key(&self) {
+        self.given_out.lock().unwrap().remove(0);
+    }
+
     pub fn goes_away(&self) {
         *self.away.lock().unwrap() = true;
     }
