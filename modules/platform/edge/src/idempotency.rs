@@ -259,11 +259,11 @@ async fn claim(need: Need, request: Request) -> Result<Turn, Problem> {
     crate::user(&cx)?;
     let text = key_of(request.headers())?;
     let path = path(&request);
-    let (request, hash) = hashed(request).await?;
+    let (whole, hash) = hashed(request).await?;
     let scope = format!("{} POST {path}", cx.principal().actor());
     let key = IdempotencyKey(store::IdempotencyKey { scope, key: text });
     match keys.0.claim(&cx, &key, &hash).await? {
-        Claim::Claimed => Ok(Turn::Execute(Claimed { keys, cx, key, path }, request)),
+        Claim::Claimed => Ok(Turn::Execute(Claimed { keys, cx, key, path }, whole)),
         Claim::Replay(answer) => Ok(Turn::Replay(answer)),
         Claim::OtherBody => Err(Problem::new(&problems::IDEMPOTENCY_KEY_REUSED)),
         Claim::InFlight => {
@@ -342,8 +342,8 @@ impl Claimed {
         let Ok(bytes) = to_bytes(body, usize::MAX).await else {
             return Problem::internal("an answer ended before it was whole").into_response();
         };
-        let answer = answer(parts.status, &parts.headers, &String::from_utf8_lossy(&bytes));
-        self.keys.store(&self.cx, &self.key, &answer).await;
+        let stored = answer(parts.status, &parts.headers, &String::from_utf8_lossy(&bytes));
+        self.keys.store(&self.cx, &self.key, &stored).await;
         Response::from_parts(parts, Body::from(bytes))
     }
 

@@ -116,15 +116,15 @@ pub fn clashes(modules: &[&'static Module]) -> Vec<String> {
 }
 
 fn claims(document: &OpenApi) -> Vec<(String, Value)> {
-    let schemas = document.components.iter().flat_map(|components| &components.schemas);
-    let schemas = schemas.map(|(name, schema)| (format!("schema {name}"), json!(schema)));
-    let operations = document.paths.paths.iter().flat_map(|(path, item)| {
+    let components = document.components.iter().flat_map(|components| &components.schemas);
+    let schemas = components.map(|(name, schema)| (format!("schema {name}"), json!(schema)));
+    let handlers = document.paths.paths.iter().flat_map(|(path, item)| {
         let ids = operations(item).into_iter().filter_map(|it| it.operation_id.clone());
         ids.map(move |id| (format!("operation {id}"), json!(path)))
     });
-    let kinds = explanations(document);
-    let kinds = kinds.iter().map(|kind| (format!("problem {}", kind.slug), json!(kind)));
-    schemas.chain(operations).chain(kinds).collect()
+    let kinds = explanations(document).into_iter();
+    let own_problems = kinds.map(|kind| (format!("problem {}", kind.slug), json!(kind)));
+    schemas.chain(handlers).chain(own_problems).collect()
 }
 
 /// The responses for `kinds`, for use in `IntoResponses`; [`crate::problem_responses!`] writes that

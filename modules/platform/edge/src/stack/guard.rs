@@ -45,13 +45,13 @@ pub(super) async fn guard(
         return Problem::internal("a request came past the layer that names it").into_response();
     };
     let deadline = arrival.deadline;
-    let (request, upload) = watch(request, limit, deadline);
+    let (watched, upload) = watch(request, limit, deadline);
 
     let worker = Arc::clone(&stack);
     let work = async move {
         let _permit = permit;
-        let work = answer(&worker, arrival, request, next);
-        let limited = tokio::time::timeout_at(deadline + ABANDONED_WORK_MAY_TAKE, work);
+        let answering = answer(&worker, arrival, watched, next);
+        let limited = tokio::time::timeout_at(deadline + ABANDONED_WORK_MAY_TAKE, answering);
         limited.await.unwrap_or_else(|_| Problem::new(&problems::TIMED_OUT).into_response())
     };
     let task = stack.tasks.spawn(work.in_current_span());
