@@ -1,1 +1,31 @@
+//! What services tell each other after the fact.
+//!
+//! A publisher translates its domain events, as they stand in its log, into integration events:
+//! the log is the outbox. A consumer reads the publisher's feed from where it stopped, and stores
+//! how far it has come in the transaction of the effects, so that each event takes effect once. In
+//! one process it reads the feed directly; in a split it asks the publisher over the internal
+//! listener and is answered when there is something. [`Source`] is where a broker would come in.
+//!
+//! However many replicas a consumer has, one of them reads, under a lease. Events with one key are
+//! delivered in their order: when one cannot be taken, it is put aside with those of its key that
+//! follow, and all others go on.
 
+mod consumer;
+mod envelope;
+mod hub;
+mod measures;
+mod publish;
+mod remote;
+mod settings;
+mod source;
+mod subscribe;
+
+pub use consumer::Consumer;
+pub use envelope::{Delivered, Entry, Envelope};
+pub use hub::Hub;
+pub use measures::describe_bus_metrics;
+pub use publish::{Translator, publish, publish_all};
+pub use settings::BusSettings;
+pub use source::{Page, Query, Source, SourceError};
+pub use store::HandlerError;
+pub use subscribe::{Handler, subscribe};
