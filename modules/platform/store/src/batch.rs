@@ -18,7 +18,7 @@ use crate::{
     events::{Cached, Inner},
     idempotency::{self, AnswerRow, ClaimRow, ClaimSlot},
     job::{broken, contain},
-    log::{self, NewEvent, SnapshotRow, TimerRow, Wanted},
+    log::{self, NewEvent, SnapshotRow, TimerGone, TimerRow, Wanted},
 };
 
 /// Why a batch was not committed.
@@ -265,17 +265,18 @@ impl Batch {
         for category in &self.categories {
             category.apply_view(&mut self.tx).await?;
         }
-        let (mut set, mut cleared, mut snapshots) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut set, mut snapshots) = (Vec::new(), Vec::new());
         for category in &mut self.categories {
-            category.timers(&mut set, &mut cleared)?;
+            let mut gone = Vec::new();
+            category.timers(&mut set, &mut gone)?;
+            if !gone.is_empty() {
+                log::clear_timers(&mut self.tx, category.name(), &gone).await?;
+                self.tx.is_sound();
+            }
             category.snapshots(&mut snapshots)?;
         }
         if !set.is_empty() {
             log::set_timers(&mut self.tx, &set).await?;
-            self.tx.is_sound();
-        }
-        if !cleared.is_empty() {
-            log::clear_timers(&mut self.tx, &cleared).await?;
             self.tx.is_sound();
         }
         if !snapshots.is_empty() {
@@ -347,9 +348,9 @@ impl Batch {
             self.categories.push(Box::new(Staging::new(Arc::clone(&events.0))));
             self.categories.len() - 1
         });
-        self.categories[index]
-            .as_any_mut()
-            .downcast_mut()
+        self.categories
+            .get_mut(index)
+            .and_then(|category| category.as_any_mut().downcast_mut())
             .expect("it was found by its type or just made")
     }
 }
@@ -381,7 +382,10 @@ fn version_conflict(error: sqlx::Error) -> Failure {
     }
 }
 
-/// The events as they will be recorded, and as rows.
+/// An event as it will be recorded, and as a row.
+type New<A> = (Recorded<<A as Aggregate>::Event>, NewEvent);
+
+/// What happened, ready to be taken in and written.
 fn record<A: Aggregate>(
     cx: &Context,
     stream: Uuid,
@@ -389,7 +393,7 @@ fn record<A: Aggregate>(
     now: Timestamp,
     ids: &Ids,
     happened: Vec<A::Event>,
-) -> Result<Vec<(Recorded<A::Event>, NewEvent)>, StoreError> {
+) -> Result<Vec<New<A>>, StoreError> {
     let (actor, traceparent) = (cx.principal().actor(), cx.trace().traceparent());
     happened
         .into_iter()
@@ -477,7 +481,7 @@ trait Category: Send + Sync {
     fn new_events(&mut self, new: &mut Vec<NewEvent>);
     fn place(&mut self, places: &HashMap<Uuid, Position>);
     fn apply_view<'a>(&'a self, tx: &'a mut Tx) -> BoxFuture<'a, Result<(), Failure>>;
-    fn timers(&self, set: &mut Vec<TimerRow>, cleared: &mut Vec<Wanted>) -> Result<(), StoreError>;
+    fn timers(&self, set: &mut Vec<TimerRow>, gone: &mut Vec<TimerGone>) -> Result<(), StoreError>;
     fn snapshots(&mut self, rows: &mut Vec<SnapshotRow>) -> Result<(), StoreError>;
     fn keep(self: Box<Self>, is_committed: bool);
 }
@@ -515,7 +519,7 @@ impl<A: Aggregate> Stage<A> {
         }
     }
 
-    fn evolve(&mut self, new: Vec<(Recorded<A::Event>, NewEvent)>) -> Result<(), StoreError> {
+    fn evolve(&mut self, new: Vec<New<A>>) -> Result<(), StoreError> {
         for (recorded, row) in new {
             let evolved = self.cached.take_in(&recorded);
             self.fault = evolved.clone().err();
@@ -652,11 +656,11 @@ impl<A: Aggregate> Category for Staging<A> {
         })
     }
 
-    fn timers(&self, set: &mut Vec<TimerRow>, cleared: &mut Vec<Wanted>) -> Result<(), StoreError> {
+    fn timers(&self, set: &mut Vec<TimerRow>, gone: &mut Vec<TimerGone>) -> Result<(), StoreError> {
         for (stream, stage) in self.changed() {
             match stage.wake_at()? {
                 Some(due) => set.push(TimerRow { category: A::NAME, stream, due: At(due) }),
-                None if stage.had_timer => cleared.push(Wanted::of::<A>(stream, 0)),
+                None if stage.had_timer => gone.push(TimerGone { stream }),
                 None => {}
             }
         }

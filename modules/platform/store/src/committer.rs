@@ -61,7 +61,9 @@ pub struct RecordedSummary {
 /// wait until it returns. For tests that stop a node right after a certain event: put one into
 /// [`Launch::extension`](runtime::Launch::extension).
 #[derive(Clone)]
-pub struct CommitObserver(Arc<dyn Fn(&[RecordedSummary]) -> BoxFuture<'static, ()> + Send + Sync>);
+pub struct CommitObserver(Arc<Observe>);
+
+type Observe = dyn Fn(&[RecordedSummary]) -> BoxFuture<'static, ()> + Send + Sync;
 
 impl CommitObserver {
     /// An observer that runs `observe` for each commit that wrote events.
@@ -207,9 +209,9 @@ impl Committer {
                 continue;
             }
             match self.attempt(&mut group.jobs).await {
-                Ok(()) => group.jobs.into_iter().for_each(|job| job.reply()),
+                Ok(()) => group.jobs.into_iter().for_each(Job::reply),
                 Err(Setback::Job(_)) if group.is_single() => {
-                    group.jobs.into_iter().for_each(|job| job.reply());
+                    group.jobs.into_iter().for_each(Job::reply);
                 }
                 Err(Setback::Job(index)) => {
                     let guilty = group.jobs.remove(index);

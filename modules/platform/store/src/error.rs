@@ -121,7 +121,7 @@ fn from_sqlstate(state: &str, reason: String) -> StoreError {
         "55P03" | "57014" | "25006" => StoreError::Unavailable(reason),
         // A character that text cannot hold: NUL.
         "22021" | "22P05" => StoreError::Unstorable(reason),
-        _ => match &state[..2] {
+        _ => match state.get(..2).unwrap_or_default() {
             // Connection, resources (disk full, too many connections), operator, system, and
             // transactions that timed out or cannot be.
             "08" | "53" | "57" | "58" => StoreError::Unavailable(reason),

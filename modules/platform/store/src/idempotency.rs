@@ -23,7 +23,7 @@ use crate::{
 
 /// How long a claim lasts that is neither answered nor released, because its process died.
 /// Longer than any request may take.
-const CLAIM_LASTS: Duration = Duration::from_secs(60);
+const CLAIM_LASTS: Duration = Duration::from_mins(1);
 /// Rows that one commit forgets at most.
 const FORGET_AT_ONCE: i64 = 1_000;
 

@@ -50,9 +50,11 @@ impl Verdict {
 
 /// What an [`Execution`] yields, and what of it is stored as the answer to a request.
 pub(crate) struct Finish<A, T> {
-    read: Box<dyn Fn(&Loaded<A>) -> T + Send + Sync>,
+    read: Box<Read<A, T>>,
     stored: Option<Stored<T>>,
 }
+
+type Read<A, T> = dyn Fn(&Loaded<A>) -> T + Send + Sync;
 
 struct Stored<T> {
     key: IdempotencyKey,

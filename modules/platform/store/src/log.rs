@@ -63,6 +63,12 @@ pub(crate) struct TimerRow {
     pub(crate) due: At,
 }
 
+/// A stream that wants to be woken no more.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct TimerGone {
+    pub(crate) stream: Uuid,
+}
+
 /// The statements of this file, for the test that prepares them.
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[(&str, Sql)] = crate::statements![
@@ -105,8 +111,8 @@ const SET_TIMERS: Sql = crate::sql!(
      DO UPDATE SET due = excluded.due, attempts = 0",
 );
 const CLEAR_TIMERS: Sql = crate::sql!(
-    "DELETE FROM timers WHERE (category, stream) IN (SELECT category, stream FROM ",
-    rows("$1", category text, stream uuid),
+    "DELETE FROM timers WHERE category = $2 AND stream IN (SELECT stream FROM ",
+    rows("$1", stream uuid),
     ")",
 );
 const WRITE_SNAPSHOTS: Sql = crate::sql!(
@@ -147,8 +153,14 @@ pub(crate) async fn set_timers(tx: &mut Tx, timers: &[TimerRow]) -> Result<(), S
     Ok(())
 }
 
-pub(crate) async fn clear_timers(tx: &mut Tx, streams: &[Wanted]) -> Result<(), StoreError> {
-    crate::execute!(tx, CLEAR_TIMERS, Json(streams)).await?;
+/// Clears the timers of streams of one category: a row value in the `IN` would keep SQLite from
+/// searching by stream.
+pub(crate) async fn clear_timers(
+    tx: &mut Tx,
+    category: &'static str,
+    streams: &[TimerGone],
+) -> Result<(), StoreError> {
+    crate::execute!(tx, CLEAR_TIMERS, Json(streams), category).await?;
     Ok(())
 }
 

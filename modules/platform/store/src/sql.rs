@@ -194,7 +194,10 @@ macro_rules! __fetch {
 /// ```
 ///
 /// The `WHERE true` is for SQLite, whose parser takes an `ON` right after a `FROM` for a join's.
-/// `UPDATE seats SET taken_at = given.taken_at FROM rows(…) WHERE seats.id = given.id` works too.
+/// `UPDATE seats SET taken_at = given.taken_at FROM rows(…) WHERE seats.id = given.id` works too, and
+/// `DELETE FROM seats WHERE id IN (SELECT id FROM rows(…))`. Two things keep SQLite from reading the
+/// whole table: one column, no row value, in such an `IN`; and `FROM rows(…) CROSS JOIN seats WHERE …`
+/// where a `SELECT` joins.
 #[macro_export]
 macro_rules! sql {
     ($($piece:tt)*) => {

@@ -1,5 +1,12 @@
 //! The store's behaviour, each test on both databases.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
+
 mod account;
 mod commands;
 mod idempotency;

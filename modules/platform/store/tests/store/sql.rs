@@ -35,6 +35,9 @@ const ALL: &str = "SELECT id, text, amount, fraction, is_kept, written_at, extra
 const ONE: &str = "SELECT id, text, amount, fraction, is_kept, written_at, extra FROM notes \
      WHERE id = $1 AND text = $2";
 
+const TYPO: &str = "SELEKT 1";
+const NO_TABLE: &str = "SELECT 1 FROM nowhere";
+
 fn full(id: u128) -> Note {
     Note {
         id: Uuid::from_u128(id),
@@ -113,8 +116,6 @@ on_both! {
             store::prepare_all(&database, store::statements![PUT, ADD, ALL, ONE]).await,
             Ok(())
         );
-        const TYPO: &str = "SELEKT 1";
-        const NO_TABLE: &str = "SELECT 1 FROM nowhere";
         let faults = store::prepare_all(&database, store::statements![TYPO, ONE, NO_TABLE])
             .await
             .unwrap_err();
