@@ -35,8 +35,11 @@ type PublicStack =
     Box<dyn FnOnce(Router, &PublicInputs) -> Result<Router, StartError> + Send + Sync>;
 
 /// The admin listener is for probes and collectors, and so has no settings for this.
-const ADMIN_LIMITS: Limits =
-    Limits { max_connections: 1_000, header_timeout: Duration::from_secs(10) };
+const ADMIN_LIMITS: Limits = Limits {
+    max_connections: 1_000,
+    header_timeout: Duration::from_secs(10),
+    idle_timeout: Duration::from_secs(75),
+};
 /// How long probes and collectors may take when everything else has stopped.
 const ADMIN_DRAIN: Duration = Duration::from_secs(1);
 /// How often [`RunningNode::ready`] looks again.
@@ -275,10 +278,11 @@ impl RunningNode {
         readiness: Arc<Readiness>,
         metrics: Option<MetricsRender>,
     ) -> Self {
-        let PublicSettings { max_connections, header_timeout, .. } = config.section();
-        let public_limits = Limits { max_connections, header_timeout };
-        let InternalSettings { max_connections, header_timeout, .. } = config.section();
-        let internal_limits = Limits { max_connections, header_timeout };
+        let PublicSettings { max_connections, header_timeout, idle_timeout, .. } = config.section();
+        let public_limits = Limits { max_connections, header_timeout, idle_timeout };
+        let InternalSettings { max_connections, header_timeout, idle_timeout, .. } =
+            config.section();
+        let internal_limits = Limits { max_connections, header_timeout, idle_timeout };
         let shutdown: ShutdownSettings = config.section();
         Self {
             grace: shutdown.grace(config.node().mode),

@@ -29,8 +29,10 @@ const HTTP2_PING_EVERY: Duration = Duration::from_secs(20);
 pub(crate) struct Limits {
     /// Connections open at once; further ones wait in the system's queue.
     pub(crate) max_connections: usize,
-    /// How long a client may take to send a request's head.
+    /// How long a client may take from connecting to the end of its first request's head.
     pub(crate) header_timeout: Duration,
+    /// How long a connection may stay open from one request to the end of the next one's head.
+    pub(crate) idle_timeout: Duration,
 }
 
 /// A port that is taken and not yet served. Clients that connect wait.
@@ -142,11 +144,11 @@ async fn serve_connection(
         })
     };
     let mut builder = Builder::new(Spawner(listener.connections.clone()));
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.idle_timeout);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(HTTP2_PING_EVERY);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
 
-    // Until the first bytes tell the protocol, the builder knows no time limit of its own.
+    // The builder's own limit begins when the first bytes have told the protocol.
     let mut opening = pin!(tokio::time::timeout(limits.header_timeout, has_asked.cancelled()));
     let (mut is_open, mut is_closing) = (false, false);
     loop {
@@ -174,5 +176,155 @@ where
 {
     fn execute(&self, stream: F) {
         drop(self.0.spawn(stream));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{extract::ConnectInfo, routing::get};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: test\r\n\r\n";
+
+    const LONG: Duration = Duration::from_mins(1);
+
+    async fn listener(limits: Limits) -> Listener {
+        let bound = Bound::bind("public", SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        bound.serve(Router::new().route("/", get(async || "hello")), limits)
+    }
+
+    fn patient() -> Limits {
+        Limits { max_connections: 10, header_timeout: LONG, idle_timeout: LONG }
+    }
+
+    fn header_within(milliseconds: u64) -> Limits {
+        Limits { header_timeout: Duration::from_millis(milliseconds), ..patient() }
+    }
+
+    async fn connect(listener: &Listener) -> TcpStream {
+        TcpStream::connect(listener.address).await.unwrap()
+    }
+
+    /// What the listener says until it closes.
+    async fn read_to_end(client: &mut TcpStream) -> String {
+        let mut bytes = Vec::new();
+        let reading = client.read_to_end(&mut bytes);
+        let _ = tokio::time::timeout(Duration::from_secs(10), reading).await.expect("it closes");
+        String::from_utf8(bytes).unwrap()
+    }
+
+    async fn read_reply(client: &mut TcpStream) -> String {
+        let mut reply = String::new();
+        while !reply.ends_with("hello") {
+            let mut bytes = [0; 512];
+            let length = client.read(&mut bytes).await.unwrap();
+            assert_ne!(length, 0, "closed after {reply:?}");
+            reply.push_str(&String::from_utf8_lossy(&bytes[..length]));
+        }
+        reply
+    }
+
+    #[tokio::test]
+    async fn a_client_that_says_nothing_is_closed_in_time() {
+        let listener = listener(header_within(50)).await;
+        let mut silent = connect(&listener).await;
+        assert_eq!(read_to_end(&mut silent).await, "");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_never_finishes_its_head_is_closed_in_time() {
+        let listener = listener(header_within(100)).await;
+        for start in [b"G".as_slice(), b"PRI * HT", b"GET / HTTP/1.1\r\nhost: te"] {
+            let mut slow = connect(&listener).await;
+            slow.write_all(start).await.unwrap();
+            let said = read_to_end(&mut slow).await;
+            assert!(!said.contains("200"), "{said}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_drips_is_closed_in_time() {
+        let listener = listener(header_within(200)).await;
+        let (mut reader, mut writer) = connect(&listener).await.into_split();
+        let mut drops = tokio::time::interval(Duration::from_millis(10));
+        let drip = async {
+            loop {
+                drops.tick().await;
+                if writer.write_all(b"x").await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        };
+        let mut said = Vec::new();
+        tokio::select! {
+            _ = reader.read_to_end(&mut said) => {}
+            () = drip => {}
+            () = listener.connections.stopping().cancelled_owned() => {}
+        }
+        assert_ne!(String::from_utf8_lossy(&said).split(' ').nth(1), Some("200"));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_kept_open_without_asking_is_closed_in_time() {
+        let listener =
+            listener(Limits { idle_timeout: Duration::from_millis(50), ..patient() }).await;
+        let mut client = connect(&listener).await;
+        client.write_all(REQUEST).await.unwrap();
+        assert!(read_to_end(&mut client).await.ends_with("hello"));
+    }
+
+    #[tokio::test]
+    async fn more_clients_than_there_is_room_for_wait() {
+        let listener = listener(Limits { max_connections: 1, ..patient() }).await;
+        let mut first = connect(&listener).await;
+        first.write_all(REQUEST).await.unwrap();
+        read_reply(&mut first).await;
+        let mut second = connect(&listener).await;
+        second.write_all(REQUEST).await.unwrap();
+        let impatient = tokio::time::timeout(Duration::from_millis(50), second.readable()).await;
+        assert!(impatient.is_err(), "it is served beside the first");
+        drop(first);
+        read_reply(&mut second).await;
+    }
+
+    #[tokio::test]
+    async fn a_new_router_serves_the_next_request_of_an_open_connection() {
+        let listener = listener(patient()).await;
+        let mut client = connect(&listener).await;
+        client.write_all(REQUEST).await.unwrap();
+        read_reply(&mut client).await;
+        let who =
+            get(async |ConnectInfo(client): ConnectInfo<SocketAddr>| format!("{client} hello"));
+        listener.replace(Router::new().route("/", who));
+        client.write_all(REQUEST).await.unwrap();
+        let own_address = client.local_addr().unwrap().to_string();
+        assert!(read_reply(&mut client).await.contains(&own_address));
+    }
+
+    #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "the runtime's client does not insist on HTTP/2")]
+    async fn http2_is_understood_and_drained() {
+        let listener = listener(patient()).await;
+        let client = reqwest::Client::builder().http2_prior_knowledge().no_proxy().build().unwrap();
+        let url = format!("http://{}/", listener.address);
+        let response = client.get(&url).send().await.unwrap();
+        assert_eq!(response.version(), axum::http::Version::HTTP_2);
+        assert_eq!(response.text().await.unwrap(), "hello");
+        assert_eq!(listener.drain(Duration::from_secs(10)).await, 0);
+        assert!(client.get(&url).send().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_drained_listener_closes_who_asks_nothing() {
+        let listener = listener(patient()).await;
+        let mut silent = connect(&listener).await;
+        let mut idle = connect(&listener).await;
+        idle.write_all(REQUEST).await.unwrap();
+        read_reply(&mut idle).await;
+        assert_eq!(listener.drain(Duration::from_secs(10)).await, 0);
+        assert_eq!(read_to_end(&mut silent).await, "");
+        assert_eq!(read_to_end(&mut idle).await, "");
     }
 }

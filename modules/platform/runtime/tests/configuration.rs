@@ -160,7 +160,7 @@ fn every_fault_is_reported_at_once_with_its_source_and_key() {
     - --set: log.format: is "xml", but must be one of: text, json
     - environment variable BOXOFFICE__NODE__MODE: node.mode: is "cluster", but must be one of: monolith, micro
     - environment variable BOXOFFICE__PUBLIC__ADDRESS: public.address: must be an address with a port, such as 127.0.0.1:8080
-    - shop.toml: public.adress: there is no key adress here; [public] knows: address, max_connections, header_timeout
+    - shop.toml: public.adress: there is no key adress here; [public] knows: address, max_connections, header_timeout, idle_timeout
     - shop.toml: public.header_timeout: is "soon", but must be a duration such as "5s" or "1m 30s"
     - shop.toml: shop.colour: there is no key colour here; [shop] knows: hold, patience, currencies, password, code, limit
     - shop.toml: shop.hold: is 5, but must be a table
@@ -282,6 +282,7 @@ fn a_process_of_a_split_listens_where_the_table_of_processes_says() {
     insta::assert_snapshot!(shown(&config, "public"), @r#"
     address = "127.0.0.1:8104" from processes.orders
     header_timeout = "10s" from default
+    idle_timeout = "1m 15s" from default
     max_connections = 10000 from default
     "#);
     let moved = sources().set("--set", "public.address", "127.0.0.1:1");

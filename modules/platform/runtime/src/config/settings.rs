@@ -72,9 +72,13 @@ pub struct PublicSettings {
     pub address: SocketAddr,
     /// Connections open at once; further ones wait to be accepted.
     pub max_connections: usize,
-    /// How long a client may take to send a request's head.
+    /// How long a client may take from connecting to the end of its first request's head.
     #[serde(with = "duration")]
     pub header_timeout: Duration,
+    /// How long a connection may stay open from one request to the end of the next one's head.
+    /// Longer than whoever keeps connections in front of this process keeps them.
+    #[serde(with = "duration")]
+    pub idle_timeout: Duration,
 }
 
 impl Default for PublicSettings {
@@ -83,6 +87,7 @@ impl Default for PublicSettings {
             address: SocketAddr::from(([127, 0, 0, 1], 8080)),
             max_connections: 10_000,
             header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
         }
     }
 }
@@ -91,7 +96,7 @@ impl Section for PublicSettings {
     const NAME: &'static str = "public";
 
     fn check(&self) -> Vec<String> {
-        listener_faults(self.max_connections, self.header_timeout)
+        listener_faults(self.max_connections, self.header_timeout, self.idle_timeout)
     }
 }
 
@@ -103,9 +108,13 @@ pub struct InternalSettings {
     pub address: SocketAddr,
     /// Connections open at once; further ones wait to be accepted.
     pub max_connections: usize,
-    /// How long a caller may take to send a request's head.
+    /// How long a caller may take from connecting to the end of its first request's head.
     #[serde(with = "duration")]
     pub header_timeout: Duration,
+    /// How long a connection may stay open from one request to the end of the next one's head.
+    /// Longer than whoever keeps connections in front of this process keeps them.
+    #[serde(with = "duration")]
+    pub idle_timeout: Duration,
 }
 
 impl Default for InternalSettings {
@@ -114,6 +123,7 @@ impl Default for InternalSettings {
             address: SocketAddr::from(([127, 0, 0, 1], 8081)),
             max_connections: 10_000,
             header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
         }
     }
 }
@@ -122,17 +132,24 @@ impl Section for InternalSettings {
     const NAME: &'static str = "internal";
 
     fn check(&self) -> Vec<String> {
-        listener_faults(self.max_connections, self.header_timeout)
+        listener_faults(self.max_connections, self.header_timeout, self.idle_timeout)
     }
 }
 
-fn listener_faults(max_connections: usize, header_timeout: Duration) -> Vec<String> {
+fn listener_faults(
+    max_connections: usize,
+    header_timeout: Duration,
+    idle_timeout: Duration,
+) -> Vec<String> {
     let mut faults = Vec::new();
     if max_connections == 0 {
         faults.push("max_connections: is 0, which lets nobody in; use at least 1".to_owned());
     }
     if header_timeout.is_zero() {
         faults.push("header_timeout: is 0, which no client can meet; use at least 1s".to_owned());
+    }
+    if idle_timeout.is_zero() {
+        faults.push("idle_timeout: is 0, which no client can meet; use at least 1s".to_owned());
     }
     faults
 }
