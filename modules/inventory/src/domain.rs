@@ -80,7 +80,9 @@ pub struct Availability {
 /// What the stock is told.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
-    SetCapacities { ticket_types: Vec<TicketTypeCapacity> },
+    SetCapacities {
+        ticket_types: Vec<TicketTypeCapacity>,
+    },
     OpenSale,
     CloseSale,
     CancelSale,
@@ -92,16 +94,30 @@ pub enum Command {
         expires_at: Timestamp,
         now: Timestamp,
     },
-    Confirm { hold_id: Uuid, now: Timestamp },
-    Release { hold_id: Uuid },
-    ExpireHolds { now: Timestamp },
+    Confirm {
+        hold_id: Uuid,
+        now: Timestamp,
+    },
+    /// The order that has the hold gives its places back.
+    Release {
+        hold_id: Uuid,
+    },
+    /// The holder gives the places back, as long as no order has them.
+    GiveBack {
+        hold_id: Uuid,
+    },
+    ExpireHolds {
+        now: Timestamp,
+    },
 }
 
 /// What happened to the stock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
-    CapacitySet { ticket_type: TicketTypeCapacity },
+    CapacitySet {
+        ticket_type: TicketTypeCapacity,
+    },
     SaleOpened,
     SaleClosed,
     SaleCancelled,
@@ -112,24 +128,46 @@ pub enum Event {
         items: Vec<Places>,
         expires_at: Timestamp,
     },
-    HoldTaken { hold_id: Uuid, order_id: Uuid },
-    HoldRenewed { hold_id: Uuid, expires_at: Timestamp },
-    HoldExpired { hold_id: Uuid },
-    HoldConfirmed { hold_id: Uuid },
-    HoldReleased { hold_id: Uuid },
+    HoldTaken {
+        hold_id: Uuid,
+        order_id: Uuid,
+    },
+    HoldRenewed {
+        hold_id: Uuid,
+        expires_at: Timestamp,
+    },
+    HoldExpired {
+        hold_id: Uuid,
+    },
+    HoldConfirmed {
+        hold_id: Uuid,
+    },
+    HoldReleased {
+        hold_id: Uuid,
+    },
 }
 
 /// Why the stock did not do what it was told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
+    #[error("the event is not known")]
     EventUnknown,
+    #[error("the event is not on sale")]
     NotOnSale,
+    #[error("the event has no ticket type {ticket_type_id}")]
     TicketTypeUnknown { ticket_type_id: Uuid },
+    #[error("{requested} places of {ticket_type_id} were asked for and {left} are left")]
     SoldOut { ticket_type_id: Uuid, requested: u32, left: u32 },
+    #[error("{reason}")]
     Invalid { reason: &'static str },
+    #[error("there is no such hold")]
     HoldUnknown,
+    #[error("the hold was made for something else")]
     HoldDiffers,
+    #[error("the hold was given back")]
     HoldReleased,
+    #[error("the hold belongs to the order {order_id}")]
+    HoldBelongsToOrder { order_id: Uuid },
 }
 
 impl Stock {
@@ -178,7 +216,10 @@ impl Stock {
     /// the timer records expiries as they come.
     fn lapsed(&self, now: Timestamp) -> HashMap<Uuid, u32> {
         let mut lapsed: HashMap<Uuid, u32> = HashMap::new();
-        let items = self.lapsed_holds(now).filter_map(|id| self.holds.get(&id)).flat_map(|hold| &hold.items);
+        let items = self
+            .lapsed_holds(now)
+            .filter_map(|id| self.holds.get(&id))
+            .flat_map(|hold| &hold.items);
         for item in items {
             *lapsed.entry(item.ticket_type_id).or_default() += item.quantity;
         }
@@ -231,10 +272,14 @@ impl Stock {
         match from {
             HoldState::Held => {
                 self.expiries.remove(&(expires_at, hold_id));
-                self.move_places(hold_id, |shelf, quantity| shelf.held = shelf.held.saturating_sub(quantity));
+                self.move_places(hold_id, |shelf, quantity| {
+                    shelf.held = shelf.held.saturating_sub(quantity)
+                });
             }
             HoldState::Confirmed => {
-                self.move_places(hold_id, |shelf, quantity| shelf.sold = shelf.sold.saturating_sub(quantity));
+                self.move_places(hold_id, |shelf, quantity| {
+                    shelf.sold = shelf.sold.saturating_sub(quantity)
+                });
             }
             HoldState::Expired | HoldState::Released => {}
         }
@@ -243,7 +288,9 @@ impl Stock {
                 self.expiries.insert((expires_at, hold_id));
                 self.move_places(hold_id, |shelf, quantity| shelf.held += quantity);
             }
-            HoldState::Confirmed => self.move_places(hold_id, |shelf, quantity| shelf.sold += quantity),
+            HoldState::Confirmed => {
+                self.move_places(hold_id, |shelf, quantity| shelf.sold += quantity)
+            }
             HoldState::Expired | HoldState::Released => {}
         }
         if let Some(hold) = self.holds.get_mut(&hold_id) {
@@ -272,7 +319,8 @@ impl HoldRecord {
     }
 
     fn is_for(&self, holder_id: Uuid, order_id: Option<Uuid>, items: &[Places]) -> bool {
-        let is_taken_by_another = self.order_id.is_some() && order_id.is_some() && self.order_id != order_id;
+        let is_taken_by_another =
+            self.order_id.is_some() && order_id.is_some() && self.order_id != order_id;
         self.holder_id == holder_id && !is_taken_by_another && self.items == items
     }
 }
@@ -310,7 +358,9 @@ impl Aggregate for Stock {
                 let news = ticket_types.into_iter().filter(is_news);
                 Ok(news.map(|ticket_type| Event::CapacitySet { ticket_type }).collect())
             }
-            Command::OpenSale if matches!(self.sale, Sale::Open | Sale::Cancelled) => Ok(Vec::new()),
+            Command::OpenSale if matches!(self.sale, Sale::Open | Sale::Cancelled) => {
+                Ok(Vec::new())
+            }
             Command::OpenSale => Ok(vec![Event::SaleOpened]),
             Command::CloseSale if self.sale == Sale::Open => Ok(vec![Event::SaleClosed]),
             Command::CloseSale => Ok(Vec::new()),
@@ -319,12 +369,20 @@ impl Aggregate for Stock {
             Command::Hold { hold_id, holder_id, order_id, items, expires_at, now } => {
                 check_items(&items)?;
                 match self.holds.get(&hold_id) {
-                    Some(hold) if !hold.is_for(holder_id, order_id, &items) => Err(Rejection::HoldDiffers),
+                    Some(hold) if !hold.is_for(holder_id, order_id, &items) => {
+                        Err(Rejection::HoldDiffers)
+                    }
                     Some(hold) => self.hold_again(hold_id, hold, order_id, expires_at, now),
                     None => {
                         self.check_sale()?;
                         self.check_room(&items, now)?;
-                        Ok(vec![Event::PlacesHeld { hold_id, holder_id, order_id, items, expires_at }])
+                        Ok(vec![Event::PlacesHeld {
+                            hold_id,
+                            holder_id,
+                            order_id,
+                            items,
+                            expires_at,
+                        }])
                     }
                 }
             }
@@ -334,6 +392,14 @@ impl Aggregate for Stock {
                 Some(HoldState::Held | HoldState::Expired | HoldState::Confirmed) => {
                     Ok(vec![Event::HoldReleased { hold_id }])
                 }
+            },
+            Command::GiveBack { hold_id } => match self.holds.get(&hold_id) {
+                None => Err(Rejection::HoldUnknown),
+                Some(hold) => match (hold.order_id, hold.state) {
+                    (Some(order_id), _) => Err(Rejection::HoldBelongsToOrder { order_id }),
+                    (None, HoldState::Released) => Ok(Vec::new()),
+                    (None, _) => Ok(vec![Event::HoldReleased { hold_id }]),
+                },
             },
             Command::ExpireHolds { now } => {
                 Ok(self.lapsed_holds(now).map(|hold_id| Event::HoldExpired { hold_id }).collect())
@@ -347,11 +413,8 @@ impl Aggregate for Stock {
                 if self.sale == Sale::Unknown {
                     self.sale = Sale::Closed;
                 }
-                let shelf = self.shelves.entry(ticket_type.ticket_type_id).or_insert_with(|| Shelf {
-                    name: String::new(),
-                    capacity: ticket_type.capacity,
-                    sold: 0,
-                    held: 0,
+                let shelf = self.shelves.entry(ticket_type.ticket_type_id).or_insert_with(|| {
+                    Shelf { name: String::new(), capacity: ticket_type.capacity, sold: 0, held: 0 }
                 });
                 shelf.name.clone_from(&ticket_type.name);
                 shelf.capacity = ticket_type.capacity;

@@ -68,6 +68,9 @@ impl From<Rejection> for Problem {
             Rejection::HoldUnknown => Self::not_found().detail("there is no such hold"),
             Rejection::HoldDiffers => Self::new(&HOLD_DIFFERS),
             Rejection::HoldReleased => Self::new(&HOLD_RELEASED),
+            Rejection::HoldBelongsToOrder { order_id } => {
+                Self::new(&HOLD_BELONGS_TO_ORDER).with("order_id", order_id)
+            }
         }
     }
 }

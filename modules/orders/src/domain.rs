@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use store::Aggregate;
 use uuid::Uuid;
 
-/// A step that is due is asked for at once by whoever made it due. Should that one have died, the
-/// order wakes up by itself this much later.
+/// Whoever drives an order goes on with the next step at once. Should that one have died, the order
+/// wakes up by itself this much later. What comes from outside has no driver and wakes it at once.
 const RESUME_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_secs(5);
 
 /// What was ordered, by whom, on which terms: copied from the programme at the moment of sale.
@@ -61,6 +61,8 @@ pub enum Cause {
     SoldOut,
     /// Tickets were no longer sold when the places were asked for.
     NotOnSale,
+    /// The hold it was placed with was given back or is another order's.
+    HoldGone,
     /// It was not paid in time.
     Expired,
     /// The buyer called it off.
@@ -71,6 +73,22 @@ pub enum Cause {
     PaidTooLate,
     /// All the money was given back.
     Refunded,
+}
+
+impl Cause {
+    /// For people: whoever stands at the door, and the books.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::SoldOut => "sold out",
+            Self::NotOnSale => "not on sale",
+            Self::HoldGone => "the hold was given back or is another order's",
+            Self::Expired => "not paid in time",
+            Self::BuyerCancelled => "cancelled by the buyer",
+            Self::OrganizerCancelled => "cancelled by the organizer",
+            Self::PaidTooLate => "paid after the places had gone to others",
+            Self::Refunded => "the money was given back",
+        }
+    }
 }
 
 /// Where an order stands.
@@ -94,6 +112,22 @@ pub enum OrderState {
     Cancelled,
     /// It was not paid in time.
     Expired,
+}
+
+impl OrderState {
+    /// As it is written in JSON and in the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Placed => "placed",
+            Self::Held => "held",
+            Self::Paid => "paid",
+            Self::Confirmed => "confirmed",
+            Self::Fulfilled => "fulfilled",
+            Self::CallingOff => "calling_off",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+        }
+    }
 }
 
 /// What must be asked of another service now.
@@ -132,7 +166,9 @@ pub struct Order {
     pub ticket_ids: Vec<Uuid>,
     pub cause: Option<Cause>,
     undo: Undo,
-    last_change_at: Option<Timestamp>,
+    was_confirmed: bool,
+    /// When the step that is due is asked for by nobody but the timer.
+    resume_at: Option<Timestamp>,
 }
 
 /// What is left to undo of an order that is being called off.
@@ -169,18 +205,81 @@ pub enum Command {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
-    Placed { terms: Terms, at: Timestamp },
-    PlacesHeld { expires_at: Timestamp, at: Timestamp },
-    PaymentOpened { payment_id: Uuid, at: Timestamp },
-    PaymentReceived { payment_id: Uuid, amount: Money, at: Timestamp },
-    PlacesConfirmed { at: Timestamp },
-    TicketsIssued { ticket_ids: Vec<Uuid>, at: Timestamp },
-    CalledOff { cause: Cause, at: Timestamp },
-    PaymentClosed { at: Timestamp },
-    TicketsVoided { at: Timestamp },
-    MoneyReturned { at: Timestamp },
-    PlacesReleased { at: Timestamp },
-    Ended { at: Timestamp },
+    Placed {
+        terms: Terms,
+        at: Timestamp,
+    },
+    PlacesHeld {
+        expires_at: Timestamp,
+        at: Timestamp,
+    },
+    PaymentOpened {
+        payment_id: Uuid,
+        at: Timestamp,
+    },
+    PaymentReceived {
+        payment_id: Uuid,
+        amount: Money,
+        at: Timestamp,
+    },
+    /// With the terms, for whoever is told of it.
+    PlacesConfirmed {
+        terms: Terms,
+        at: Timestamp,
+    },
+    TicketsIssued {
+        ticket_ids: Vec<Uuid>,
+        at: Timestamp,
+    },
+    CalledOff {
+        cause: Cause,
+        at: Timestamp,
+    },
+    PaymentClosed {
+        at: Timestamp,
+    },
+    TicketsVoided {
+        at: Timestamp,
+    },
+    MoneyReturned {
+        at: Timestamp,
+    },
+    PlacesReleased {
+        at: Timestamp,
+    },
+    /// With the terms when its places had been confirmed, for whoever was told of that.
+    Ended {
+        confirmed: Option<Terms>,
+        at: Timestamp,
+    },
+}
+
+impl Event {
+    /// When it happened.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::Placed { at, .. }
+            | Self::PlacesHeld { at, .. }
+            | Self::PaymentOpened { at, .. }
+            | Self::PaymentReceived { at, .. }
+            | Self::PlacesConfirmed { at, .. }
+            | Self::TicketsIssued { at, .. }
+            | Self::CalledOff { at, .. }
+            | Self::PaymentClosed { at }
+            | Self::TicketsVoided { at }
+            | Self::MoneyReturned { at }
+            | Self::PlacesReleased { at }
+            | Self::Ended { at, .. } => *at,
+        }
+    }
+
+    fn resume_at(&self) -> Option<Timestamp> {
+        let comes_from_outside = matches!(
+            self,
+            Self::PaymentReceived { .. } | Self::CalledOff { cause: Cause::Refunded, .. }
+        );
+        if comes_from_outside { Some(self.at()) } else { self.at().checked_add(RESUME_AFTER).ok() }
+    }
 }
 
 /// Why an order did not do what it was told.
@@ -207,13 +306,21 @@ impl Order {
             OrderState::Paid => Some(Step::ConfirmPlaces),
             OrderState::Confirmed => Some(Step::IssueTickets),
             OrderState::CallingOff => Some(self.undo.next_step()),
-            OrderState::Held | OrderState::Fulfilled | OrderState::Cancelled | OrderState::Expired => None,
+            OrderState::Held
+            | OrderState::Fulfilled
+            | OrderState::Cancelled
+            | OrderState::Expired => None,
         }
     }
 
     /// Whether the buyer has let the time to pay go by.
     pub fn is_overdue(&self, now: Timestamp) -> bool {
         self.state == OrderState::Held && self.expires_at.is_some_and(|expiry| expiry <= now)
+    }
+
+    /// Whether the purchase has come to an end, with tickets or without.
+    pub fn has_outcome(&self) -> bool {
+        self.state == OrderState::Fulfilled || self.is_over()
     }
 
     fn is_over(&self) -> bool {
@@ -233,7 +340,11 @@ impl Order {
             // money come late; a refused one never took any.
             places_are_taken: !matches!(
                 cause,
-                Cause::Expired | Cause::SoldOut | Cause::NotOnSale | Cause::PaidTooLate
+                Cause::Expired
+                    | Cause::SoldOut
+                    | Cause::NotOnSale
+                    | Cause::HoldGone
+                    | Cause::PaidTooLate
             ),
         };
     }
@@ -244,7 +355,10 @@ impl Order {
         let may_still_be_served = match self.state {
             OrderState::Held | OrderState::Placed => true,
             OrderState::CallingOff | OrderState::Expired => self.cause == Some(Cause::Expired),
-            OrderState::Paid | OrderState::Confirmed | OrderState::Fulfilled | OrderState::Cancelled => false,
+            OrderState::Paid
+            | OrderState::Confirmed
+            | OrderState::Fulfilled
+            | OrderState::Cancelled => false,
         };
         if may_still_be_served {
             self.state = OrderState::Paid;
@@ -290,7 +404,8 @@ impl Aggregate for Order {
             };
         };
         let due = self.next_step();
-        let when_due = |step: Step, event: Event| if due == Some(step) { vec![event] } else { Vec::new() };
+        let when_due =
+            |step: Step, event: Event| if due == Some(step) { vec![event] } else { Vec::new() };
 
         let events = match command {
             Command::Place { terms: again, .. } if again.is_same_purchase(terms) => Vec::new(),
@@ -298,9 +413,10 @@ impl Aggregate for Order {
             Command::RecordHold { expires_at, at } => {
                 when_due(Step::HoldPlaces, Event::PlacesHeld { expires_at, at })
             }
-            Command::RecordRefusal { cause, at } => {
-                when_due(Step::HoldPlaces, Event::CalledOff { cause, at })
+            Command::RecordRefusal { cause, at } if due == Some(Step::HoldPlaces) => {
+                vec![Event::CalledOff { cause, at }, Event::Ended { confirmed: None, at }]
             }
+            Command::RecordRefusal { .. } => Vec::new(),
             Command::RecordPaymentOpened { payment_id, at } => {
                 when_due(Step::OpenPayment, Event::PaymentOpened { payment_id, at })
             }
@@ -309,7 +425,7 @@ impl Aggregate for Order {
                 vec![Event::PaymentReceived { payment_id, amount, at }]
             }
             Command::RecordConfirmation { at } => {
-                when_due(Step::ConfirmPlaces, Event::PlacesConfirmed { at })
+                when_due(Step::ConfirmPlaces, Event::PlacesConfirmed { terms: terms.clone(), at })
             }
             Command::RecordNoRoom { at } => {
                 when_due(Step::ConfirmPlaces, Event::CalledOff { cause: Cause::PaidTooLate, at })
@@ -323,79 +439,63 @@ impl Aggregate for Order {
             Command::Expire { .. } => Vec::new(),
             Command::Cancel { cause, at } => return self.cancel(cause, at),
             Command::RecordRefund { at } => self.record_refund(at),
-            Command::RecordPaymentClosed { at } => when_due(Step::ClosePayment, Event::PaymentClosed { at }),
-            Command::RecordTicketsVoided { at } => when_due(Step::VoidTickets, Event::TicketsVoided { at }),
+            Command::RecordPaymentClosed { at } => {
+                when_due(Step::ClosePayment, Event::PaymentClosed { at })
+            }
+            Command::RecordTicketsVoided { at } => {
+                when_due(Step::VoidTickets, Event::TicketsVoided { at })
+            }
             Command::RecordPlacesReleased { at } => {
                 when_due(Step::ReleasePlaces, Event::PlacesReleased { at })
             }
-            Command::Finish { at } => when_due(Step::Finish, Event::Ended { at }),
+            Command::Finish { at } => {
+                let confirmed = self.was_confirmed.then(|| terms.clone());
+                when_due(Step::Finish, Event::Ended { confirmed, at })
+            }
         };
         Ok(events)
     }
 
     fn evolve(&mut self, event: &Event) {
-        let at = match event {
+        self.resume_at = event.resume_at();
+        match event {
             Event::Placed { terms, at } => {
                 self.state = OrderState::Placed;
                 self.terms = Some(terms.clone());
                 self.placed_at = Some(*at);
-                at
             }
-            Event::PlacesHeld { expires_at, at } => {
+            Event::PlacesHeld { expires_at, .. } => {
                 self.state = OrderState::Held;
                 self.expires_at = Some(*expires_at);
-                at
             }
-            Event::PaymentOpened { payment_id, at } => {
-                self.payment_id = Some(*payment_id);
-                at
-            }
-            Event::PaymentReceived { payment_id, amount, at } => {
+            Event::PaymentOpened { payment_id, .. } => self.payment_id = Some(*payment_id),
+            Event::PaymentReceived { payment_id, amount, .. } => {
                 self.payment_id = Some(*payment_id);
                 self.receive_payment(*amount);
-                at
             }
-            Event::PlacesConfirmed { at } => {
+            Event::PlacesConfirmed { .. } => {
                 self.state = OrderState::Confirmed;
-                at
+                self.was_confirmed = true;
             }
-            Event::TicketsIssued { ticket_ids, at } => {
+            Event::TicketsIssued { ticket_ids, .. } => {
                 self.state = OrderState::Fulfilled;
                 self.ticket_ids.clone_from(ticket_ids);
-                at
             }
-            Event::CalledOff { cause, at } => {
-                self.begin_calling_off(*cause);
-                at
-            }
-            Event::PaymentClosed { at } => {
-                self.undo.payment_is_open = false;
-                at
-            }
-            Event::TicketsVoided { at } => {
-                self.undo.tickets_may_exist = false;
-                at
-            }
-            Event::MoneyReturned { at } => {
-                self.undo.money_is_here = false;
-                at
-            }
-            Event::PlacesReleased { at } => {
-                self.undo.places_are_taken = false;
-                at
-            }
-            Event::Ended { at } => {
+            Event::CalledOff { cause, .. } => self.begin_calling_off(*cause),
+            Event::PaymentClosed { .. } => self.undo.payment_is_open = false,
+            Event::TicketsVoided { .. } => self.undo.tickets_may_exist = false,
+            Event::MoneyReturned { .. } => self.undo.money_is_here = false,
+            Event::PlacesReleased { .. } => self.undo.places_are_taken = false,
+            Event::Ended { .. } => {
                 let is_expired = self.cause == Some(Cause::Expired);
                 self.state = if is_expired { OrderState::Expired } else { OrderState::Cancelled };
-                at
             }
-        };
-        self.last_change_at = Some(*at);
+        }
     }
 
     fn wake_at(&self) -> Option<Timestamp> {
         if self.next_step().is_some() {
-            return self.last_change_at?.checked_add(RESUME_AFTER).ok();
+            return self.resume_at;
         }
         if self.state == OrderState::Held { self.expires_at } else { None }
     }

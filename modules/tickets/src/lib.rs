@@ -1,1 +1,65 @@
+//! Tickets: issued for paid orders, with codes that doors can verify, and checked in once.
 
+mod announcements;
+mod code;
+mod domain;
+mod http;
+mod keys;
+mod problems;
+mod qr;
+mod service;
+mod settings;
+mod views;
+
+use std::sync::Arc;
+
+use contracts::{
+    catalog::Catalog,
+    tickets::{TicketEvent, Tickets},
+};
+use edge::{Idempotency, token::TokenKeys};
+use runtime::{Boot, Module, Needed, Provided, SectionSpec, StartError};
+use store::{Committer, Events, Schema};
+
+use crate::{
+    domain::OrderTickets, service::Service, settings::TicketsSettings, views::TicketTables,
+};
+
+/// The service's face to the registry.
+pub static MODULE: Module = Module {
+    name: "tickets",
+    about: "issued tickets, codes, check-in",
+    prefixes: &["/v1/tickets", "/v1/check-ins"],
+    provides: &[Provided::of::<dyn Tickets>()],
+    requires: &[
+        Needed::of::<dyn TokenKeys>(&["token_keys"]),
+        Needed::of::<dyn Catalog>(&["membership"]),
+    ],
+    publishes: &["tickets.tickets_issued", "tickets.tickets_voided", "tickets.ticket_admitted"],
+    consumes: &[],
+    settings: Some(SectionSpec::of::<TicketsSettings>()),
+    schema: Some(&SCHEMA),
+    openapi: || edge::openapi::describe("tickets", http::routes(), problems::ALL),
+    start: |boot| Box::pin(start(boot)),
+};
+
+static SCHEMA: Schema = store::schema!("tickets");
+
+async fn start(boot: &mut Boot) -> Result<(), StartError> {
+    let codes = keys::open(boot).await?;
+    let database = store::open(boot, &SCHEMA).await?;
+    let committer = Committer::start(boot, &database);
+    let tickets: Events<OrderTickets> = Events::new(&committer, TicketTables);
+    let service = Arc::new(Service {
+        database,
+        tickets: tickets.clone(),
+        catalog: boot.client::<dyn Catalog>()?,
+        codes,
+        clock: boot.clock(),
+        ids: boot.ids(),
+    });
+    boot.provide::<dyn Tickets>(Arc::clone(&service) as Arc<dyn Tickets>);
+    let keys = Idempotency::start(boot, &committer);
+    boot.public(keys.around(http::routes().with_state(service).into()));
+    bus::publish::<TicketEvent, OrderTickets>(boot, &tickets, announcements::announce)
+}

@@ -20,7 +20,11 @@ fn places(ticket_type_id: Uuid, quantity: u32) -> Places {
 }
 
 fn limited(ticket_type_id: Uuid, places: u32) -> TicketTypeCapacity {
-    TicketTypeCapacity { ticket_type_id, name: "Stalls".to_owned(), capacity: Capacity::Limited { places } }
+    TicketTypeCapacity {
+        ticket_type_id,
+        name: "Stalls".to_owned(),
+        capacity: Capacity::Limited { places },
+    }
 }
 
 fn hold(number: u128, items: Vec<Places>, now: Timestamp) -> Command {
@@ -84,7 +88,8 @@ fn a_hold_stops_counting_at_its_expiry_before_anybody_records_it() {
     let mut stock = on_sale(1, 0);
     tell(&mut stock, hold(1, vec![places(HALL, 1)], minute(0))).expect("the last place");
     assert!(tell(&mut stock, hold(2, vec![places(HALL, 1)], minute(14))).is_err());
-    tell(&mut stock, hold(3, vec![places(HALL, 1)], minute(15))).expect("the first hold has expired");
+    tell(&mut stock, hold(3, vec![places(HALL, 1)], minute(15)))
+        .expect("the first hold has expired");
     assert_eq!(stock.hold(hold_id(1), minute(15)).map(|hold| hold.state), Some(HoldState::Expired));
 }
 
@@ -151,7 +156,8 @@ fn a_capacity_below_what_is_sold_is_shown_as_overbooked_and_sells_nothing() {
     let mut stock = on_sale(3, 0);
     tell(&mut stock, hold(1, vec![places(HALL, 3)], minute(0))).expect("held");
     tell(&mut stock, confirm(1, minute(0))).expect("sold");
-    tell(&mut stock, Command::SetCapacities { ticket_types: vec![limited(HALL, 2)] }).expect("lowered");
+    tell(&mut stock, Command::SetCapacities { ticket_types: vec![limited(HALL, 2)] })
+        .expect("lowered");
     let hall = stock.availability(minute(0)).into_iter().find(|one| one.ticket_type_id == HALL);
     assert_eq!(hall.map(|one| (one.sold, one.free, one.overbooked)), Some((3, Some(0), 1)));
     assert!(tell(&mut stock, hold(2, vec![places(HALL, 1)], minute(0))).is_err());
@@ -160,9 +166,16 @@ fn a_capacity_below_what_is_sold_is_shown_as_overbooked_and_sells_nothing() {
 #[test]
 fn nothing_is_held_before_the_sale_opens_or_after_it_closes() {
     let mut stock = Stock::default();
-    assert_eq!(tell(&mut stock, hold(1, vec![places(HALL, 1)], minute(0))), Err(Rejection::EventUnknown));
-    tell(&mut stock, Command::SetCapacities { ticket_types: vec![limited(HALL, 1)] }).expect("known");
-    assert_eq!(tell(&mut stock, hold(1, vec![places(HALL, 1)], minute(0))), Err(Rejection::NotOnSale));
+    assert_eq!(
+        tell(&mut stock, hold(1, vec![places(HALL, 1)], minute(0))),
+        Err(Rejection::EventUnknown)
+    );
+    tell(&mut stock, Command::SetCapacities { ticket_types: vec![limited(HALL, 1)] })
+        .expect("known");
+    assert_eq!(
+        tell(&mut stock, hold(1, vec![places(HALL, 1)], minute(0))),
+        Err(Rejection::NotOnSale)
+    );
     tell(&mut stock, Command::OpenSale).expect("opens");
     tell(&mut stock, hold(1, vec![places(HALL, 1)], minute(0))).expect("held");
     tell(&mut stock, Command::CloseSale).expect("closes");
@@ -172,12 +185,16 @@ fn nothing_is_held_before_the_sale_opens_or_after_it_closes() {
 #[test]
 fn an_unlimited_type_never_sells_out() {
     let mut stock = Stock::default();
-    let stream =
-        TicketTypeCapacity { ticket_type_id: HALL, name: "Stream".to_owned(), capacity: Capacity::Unlimited };
+    let stream = TicketTypeCapacity {
+        ticket_type_id: HALL,
+        name: "Stream".to_owned(),
+        capacity: Capacity::Unlimited,
+    };
     tell(&mut stock, Command::SetCapacities { ticket_types: vec![stream] }).expect("known");
     tell(&mut stock, Command::OpenSale).expect("opens");
     for number in 0..50 {
-        tell(&mut stock, hold(number, vec![places(HALL, MOST_PLACES)], minute(0))).expect("always room");
+        tell(&mut stock, hold(number, vec![places(HALL, MOST_PLACES)], minute(0)))
+            .expect("always room");
     }
 }
 
@@ -190,7 +207,10 @@ fn a_request_that_makes_no_sense_is_refused() {
         vec![places(HALL, MOST_PLACES + 1)],
         vec![places(HALL, 1), places(HALL, 1)],
     ] {
-        assert!(matches!(tell(&mut stock, hold(1, items, minute(0))), Err(Rejection::Invalid { .. })));
+        assert!(matches!(
+            tell(&mut stock, hold(1, items, minute(0))),
+            Err(Rejection::Invalid { .. })
+        ));
     }
 }
 

@@ -63,7 +63,10 @@ fn confirm() -> Command {
 }
 
 fn issue() -> Command {
-    Command::RecordTickets { ticket_ids: vec![Uuid::from_u128(21), Uuid::from_u128(22)], at: second(21) }
+    Command::RecordTickets {
+        ticket_ids: vec![Uuid::from_u128(21), Uuid::from_u128(22)],
+        at: second(21),
+    }
 }
 
 fn after(commands: impl IntoIterator<Item = Command>) -> Order {
@@ -85,7 +88,9 @@ fn undo_all(order: &mut Order) -> Vec<Step> {
 
 fn success(step: Step, at: Timestamp) -> Command {
     match step {
-        Step::HoldPlaces => Command::RecordHold { expires_at: at + SignedDuration::from_mins(15), at },
+        Step::HoldPlaces => {
+            Command::RecordHold { expires_at: at + SignedDuration::from_mins(15), at }
+        }
         Step::OpenPayment => Command::RecordPaymentOpened { payment_id: Uuid::from_u128(9), at },
         Step::ConfirmPlaces => Command::RecordConfirmation { at },
         Step::IssueTickets => Command::RecordTickets { ticket_ids: vec![Uuid::from_u128(21)], at },
@@ -121,6 +126,12 @@ fn a_step_that_is_due_wakes_the_order_should_nobody_ask_for_it() {
 }
 
 #[test]
+fn money_wakes_the_order_at_once() {
+    let order = after([place(), hold(), open(), pay(10)]);
+    assert_eq!(order.wake_at(), Some(second(10)));
+}
+
+#[test]
 fn an_order_that_waits_for_money_wakes_when_its_time_is_up() {
     let order = after([place(), hold(), open()]);
     assert_eq!(order.wake_at(), Some(second(900)));
@@ -138,8 +149,8 @@ fn the_same_purchase_placed_again_is_the_first_one() {
 
 #[test]
 fn an_order_without_room_is_over_at_once() {
-    let mut order = after([place(), Command::RecordRefusal { cause: Cause::SoldOut, at: second(1) }]);
-    assert_eq!(undo_all(&mut order), [Step::Finish]);
+    let order = after([place(), Command::RecordRefusal { cause: Cause::SoldOut, at: second(1) }]);
+    assert_eq!(order.next_step(), None);
     assert_eq!((order.state, order.cause), (OrderState::Cancelled, Some(Cause::SoldOut)));
 }
 
@@ -163,7 +174,8 @@ fn a_buyer_who_cancels_before_paying_frees_the_places() {
 #[test]
 fn a_buyer_cannot_cancel_what_is_paid_but_the_organizer_can() {
     let mut order = after([place(), hold(), open(), pay(10), confirm(), issue()]);
-    let by_buyer = tell(&mut order, Command::Cancel { cause: Cause::BuyerCancelled, at: second(30) });
+    let by_buyer =
+        tell(&mut order, Command::Cancel { cause: Cause::BuyerCancelled, at: second(30) });
     assert_eq!(by_buyer, Err(Rejection::AlreadyPaid));
     tell_all(&mut order, [Command::Cancel { cause: Cause::OrganizerCancelled, at: second(31) }]);
     let undone = undo_all(&mut order);
@@ -200,14 +212,18 @@ fn money_that_comes_after_the_places_have_gone_is_returned() {
 #[test]
 fn money_that_comes_while_the_buyer_cancels_is_returned() {
     let mut order = after([place(), hold(), open()]);
-    tell_all(&mut order, [Command::Cancel { cause: Cause::BuyerCancelled, at: second(30) }, pay(31)]);
+    tell_all(
+        &mut order,
+        [Command::Cancel { cause: Cause::BuyerCancelled, at: second(30) }, pay(31)],
+    );
     assert_eq!(undo_all(&mut order), [Step::ReturnMoney, Step::ReleasePlaces, Step::Finish]);
 }
 
 #[test]
 fn an_outcome_that_is_told_twice_or_too_late_changes_nothing() {
     let mut order = after([place(), hold(), open(), pay(10), confirm(), issue()]);
-    for late in [hold(), open(), pay(11), confirm(), issue(), Command::Expire { at: second(2000) }] {
+    for late in [hold(), open(), pay(11), confirm(), issue(), Command::Expire { at: second(2000) }]
+    {
         assert_eq!(tell(&mut order, late), Ok(0));
     }
 }

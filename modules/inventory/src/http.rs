@@ -1,0 +1,79 @@
+//! Inventory's public endpoints, one file each. This is their table of contents, with what several
+//! of them share.
+
+mod create_hold;
+mod delete_hold;
+mod get_availability;
+mod get_hold;
+
+use contracts::inventory::{Hold, HoldState, Places};
+use edge::{Problem, Routes, optionally_idempotent, routes};
+use runtime::{Context, Timestamp};
+use serde::Serialize;
+use store::Database;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{service::Service, views};
+
+/// What the endpoints work with.
+#[derive(Clone)]
+pub struct App {
+    pub service: Service,
+    pub database: Database,
+    pub ids: runtime::Ids,
+}
+
+pub fn routes() -> Routes<App> {
+    Routes::new()
+        .routes(routes!(get_availability::get_availability))
+        .routes(optionally_idempotent(routes!(create_hold::create_hold)))
+        .routes(routes!(get_hold::get_hold))
+        .routes(routes!(delete_hold::delete_hold))
+}
+
+/// Places kept for somebody.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Hold, example = json!({
+    "id": "01980e4c-8f5c-7b1e-a7c4-51d2f2a5d001",
+    "event_id": "01980e4c-8f5c-7b1e-a7c4-51d2f2a5c003",
+    "order_id": null,
+    "items": [{"ticket_type_id": "01980e4c-8f5c-7b1e-a7c4-51d2f2a5c004", "quantity": 2}],
+    "state": "held",
+    "expires_at": "2027-05-02T10:15:00Z",
+}))]
+pub struct HoldResource {
+    id: Uuid,
+    event_id: Uuid,
+    /// The order that was placed with it, if one was.
+    order_id: Option<Uuid>,
+    items: Vec<Places>,
+    state: HoldState,
+    /// When the places stop being kept, unless they are bought before.
+    expires_at: Timestamp,
+}
+
+impl From<Hold> for HoldResource {
+    fn from(hold: Hold) -> Self {
+        Self {
+            id: hold.hold_id,
+            event_id: hold.event_id,
+            order_id: hold.order_id,
+            items: hold.items,
+            state: hold.state,
+            expires_at: hold.expires_at,
+        }
+    }
+}
+
+impl App {
+    /// The hold, for its holder or an admin. To others it does not exist.
+    async fn own_hold(&self, cx: &Context, hold_id: Uuid) -> Result<Hold, Problem> {
+        edge::user(cx)?;
+        let event_id = views::event_of_hold(&self.database, hold_id).await?;
+        let event_id = event_id.ok_or_else(Problem::not_found)?;
+        let hold = self.service.find(event_id, hold_id).await?.ok_or_else(Problem::not_found)?;
+        edge::owner(cx, hold.holder_id)?;
+        Ok(hold)
+    }
+}

@@ -1,0 +1,100 @@
+//! `POST /v1/holds`: keeps places for a while.
+
+use axum::extract::State;
+use contracts::inventory::{HoldPlaces, Places};
+use edge::{Answered, IdempotencyKey, Json, Problem};
+use garde::Validate;
+use runtime::Context;
+use serde::Deserialize;
+use store::{Answer, Loaded};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{App, HoldResource};
+use crate::{
+    domain::{MOST_PLACES, Stock},
+    problems,
+    service::described,
+};
+
+/// Places to be held together.
+#[derive(Debug, Clone, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "event_id": "01980e4c-8f5c-7b1e-a7c4-51d2f2a5c003",
+    "items": [{"ticket_type_id": "01980e4c-8f5c-7b1e-a7c4-51d2f2a5c004", "quantity": 2}],
+}))]
+pub(super) struct NewHold {
+    #[garde(skip)]
+    event_id: Uuid,
+    /// Each ticket type once.
+    #[garde(length(min = 1, max = 20), dive)]
+    #[schema(min_items = 1, max_items = 20)]
+    items: Vec<NewHoldItem>,
+}
+
+/// So many places of one ticket type.
+#[derive(Debug, Clone, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewHoldItem {
+    #[garde(skip)]
+    ticket_type_id: Uuid,
+    #[garde(range(min = 1, max = MOST_PLACES))]
+    #[schema(minimum = 1, maximum = 100)]
+    quantity: u32,
+}
+
+edge::problem_responses! {
+    /// What holding may be refused with.
+    pub(super) HoldProblems:
+        problems::SOLD_OUT,
+        problems::NOT_ON_SALE,
+        problems::HOLD_RELEASED,
+        problems::HOLD_DIFFERS,
+}
+
+/// Hold places
+///
+/// All of them or none, until `expires_at`. Place an order with the hold's id to buy them.
+#[utoipa::path(
+    post,
+    path = "/v1/holds",
+    request_body = NewHold,
+    responses(
+        (
+            status = 201,
+            description = "The places are held",
+            body = HoldResource,
+            headers(("location" = String)),
+        ),
+        HoldProblems,
+    ),
+    security(("bearer" = [])),
+)]
+pub(super) async fn create_hold(
+    State(app): State<App>,
+    cx: Context,
+    key: Option<IdempotencyKey>,
+    Json(new): Json<NewHold>,
+) -> Result<Answered, Problem> {
+    let holder_id = edge::user(&cx)?;
+    let hold_id = key.as_ref().map_or_else(|| app.ids.next(), |key| key.id());
+    let event_id = new.event_id;
+    let items = new
+        .items
+        .into_iter()
+        .map(|NewHoldItem { ticket_type_id, quantity }| Places { ticket_type_id, quantity });
+    let request =
+        HoldPlaces { hold_id, event_id, holder_id, order_id: None, items: items.collect() };
+    let now = app.service.clock.now();
+    let execution = app.service.stocks.execute(&cx, event_id, app.service.hold_command(request));
+    let answer = move |after: &Loaded<Stock>| {
+        let hold = described(event_id, hold_id, &after.state, now).map(HoldResource::from);
+        Answer::json(201, &hold).header("location", format!("/v1/holds/{hold_id}"))
+    };
+    let answered = match key {
+        Some(key) => execution.answer(&key, move |_, after| answer(after)).await?,
+        None => execution.read(answer).await?,
+    };
+    Ok(Answered(answered))
+}

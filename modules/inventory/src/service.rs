@@ -1,0 +1,127 @@
+//! Implements the contract: commands to the stock of an event, and their outcomes in the words of
+//! the contract.
+
+use std::sync::Arc;
+
+use contracts::inventory::{
+    ConfirmHold, FindHold, Hold, HoldPlaces, Inventory, InventoryError, ReleaseHold, Released,
+};
+use jiff::SignedDuration;
+use runtime::{Clock, Context, Fault, Timestamp, async_trait};
+use store::{Events, ExecuteError, Loaded, StoreError};
+use uuid::Uuid;
+
+use crate::domain::{Command, HoldRecord, Rejection, Stock};
+
+/// What inventory does, for other services and for its own endpoints.
+#[derive(Clone)]
+pub struct Service {
+    pub stocks: Events<Stock>,
+    pub clock: Arc<dyn Clock>,
+    pub hold_for: SignedDuration,
+}
+
+impl Service {
+    /// The command that holds places from now on.
+    pub fn hold_command(&self, request: HoldPlaces) -> Command {
+        let now = self.clock.now();
+        Command::Hold {
+            hold_id: request.hold_id,
+            holder_id: request.holder_id,
+            order_id: request.order_id,
+            items: request.items,
+            expires_at: now.saturating_add(self.hold_for).unwrap_or(now),
+            now,
+        }
+    }
+
+    /// A hold as it stands now.
+    pub async fn find(&self, event_id: Uuid, hold_id: Uuid) -> Result<Option<Hold>, StoreError> {
+        let stock = self.stocks.load(event_id).await?;
+        Ok(stock.and_then(|stock| described(event_id, hold_id, &stock.state, self.clock.now())))
+    }
+
+    /// Gives a command to the stock of `event_id` and tells how the hold stands afterwards.
+    async fn change(
+        &self,
+        cx: &Context,
+        method: &'static str,
+        event_id: Uuid,
+        hold_id: Uuid,
+        command: Command,
+    ) -> Result<Hold, InventoryError> {
+        let now = self.clock.now();
+        let after = self
+            .stocks
+            .execute(cx, event_id, command)
+            .read(move |after: &Loaded<Stock>| described(event_id, hold_id, &after.state, now))
+            .await
+            .map_err(|error| match error {
+                ExecuteError::Rejected(rejection) => in_contract(rejection, event_id, hold_id),
+                ExecuteError::Stale { current } => {
+                    let reason = format!("no version was asked for, but {current} was found");
+                    Fault::Failed { service: "inventory", method, reason }.into()
+                }
+                ExecuteError::Store(error) => error.into_fault("inventory", method).into(),
+            })?;
+        after.ok_or(InventoryError::HoldUnknown { hold_id })
+    }
+}
+
+#[async_trait]
+impl Inventory for Service {
+    async fn hold(&self, cx: &Context, request: HoldPlaces) -> Result<Hold, InventoryError> {
+        let (event_id, hold_id) = (request.event_id, request.hold_id);
+        self.change(cx, "hold", event_id, hold_id, self.hold_command(request)).await
+    }
+
+    async fn find_hold(&self, _cx: &Context, request: FindHold) -> Result<Hold, InventoryError> {
+        let FindHold { event_id, hold_id } = request;
+        let found = self.find(event_id, hold_id).await;
+        let hold = found.map_err(|error| error.into_fault("inventory", "find_hold"))?;
+        hold.ok_or(InventoryError::HoldUnknown { hold_id })
+    }
+
+    async fn confirm(&self, cx: &Context, request: ConfirmHold) -> Result<Hold, InventoryError> {
+        let ConfirmHold { event_id, hold_id } = request;
+        let command = Command::Confirm { hold_id, now: self.clock.now() };
+        self.change(cx, "confirm", event_id, hold_id, command).await
+    }
+
+    async fn release(
+        &self,
+        cx: &Context,
+        request: ReleaseHold,
+    ) -> Result<Released, InventoryError> {
+        let ReleaseHold { event_id, hold_id } = request;
+        match self.change(cx, "release", event_id, hold_id, Command::Release { hold_id }).await {
+            Ok(_) | Err(InventoryError::HoldUnknown { .. }) => Ok(Released { hold_id }),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A hold of `stock` in the words of the contract.
+pub fn described(event_id: Uuid, hold_id: Uuid, stock: &Stock, now: Timestamp) -> Option<Hold> {
+    let HoldRecord { holder_id, order_id, items, expires_at, state } = stock.hold(hold_id, now)?;
+    Some(Hold { hold_id, event_id, holder_id, order_id, items, state, expires_at })
+}
+
+fn in_contract(rejection: Rejection, event_id: Uuid, hold_id: Uuid) -> InventoryError {
+    match rejection {
+        Rejection::EventUnknown => InventoryError::EventUnknown { event_id },
+        Rejection::NotOnSale => InventoryError::NotOnSale { event_id },
+        Rejection::TicketTypeUnknown { ticket_type_id } => {
+            InventoryError::TicketTypeUnknown { ticket_type_id }
+        }
+        Rejection::SoldOut { ticket_type_id, requested, left } => {
+            InventoryError::SoldOut { ticket_type_id, requested, left }
+        }
+        Rejection::Invalid { reason } => InventoryError::Invalid { reason: reason.to_owned() },
+        Rejection::HoldUnknown => InventoryError::HoldUnknown { hold_id },
+        Rejection::HoldDiffers | Rejection::HoldBelongsToOrder { .. } => {
+            InventoryError::HoldDiffers { hold_id }
+        }
+        Rejection::HoldReleased => InventoryError::HoldReleased { hold_id },
+    }
+}

@@ -1,0 +1,15 @@
+-- Orders as lists show them.
+CREATE TABLE orders (
+    order_id BLOB NOT NULL PRIMARY KEY,
+    order_code TEXT NOT NULL UNIQUE,
+    buyer_id BLOB NOT NULL,
+    organizer_id BLOB NOT NULL,
+    event_id BLOB NOT NULL,
+    state TEXT NOT NULL,
+    placed_at INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    content TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX orders_of_buyer ON orders (buyer_id, placed_at, order_id);
+CREATE INDEX orders_of_organizer ON orders (organizer_id, placed_at, order_id);

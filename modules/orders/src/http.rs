@@ -1,0 +1,73 @@
+//! Orders' public endpoints, one file each. This is their table of contents, with what several of
+//! them share.
+
+mod cancel_order;
+mod get_order;
+mod get_timeline;
+mod list_orders;
+mod place_order;
+
+use std::sync::Arc;
+
+use contracts::catalog::FindMembership;
+use edge::{Json, Problem, Routes, Tagged, idempotent, routes};
+use runtime::{Context, Role};
+use store::Loaded;
+use uuid::Uuid;
+
+use crate::{domain::Order, saga::Purchases, views::OrderResource};
+
+pub(crate) type App = Arc<Purchases>;
+
+pub(crate) fn routes() -> Routes<App> {
+    Routes::new()
+        .routes(idempotent(routes!(place_order::place_order, list_orders::list_orders)))
+        .routes(routes!(get_order::get_order))
+        .routes(routes!(cancel_order::cancel_order))
+        .routes(routes!(get_timeline::get_timeline))
+}
+
+/// In which part the caller deals with an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Buyer,
+    Organizer,
+}
+
+impl Purchases {
+    /// The order, for its buyer, members of its organizer, and admins. To others it does not exist.
+    async fn visible_order(
+        &self,
+        cx: &Context,
+        id: Uuid,
+    ) -> Result<(Loaded<Order>, Part), Problem> {
+        let caller = edge::user(cx)?;
+        let order = self.orders.load(id).await?.ok_or_else(Problem::not_found)?;
+        let terms = order.state.terms.as_ref().ok_or_else(Problem::not_found)?;
+        if self.acts_for(cx, terms.organizer_id).await? {
+            return Ok((order, Part::Organizer));
+        }
+        if terms.buyer_id == caller {
+            return Ok((order, Part::Buyer));
+        }
+        Err(Problem::not_found())
+    }
+
+    /// Whether the caller is an admin or a member of the organizer.
+    async fn acts_for(&self, cx: &Context, organizer_id: Uuid) -> Result<bool, Problem> {
+        let user_id = edge::user(cx)?;
+        if cx.principal().has_role(Role::Admin) {
+            return Ok(true);
+        }
+        if !cx.principal().has_role(Role::Organizer) {
+            return Ok(false);
+        }
+        let asked = self.catalog.membership(cx, FindMembership { organizer_id, user_id }).await;
+        Ok(asked.map_err(crate::problems::from_catalog)?.is_member)
+    }
+}
+
+fn tagged(id: Uuid, order: &Loaded<Order>) -> Result<Tagged<Json<OrderResource>>, Problem> {
+    let resource = OrderResource::of(id, &order.state).ok_or_else(Problem::not_found)?;
+    Ok(Tagged(order.version, Json(resource)))
+}

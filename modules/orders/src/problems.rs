@@ -1,0 +1,103 @@
+//! The problems that are orders' own, and which rejection becomes which.
+//!
+//! What inventory refuses, orders refuses under the same name: `sold-out`, `not-on-sale`.
+
+use contracts::{catalog::CatalogError, inventory::InventoryError};
+use edge::{Problem, ProblemType};
+
+use crate::domain::{Cause, Rejection};
+
+/// Every problem orders can answer with beside the edge's.
+pub(crate) static ALL: &[&ProblemType] =
+    &[&NO_PLACES, &EVENT_NOT_ON_SALE, &HOLD_GONE, &ORDER_IS_PAID, &ORDER_HAS_ENDED];
+
+pub(crate) static NO_PLACES: ProblemType = ProblemType {
+    slug: "order-sold-out",
+    status: 409,
+    title: "There are not that many places left",
+    meaning: "One of the ticket types has fewer places free than the order asks for. The places of \
+              an order are held together or not at all: nothing is held, and nothing is to be paid. \
+              `order_id` names the order, which has ended.",
+    what_to_do: "Read `GET /v1/availability/{event_id}` and order fewer, or something else, with \
+                 another Idempotency-Key.",
+};
+
+pub(crate) static EVENT_NOT_ON_SALE: ProblemType = ProblemType {
+    slug: "order-not-on-sale",
+    status: 409,
+    title: "The event is not on sale",
+    meaning: "Sales of the event have not been opened, were closed, or the event was cancelled.",
+    what_to_do: "Read the event: `state` tells which of these it is.",
+};
+
+pub(crate) static HOLD_GONE: ProblemType = ProblemType {
+    slug: "order-hold-gone",
+    status: 409,
+    title: "The hold cannot be ordered",
+    meaning: "The hold was given back, or another order was placed with it.",
+    what_to_do: "Hold places anew, or order them directly, with another Idempotency-Key.",
+};
+
+pub(crate) static ORDER_IS_PAID: ProblemType = ProblemType {
+    slug: "order-is-paid",
+    status: 409,
+    title: "The order is paid",
+    meaning: "A buyer can cancel an order until it is paid. From then on only the organizer can, and \
+              the money is returned.",
+    what_to_do: "Ask the organizer to cancel the order.",
+};
+
+pub(crate) static ORDER_HAS_ENDED: ProblemType = ProblemType {
+    slug: "order-has-ended",
+    status: 409,
+    title: "The order has ended",
+    meaning: "The order was cancelled, has expired, or is being called off already.",
+    what_to_do: "Read the order: `state` and `cause` tell why.",
+};
+
+impl From<Rejection> for Problem {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Unknown => Self::not_found(),
+            Rejection::Differs => Self::new(&edge::problems::IDEMPOTENCY_KEY_REUSED),
+            Rejection::AlreadyPaid => Self::new(&ORDER_IS_PAID),
+            Rejection::Ended => Self::new(&ORDER_HAS_ENDED),
+        }
+    }
+}
+
+/// Why placing an order failed, when it ended before anybody could pay.
+pub(crate) fn refusal(cause: Cause) -> Option<&'static ProblemType> {
+    match cause {
+        Cause::SoldOut => Some(&NO_PLACES),
+        Cause::NotOnSale => Some(&EVENT_NOT_ON_SALE),
+        Cause::HoldGone => Some(&HOLD_GONE),
+        Cause::Expired
+        | Cause::BuyerCancelled
+        | Cause::OrganizerCancelled
+        | Cause::PaidTooLate
+        | Cause::Refunded => None,
+    }
+}
+
+/// What a call to catalog failed with.
+pub(crate) fn from_catalog(error: CatalogError) -> Problem {
+    match error {
+        CatalogError::EventUnknown { .. } => {
+            Problem::invalid_field("/event_id", "no event has this id")
+        }
+        CatalogError::Fault(fault) => fault.into(),
+        CatalogError::Unrecognised(_) => Problem::internal(error),
+    }
+}
+
+/// What a call to inventory failed with.
+pub(crate) fn from_inventory(error: InventoryError) -> Problem {
+    match error {
+        InventoryError::HoldUnknown { .. } => {
+            Problem::invalid_field("/hold_id", "no hold of this event has this id")
+        }
+        InventoryError::Fault(fault) => fault.into(),
+        other => Problem::internal(other),
+    }
+}

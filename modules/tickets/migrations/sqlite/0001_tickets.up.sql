@@ -1,0 +1,21 @@
+-- Tickets as lists show them, and every scan at a door.
+CREATE TABLE tickets (
+    ticket_id BLOB NOT NULL PRIMARY KEY,
+    order_id BLOB NOT NULL,
+    event_id BLOB NOT NULL,
+    organizer_id BLOB NOT NULL,
+    holder_id BLOB NOT NULL,
+    content TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX tickets_of_holder ON tickets (holder_id, ticket_id);
+CREATE INDEX tickets_of_event ON tickets (event_id, ticket_id);
+CREATE INDEX tickets_of_order ON tickets (order_id, ticket_id);
+
+CREATE TABLE scans (
+    scan_id BLOB NOT NULL PRIMARY KEY,
+    event_id BLOB NOT NULL,
+    content TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX scans_of_event ON scans (event_id, scan_id);

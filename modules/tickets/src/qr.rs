@@ -1,0 +1,75 @@
+//! A code as a QR code (ISO/IEC 18004) in two kinds of pictures.
+
+use qrcode::{Color, EcLevel, QrCode, render::svg};
+
+/// The border that scanners need, in modules.
+const QUIET_ZONE: usize = 4;
+/// How many pixels wide a module is in a PNG.
+const SCALE: usize = 6;
+
+/// Why a code could not be drawn.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum QrFault {
+    #[error("the code does not fit into a QR code")]
+    TooLong(#[from] qrcode::types::QrError),
+    #[error("the picture cannot be written")]
+    Picture(#[from] png::EncodingError),
+}
+
+/// An SVG picture.
+pub(crate) fn svg(code: &str) -> Result<String, QrFault> {
+    let picture = drawn(code)?.render::<svg::Color<'_>>().min_dimensions(240, 240).build();
+    Ok(picture)
+}
+
+/// A PNG picture in black and white.
+pub(crate) fn png(code: &str) -> Result<Vec<u8>, QrFault> {
+    let drawn = drawn(code)?;
+    let modules = drawn.width() + 2 * QUIET_ZONE;
+    let side = modules * SCALE;
+    let is_dark = |x: usize, y: usize| {
+        let inside =
+            |at: usize| (at / SCALE).checked_sub(QUIET_ZONE).filter(|at| *at < drawn.width());
+        inside(x).zip(inside(y)).is_some_and(|at| drawn[at] == Color::Dark)
+    };
+    let mut pixels = Vec::with_capacity(side * side);
+    for y in 0..side {
+        pixels.extend((0..side).map(|x| if is_dark(x, y) { 0 } else { u8::MAX }));
+    }
+    let width = u32::try_from(side).unwrap_or(u32::MAX);
+    let mut picture = Vec::new();
+    let mut encoder = png::Encoder::new(&mut picture, width, width);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_depth(png::BitDepth::Eight);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&pixels)?;
+    writer.finish()?;
+    Ok(picture)
+}
+
+fn drawn(code: &str) -> Result<QrCode, QrFault> {
+    Ok(QrCode::with_error_correction_level(code, EcLevel::M)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_png_is_square_and_has_the_border_that_scanners_need() {
+        let picture = png("BX1.abc").expect("a picture");
+        let mut reader =
+            png::Decoder::new(std::io::Cursor::new(picture)).read_info().expect("a png");
+        let mut pixels = vec![0; reader.output_buffer_size().expect("a size")];
+        let info = reader.next_frame(&mut pixels).expect("a frame");
+        assert_eq!(info.width, info.height);
+        let border = QUIET_ZONE * SCALE * info.width as usize;
+        assert!(pixels[..border].iter().all(|pixel| *pixel == u8::MAX));
+        assert!(pixels.contains(&0));
+    }
+
+    #[test]
+    fn an_svg_is_an_svg() {
+        assert!(svg("BX1.abc").expect("a picture").contains("<svg"));
+    }
+}
