@@ -1,6 +1,9 @@
 //! How a process is put together: services from the registry, the edge around their public routes.
 //! Tests start exactly this.
 
+use std::sync::Arc;
+
+use bus::Hub;
 use runtime::{Config, Faults, Launch, Sources};
 
 use crate::registry::{MODULES, SECTIONS};
@@ -13,5 +16,5 @@ pub fn configuration(sources: Sources) -> Result<Config, Faults> {
 
 /// A process with `config`, ready to be started.
 pub fn launch(config: Config) -> Launch {
-    Launch::new(config, MODULES).public_stack(edge::public_stack)
+    Launch::new(config, MODULES).public_stack(edge::public_stack).extension(Arc::new(Hub::new()))
 }

@@ -4,8 +4,16 @@
 use runtime::{Module, SectionSpec};
 
 /// Every service.
-pub static MODULES: &[&Module] = &[];
+pub static MODULES: &[&Module] = &[
+    &identity::MODULE,
+    &catalog::MODULE,
+    &inventory::MODULE,
+    &tickets::MODULE,
+];
 
 /// The tables of the configuration that belong to neither the runtime nor a service.
-pub const SECTIONS: &[SectionSpec] =
-    &[SectionSpec::of::<store::DatabaseSettings>(), SectionSpec::of::<edge::EdgeSettings>()];
+pub const SECTIONS: &[SectionSpec] = &[
+    SectionSpec::of::<store::DatabaseSettings>(),
+    SectionSpec::of::<bus::BusSettings>(),
+    SectionSpec::of::<edge::EdgeSettings>(),
+];
