@@ -1,1 +1,137 @@
+//! Identity: accounts, sessions, tokens, roles.
 
+mod domain;
+mod http;
+mod keys;
+mod passwords;
+mod problems;
+mod service;
+mod settings;
+mod tokens;
+mod views;
+
+use std::{sync::Arc, time::Duration};
+
+use contracts::identity::{Identity, IdentityEvent};
+use edge::token::TokenKeys;
+use runtime::{
+    Boot, CancellationToken, Clock, Module, Provided, SectionSpec, StartError, Timestamp,
+};
+use store::{Committer, DatabaseSettings, Events, HandlerError, Recorded, Schema};
+
+use crate::{
+    domain::account::{Account, AccountEvent},
+    keys::SigningKeys,
+    passwords::Passwords,
+    service::Service,
+    settings::IdentitySettings,
+    tokens::Tokens,
+};
+
+/// The service's face to the registry.
+pub static MODULE: Module = Module {
+    name: "identity",
+    about: "accounts, sessions, tokens, roles",
+    prefixes: &["/v1/auth", "/v1/users", "/.well-known/jwks.json"],
+    provides: &[Provided::of::<dyn Identity>(), Provided::of::<dyn TokenKeys>()],
+    requires: &[],
+    publishes: &["identity.user_registered"],
+    consumes: &[],
+    settings: Some(SectionSpec::of::<IdentitySettings>()),
+    schema: Some(&SCHEMA),
+    openapi: || edge::openapi::describe("identity", http::routes(), problems::ALL),
+    start: |boot| Box::pin(start(boot)),
+};
+
+static SCHEMA: Schema = store::schema!("identity");
+
+async fn start(boot: &mut Boot) -> Result<(), StartError> {
+    let settings: IdentitySettings = boot.settings();
+    let keys = Arc::new(open_keys(boot, &settings).await?);
+    let database = store::open(boot, &SCHEMA).await?;
+    let committer = Committer::start(boot, &database);
+    let service = Arc::new(Service {
+        accounts: Events::new(&committer, views::Accounts),
+        sessions: Events::new(&committer, views::RefreshTokens),
+        passwords: Passwords::new(&settings.password, boot.random())
+            .map_err(|error| StartError::new(format!("[identity.password]: {error}")))?,
+        tokens: Tokens::new(&settings, Arc::clone(&keys), boot.ids(), boot.random()),
+        keys: Arc::clone(&keys),
+        clock: boot.clock(),
+        ids: boot.ids(),
+        database,
+    });
+    ensure_admin(boot, &service, &settings).await?;
+
+    boot.provide::<dyn Identity>(Arc::clone(&service) as Arc<dyn Identity>);
+    boot.provide::<dyn TokenKeys>(Arc::clone(&service) as Arc<dyn TokenKeys>);
+    bus::publish::<IdentityEvent, Account>(boot, &service.accounts, translate)?;
+    boot.public(http::routes().with_state(Arc::clone(&service)).into());
+    let (clock, every) = (boot.clock(), settings.signing_keys_reread);
+    boot.spawn("signing keys", move |stop| reread_keys(keys, clock, every, stop));
+    let expiring = Arc::clone(&service);
+    store::on_wake(boot, &service.sessions, move |cx, session| {
+        let service = Arc::clone(&expiring);
+        async move { service.expire(&cx, session).await.map_err(HandlerError::from) }
+    });
+    Ok(())
+}
+
+/// From the directory that is configured. Embedded databases are for those who want to configure
+/// nothing: for them a key is made.
+async fn open_keys(boot: &Boot, settings: &IdentitySettings) -> Result<SigningKeys, StartError> {
+    let is_embedded = boot.settings::<DatabaseSettings>().url.is_empty();
+    let opened = match &settings.signing_keys_dir {
+        Some(directory) => SigningKeys::open(directory.clone()).await,
+        None if is_embedded => {
+            let directory = boot.config().node().data_dir.join("keys/tokens");
+            SigningKeys::open_or_make(directory, boot.random(), boot.clock().now()).await
+        }
+        None => {
+            return Err(StartError::new(
+                "[identity] signing_keys_dir is missing; name the directory with the Ed25519 keys \
+                 that sign access tokens, which are made by themselves with embedded databases only",
+            ));
+        }
+    };
+    opened.map_err(|error| StartError::because("the keys that sign access tokens", error))
+}
+
+async fn ensure_admin(
+    boot: &Boot,
+    service: &Service,
+    settings: &IdentitySettings,
+) -> Result<(), StartError> {
+    let Some((email, password)) = settings.first_admin() else { return Ok(()) };
+    let registered = service.ensure_admin(&boot.context(), email, password.clone()).await;
+    registered.map_err(|error| StartError::because("the first admin", error))
+}
+
+/// Notices keys that operators add and take away.
+async fn reread_keys(
+    keys: Arc<SigningKeys>,
+    clock: Arc<dyn Clock>,
+    every: Duration,
+    stop: CancellationToken,
+) {
+    loop {
+        let next = clock.now().checked_add(every).unwrap_or(Timestamp::MAX);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = clock.sleep_until(next) => {}
+        }
+        if let Err(error) = keys.reread().await {
+            tracing::error!(%error, "the keys that sign access tokens stay as they were");
+        }
+    }
+}
+
+/// What others are told.
+fn translate(recorded: &Recorded<AccountEvent>) -> Option<IdentityEvent> {
+    match recorded.event {
+        AccountEvent::Registered(_) => {
+            Some(IdentityEvent::UserRegistered { user_id: recorded.stream })
+        }
+        AccountEvent::RolesChanged { .. } | AccountEvent::PasswordRehashed { .. } => None,
+    }
+}

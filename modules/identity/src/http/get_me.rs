@@ -1,0 +1,49 @@
+//! `GET /v1/auth/me` and, for those who look for it among the users, `GET /v1/users/me`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use edge::{Caller, Json, Problem, Tagged};
+use uuid::Uuid;
+
+use super::{Account, tagged};
+use crate::service::{Refusal, Service};
+
+/// Who am I?
+///
+/// The account that the access token belongs to, with the roles it has now.
+#[utoipa::path(
+    get, path = "/v1/auth/me", security(("bearer" = [])),
+    responses((status = 200, description = "Your account.", body = Account,
+               headers(("ETag" = String, description = "The account's version.")))),
+)]
+pub(crate) async fn get_me(
+    State(service): State<Arc<Service>>,
+    caller: Caller,
+) -> Result<Tagged<Json<Account>>, Problem> {
+    own_account(&service, caller.user).await
+}
+
+/// Who am I? (as a user)
+///
+/// The same as `GET /v1/auth/me`.
+#[utoipa::path(
+    get, path = "/v1/users/me", security(("bearer" = [])),
+    responses((status = 200, description = "Your account.", body = Account,
+               headers(("ETag" = String, description = "The account's version.")))),
+)]
+pub(crate) async fn get_me_as_user(
+    State(service): State<Arc<Service>>,
+    caller: Caller,
+) -> Result<Tagged<Json<Account>>, Problem> {
+    own_account(&service, caller.user).await
+}
+
+/// A token that outlived its account is no longer anybody's.
+async fn own_account(service: &Service, id: Uuid) -> Result<Tagged<Json<Account>>, Problem> {
+    match service.account(id).await {
+        Err(Refusal::NoSuchAccount) => Err(Problem::new(&edge::problems::UNAUTHENTICATED)
+            .detail("the account of this access token no longer exists")),
+        found => Ok(tagged(found?)),
+    }
+}

@@ -1,0 +1,27 @@
+//! `GET /.well-known/jwks.json`
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use edge::{Json, token::TokenKeySet};
+
+use crate::service::Service;
+
+/// Shorter than the time between a key's first appearance and its first signature should be.
+const MAY_BE_KEPT: &str = "public, max-age=60";
+
+/// The keys that verify access tokens
+///
+/// A JSON Web Key Set (RFC 7517): the key that signs now, and others whose tokens are still good or
+/// that will sign soon.
+#[utoipa::path(
+    get, path = "/.well-known/jwks.json",
+    responses((status = 200, description = "The keys.", body = TokenKeySet)),
+)]
+pub(crate) async fn get_keys(State(service): State<Arc<Service>>) -> Response {
+    ([(header::CACHE_CONTROL, MAY_BE_KEPT)], Json(service.keys.public_keys())).into_response()
+}

@@ -1,0 +1,62 @@
+//! `POST /v1/auth/login`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use edge::{Json, Problem};
+use garde::Validate;
+use runtime::{Context, Secret};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::Tokens;
+use crate::{
+    domain::account::EmailAddress, problems::INVALID_CREDENTIALS, service::Service,
+    settings::PASSWORD_LENGTH,
+};
+
+/// Who wants in.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Login {
+    /// The account's e-mail address, in capital or lowercase letters.
+    #[garde(length(bytes, max = 254))]
+    #[schema(max_length = 254, example = "ada@example.org")]
+    email: String,
+    /// The account's password.
+    #[garde(custom(is_not_overlong))]
+    #[schema(value_type = String, format = Password, max_length = 128,
+             example = "correct horse battery staple")]
+    password: Secret,
+}
+
+edge::problem_responses! {
+    pub(crate) LoginProblems: INVALID_CREDENTIALS
+}
+
+/// Log in
+///
+/// Opens a session and gives out its tokens. The answer takes as long for an address that has no
+/// account as for one that has.
+#[utoipa::path(
+    post, path = "/v1/auth/login", request_body = Login,
+    responses((status = 200, description = "The session is open.", body = Tokens), LoginProblems),
+)]
+pub(crate) async fn log_in(
+    State(service): State<Arc<Service>>,
+    cx: Context,
+    Json(login): Json<Login>,
+) -> Result<Json<Tokens>, Problem> {
+    let email = EmailAddress::normalise(&login.email);
+    let tokens = service.log_in(&cx, &email, login.password).await?;
+    Ok(Json(tokens.into()))
+}
+
+/// No account has such a password, and hashing it would cost more than others.
+fn is_not_overlong<C>(password: &Secret, _context: &C) -> garde::Result {
+    let most = PASSWORD_LENGTH.end();
+    if password.expose().chars().count() <= *most {
+        return Ok(());
+    }
+    Err(garde::Error::new(format!("longer than {most} characters")))
+}

@@ -1,0 +1,240 @@
+//! Identity's read models: accounts by id and by address, and refresh tokens by their hash.
+
+use runtime::{Timestamp, async_trait};
+use serde::Serialize;
+use sqlx::types::Json;
+use store::{At, Change, Database, Sql, Tx, View, fetch_all, fetch_optional, sql};
+use uuid::Uuid;
+
+use crate::{
+    domain::{
+        account::{Account, EmailAddress, PasswordHash, Roles},
+        session::{Session, SessionEvent},
+    },
+    tokens::TokenHash,
+};
+
+const SAVE_ACCOUNTS: Sql = sql!(
+    "INSERT INTO accounts (id, email, name, password, roles, version, registered_at)
+     SELECT id, email, name, password, roles, version, registered_at FROM ",
+    rows(
+        "$1", id uuid, email text, name text, password text, roles json, version bigint,
+        registered_at instant
+    ),
+    " WHERE true ON CONFLICT (id) DO UPDATE SET
+        email = excluded.email, name = excluded.name, password = excluded.password,
+        roles = excluded.roles, version = excluded.version",
+);
+
+const ACCOUNT_BY_ID: &str = "
+    SELECT id, email, name, password, roles, version, registered_at
+    FROM accounts WHERE id = $1";
+
+const ACCOUNT_BY_EMAIL: &str = "
+    SELECT id, email, name, password, roles, version, registered_at
+    FROM accounts WHERE email = $1";
+
+const ACCOUNTS_AFTER: &str = "
+    SELECT id, email, name, password, roles, version, registered_at
+    FROM accounts WHERE id > $1 ORDER BY id LIMIT $2";
+
+const SAVE_TOKENS: Sql = sql!(
+    "INSERT INTO refresh_tokens (hash, session_id, expires_at)
+     SELECT hash, session_id, expires_at FROM ",
+    rows("$1", hash text, session_id uuid, expires_at instant),
+);
+
+/// Of the sessions that are given; what others forget is theirs.
+const FORGET_EXPIRED_TOKENS: Sql = sql!(
+    "DELETE FROM refresh_tokens WHERE hash IN (SELECT token.hash FROM ",
+    rows("$1", session_id uuid, now instant),
+    " JOIN refresh_tokens AS token ON token.session_id = given.session_id
+      WHERE token.expires_at <= given.now)",
+);
+
+const SESSION_BY_TOKEN: &str = "SELECT session_id FROM refresh_tokens WHERE hash = $1";
+
+/// An account as it is kept.
+#[derive(sqlx::FromRow)]
+pub(crate) struct AccountRow {
+    pub(crate) id: Uuid,
+    pub(crate) email: String,
+    pub(crate) name: String,
+    password: String,
+    roles: Json<Roles>,
+    version: i64,
+    registered_at: At,
+}
+
+impl AccountRow {
+    pub(crate) fn password(&self) -> PasswordHash {
+        PasswordHash::new(self.password.clone())
+    }
+
+    pub(crate) fn roles(&self) -> &Roles {
+        &self.roles
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.version.unsigned_abs()
+    }
+
+    pub(crate) fn registered_at(&self) -> Timestamp {
+        self.registered_at.0
+    }
+}
+
+pub(crate) async fn account(
+    database: &Database,
+    id: Uuid,
+) -> Result<Option<AccountRow>, sqlx::Error> {
+    fetch_optional!(database, AccountRow, ACCOUNT_BY_ID, id).await
+}
+
+pub(crate) async fn account_of(
+    database: &Database,
+    email: &EmailAddress,
+) -> Result<Option<AccountRow>, sqlx::Error> {
+    fetch_optional!(database, AccountRow, ACCOUNT_BY_EMAIL, email.as_str()).await
+}
+
+/// Accounts in the order in which they were registered, from the one after `after`.
+pub(crate) async fn accounts(
+    database: &Database,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<AccountRow>, sqlx::Error> {
+    fetch_all!(database, AccountRow, ACCOUNTS_AFTER, after.unwrap_or_default(), limit).await
+}
+
+/// The session that `token` is or once was a refresh token of.
+pub(crate) async fn session_of(
+    database: &Database,
+    token: TokenHash,
+) -> Result<Option<Uuid>, sqlx::Error> {
+    let row = fetch_optional!(database, (Uuid,), SESSION_BY_TOKEN, String::from(token)).await?;
+    Ok(row.map(|(session,)| session))
+}
+
+/// One row an account.
+pub(crate) struct Accounts;
+
+#[derive(Serialize)]
+struct SavedAccount<'a> {
+    id: Uuid,
+    email: &'a str,
+    name: &'a str,
+    password: &'a str,
+    roles: &'a Roles,
+    version: u64,
+    registered_at: At,
+}
+
+#[async_trait]
+impl View<Account> for Accounts {
+    async fn apply(&self, tx: &mut Tx, changes: &[Change<'_, Account>]) -> Result<(), sqlx::Error> {
+        let rows: Vec<SavedAccount<'_>> = changes
+            .iter()
+            .filter_map(|change| {
+                let account = change.state.registered()?;
+                Some(SavedAccount {
+                    id: change.id,
+                    email: account.person.email.as_str(),
+                    name: &account.person.name,
+                    password: account.password.as_str(),
+                    roles: &account.roles,
+                    version: change.version,
+                    registered_at: account.since.into(),
+                })
+            })
+            .collect();
+        store::execute!(tx, SAVE_ACCOUNTS, Json(&rows)).await?;
+        Ok(())
+    }
+}
+
+/// One row a refresh token, until it has expired.
+pub(crate) struct RefreshTokens;
+
+#[derive(Serialize)]
+struct SavedToken {
+    hash: TokenHash,
+    session_id: Uuid,
+    expires_at: At,
+}
+
+#[derive(Serialize)]
+struct Tidied {
+    session_id: Uuid,
+    now: At,
+}
+
+#[async_trait]
+impl View<Session> for RefreshTokens {
+    async fn apply(&self, tx: &mut Tx, changes: &[Change<'_, Session>]) -> Result<(), sqlx::Error> {
+        let (mut saved, mut tidied) = (Vec::new(), Vec::new());
+        for change in changes {
+            for recorded in change.events {
+                match recorded.event {
+                    SessionEvent::Opened { token, expires_at, .. }
+                    | SessionEvent::Rotated { token, expires_at } => saved.push(SavedToken {
+                        hash: token,
+                        session_id: change.id,
+                        expires_at: expires_at.into(),
+                    }),
+                    SessionEvent::ReuseDetected
+                    | SessionEvent::LoggedOut
+                    | SessionEvent::Expired => {}
+                }
+                if matches!(recorded.event, SessionEvent::Rotated { .. } | SessionEvent::Expired) {
+                    tidied.push(Tidied { session_id: change.id, now: recorded.recorded_at.into() });
+                }
+            }
+        }
+        if !saved.is_empty() {
+            store::execute!(tx, SAVE_TOKENS, Json(&saved)).await?;
+        }
+        if !tidied.is_empty() {
+            store::execute!(tx, FORGET_EXPIRED_TOKENS, Json(&tidied)).await?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use store::DatabaseSettings;
+
+    use super::*;
+
+    const STATEMENTS: &[(&str, Sql)] = store::statements![
+        SAVE_ACCOUNTS,
+        ACCOUNT_BY_ID,
+        ACCOUNT_BY_EMAIL,
+        ACCOUNTS_AFTER,
+        SAVE_TOKENS,
+        FORGET_EXPIRED_TOKENS,
+        SESSION_BY_TOKEN,
+    ];
+
+    async fn prepare_every_statement(settings: DatabaseSettings) {
+        let data = tempfile::tempdir().unwrap();
+        let database = Database::connect(&settings, "identity", data.path()).await.unwrap();
+        crate::SCHEMA.up_on(&database).await.unwrap();
+        store::prepare_all(&database, STATEMENTS).await.unwrap();
+        let gone = crate::SCHEMA.down_on(&database, 1).await.unwrap();
+        assert_eq!(gone.len(), 1);
+        database.close().await;
+    }
+
+    #[tokio::test]
+    async fn sqlite_understands_every_statement() {
+        prepare_every_statement(DatabaseSettings::default()).await;
+    }
+
+    #[tokio::test]
+    async fn postgres_understands_every_statement() {
+        let url = testkit::postgres::fresh_database().await.as_str().to_owned().into();
+        prepare_every_statement(DatabaseSettings { url, ..DatabaseSettings::default() }).await;
+    }
+}

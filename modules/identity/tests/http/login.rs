@@ -1,0 +1,42 @@
+use crate::world::{PASSWORD, World, on_both_databases};
+
+on_both_databases! {
+    who_knows_the_password_gets_tokens,
+    a_wrong_password_and_an_unknown_address_look_alike,
+    a_login_that_is_too_long_is_refused_unhashed,
+}
+
+async fn who_knows_the_password_gets_tokens(world: World) {
+    let _ada = world.person("ada@example.org").await;
+    let reply = world.log_in("ADA@example.org", PASSWORD).await.expect(200);
+    assert_eq!(reply.header("cache-control"), Some("no-store"));
+    assert_eq!(reply.field("token_type"), "Bearer");
+    assert_eq!(reply.value()["expires_in"], 900);
+    assert_eq!(reply.field("refresh_token").len(), 43);
+
+    let client = world.client.with_token(reply.field("access_token"));
+    let me = client.get("/v1/auth/me").await.expect(200);
+    assert_eq!(me.field("email"), "ada@example.org");
+    let user = client.get("/v1/users/me").await.expect(200);
+    assert_eq!(user.value(), me.value());
+    let _nobody = world.client.get("/v1/auth/me").await.expect_problem(401, "unauthenticated");
+}
+
+async fn a_wrong_password_and_an_unknown_address_look_alike(world: World) {
+    let _ada = world.person("ada@example.org").await;
+    let wrong = world.log_in("ada@example.org", "incorrect horse battery").await;
+    let unknown = world.log_in("bob@example.org", PASSWORD).await;
+    let [wrong, unknown] = [wrong, unknown].map(|reply| {
+        let reply = reply.expect_problem(401, "invalid-credentials");
+        assert_eq!(reply.header("www-authenticate"), Some("Bearer"));
+        let mut problem = reply.value();
+        problem.as_object_mut().unwrap().remove("request_id");
+        problem
+    });
+    assert_eq!(wrong, unknown);
+}
+
+async fn a_login_that_is_too_long_is_refused_unhashed(world: World) {
+    let reply = world.log_in("ada@example.org", &"x".repeat(129)).await;
+    let _refused = reply.expect_problem(422, "invalid-input");
+}

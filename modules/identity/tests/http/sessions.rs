@@ -1,0 +1,85 @@
+use jiff::SignedDuration;
+use tokio::task::JoinSet;
+
+use crate::world::{PASSWORD, World, on_both_databases};
+
+on_both_databases! {
+    each_refresh_gives_tokens_for_the_next,
+    a_token_that_is_used_twice_ends_the_session,
+    of_many_who_refresh_with_one_token_at_once_one_wins,
+    a_session_that_nobody_uses_expires,
+    logging_out_ends_the_session,
+    a_made_up_token_is_not_valid,
+}
+
+async fn opened(world: &World) -> String {
+    let _ada = world.person("ada@example.org").await;
+    world.log_in("ada@example.org", PASSWORD).await.expect(200).field("refresh_token")
+}
+
+async fn each_refresh_gives_tokens_for_the_next(world: World) {
+    let mut token = opened(&world).await;
+    for _ in 0..3 {
+        let reply = world.refresh(&token).await.expect(200);
+        let client = world.client.with_token(reply.field("access_token"));
+        let _me = client.get("/v1/auth/me").await.expect(200);
+        let next = reply.field("refresh_token");
+        assert_ne!(next, token);
+        token = next;
+    }
+}
+
+async fn a_token_that_is_used_twice_ends_the_session(world: World) {
+    let first = opened(&world).await;
+    let second = world.refresh(&first).await.expect(200).field("refresh_token");
+    let _reuse = world.refresh(&first).await.expect_problem(401, "refresh-token-reused");
+    let _ended = world.refresh(&second).await.expect_problem(401, "refresh-token-invalid");
+    let _again = world.refresh(&first).await.expect_problem(401, "refresh-token-reused");
+    let _other_session = world.log_in("ada@example.org", PASSWORD).await.expect(200);
+}
+
+async fn of_many_who_refresh_with_one_token_at_once_one_wins(world: World) {
+    let token = opened(&world).await;
+    let mut rivals = JoinSet::new();
+    for _ in 0..12 {
+        let (client, token) = (world.client.clone(), token.clone());
+        rivals.spawn(async move {
+            let body = serde_json::json!({ "refresh_token": token });
+            client.post("/v1/auth/refresh", &body).await
+        });
+    }
+    let replies = rivals.join_all().await;
+    let (won, lost): (Vec<_>, Vec<_>) = replies.into_iter().partition(|it| it.status() == 200);
+    assert_eq!(won.len(), 1);
+    for reply in lost {
+        let _refused = reply.expect_problem(401, "refresh-token-reused");
+    }
+}
+
+async fn a_session_that_nobody_uses_expires(world: World) {
+    let token = opened(&world).await;
+    world.sandbox.clock().advance(SignedDuration::from_hours(29 * 24));
+    let token = world.refresh(&token).await.expect(200).field("refresh_token");
+    world.sandbox.clock().advance(SignedDuration::from_hours(30 * 24));
+    let _expired = world.refresh(&token).await.expect_problem(401, "refresh-token-invalid");
+}
+
+async fn logging_out_ends_the_session(world: World) {
+    let _ada = world.person("ada@example.org").await;
+    let reply = world.log_in("ada@example.org", PASSWORD).await.expect(200);
+    let client = world.client.with_token(reply.field("access_token"));
+    let nothing = serde_json::json!({});
+    for _ in 0..2 {
+        let _done = client.post("/v1/auth/logout", &nothing).await.expect(204);
+    }
+    let refused = world.refresh(&reply.field("refresh_token")).await;
+    let _ended = refused.expect_problem(401, "refresh-token-invalid");
+    let nobody = world.client.post("/v1/auth/logout", &nothing).await;
+    let _unknown = nobody.expect_problem(401, "unauthenticated");
+}
+
+async fn a_made_up_token_is_not_valid(world: World) {
+    for token in ["", "x", &"A".repeat(43), &"é\u{0}".repeat(1_000)] {
+        let _refused = world.refresh(token).await.expect_problem(401, "refresh-token-invalid");
+    }
+}

@@ -1,0 +1,93 @@
+//! A node with identity and nothing else, and the people in these tests.
+
+use std::sync::Arc;
+
+use bus::BusSettings;
+use edge::EdgeSettings;
+use runtime::{Config, Launch, Module, SectionSpec};
+use serde_json::{Value, json};
+use store::DatabaseSettings;
+use testkit::{Client, Composition, Reply, Sandbox, Storage};
+
+pub const ADMIN: &str = "admin@example.org";
+pub const ADMIN_PASSWORD: &str = "the admin's own password";
+pub const PASSWORD: &str = "correct horse battery staple";
+
+static MODULES: &[&Module] = &[&identity::MODULE];
+static SECTIONS: &[SectionSpec] = &[
+    SectionSpec::of::<EdgeSettings>(),
+    SectionSpec::of::<DatabaseSettings>(),
+    SectionSpec::of::<BusSettings>(),
+];
+
+static COMPOSITION: Composition = Composition { modules: MODULES, sections: SECTIONS, launch };
+
+fn launch(config: Config) -> Launch {
+    Launch::new(config, MODULES)
+        .public_stack(edge::public_stack)
+        .extension(Arc::new(bus::Hub::new()))
+}
+
+/// Runs each test, an `async fn(World)`, on SQLite and on PostgreSQL.
+macro_rules! on_both_databases {
+    ($($test:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test(crate::world::World::start(testkit::Storage::Sqlite).await).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test(crate::world::World::start(testkit::Storage::Postgres).await).await;
+            })+
+        }
+    };
+}
+pub(crate) use on_both_databases;
+
+pub struct World {
+    pub sandbox: Sandbox,
+    /// Nobody yet.
+    pub client: Client,
+}
+
+impl World {
+    pub async fn start(storage: Storage) -> Self {
+        let builder = Sandbox::builder(COMPOSITION)
+            .database(storage)
+            .setting("identity.first_admin_email", ADMIN)
+            .setting("identity.first_admin_password", ADMIN_PASSWORD)
+            .setting("identity.password.memory_kib", "8")
+            .setting("identity.password.iterations", "1");
+        let sandbox = match storage {
+            Storage::Sqlite => builder.start().await,
+            Storage::Postgres => builder.signing_key("identity.signing_keys_dir").start().await,
+        };
+        let client = sandbox.client();
+        Self { sandbox, client }
+    }
+
+    /// Registers somebody and logs in as them.
+    pub async fn person(&self, email: &str) -> Client {
+        self.client.register(email, PASSWORD).await
+    }
+
+    pub async fn admin(&self) -> Client {
+        self.client.log_in(ADMIN, ADMIN_PASSWORD).await
+    }
+
+    pub async fn log_in(&self, email: &str, password: &str) -> Reply {
+        self.client.post("/v1/auth/login", &json!({ "email": email, "password": password })).await
+    }
+
+    pub async fn refresh(&self, refresh_token: &str) -> Reply {
+        self.client.post("/v1/auth/refresh", &json!({ "refresh_token": refresh_token })).await
+    }
+}
+
+/// A registration that is in order.
+pub fn registration(email: &str) -> Value {
+    json!({ "email": email, "password": PASSWORD, "name": "Ada Lovelace" })
+}
