@@ -4,12 +4,8 @@
 use runtime::{Module, SectionSpec};
 
 /// Every service.
-pub static MODULES: &[&Module] = &[
-    &identity::MODULE,
-    &catalog::MODULE,
-    &inventory::MODULE,
-    &tickets::MODULE,
-];
+pub static MODULES: &[&Module] =
+    &[&identity::MODULE, &catalog::MODULE, &inventory::MODULE, &tickets::MODULE];
 
 /// The tables of the configuration that belong to neither the runtime nor a service.
 pub const SECTIONS: &[SectionSpec] = &[

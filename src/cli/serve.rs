@@ -45,6 +45,7 @@ pub(super) fn run(
     let metrics =
         telemetry::Metrics::install().map_err(|error| Failure::error("cannot measure", error))?;
     runtime::describe_call_metrics();
+    bus::describe_bus_metrics();
     block_on(async {
         let background = Tasks::new();
         drop(background.spawn(metrics.clone().upkeep()));
