@@ -1,0 +1,152 @@
+//! A contract called in process and over HTTP, beside a bare call of a trait object and a bare echo
+//! from reqwest to axum.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{Json, Router, routing::post};
+use runtime::{
+    AllowList, Context, Contract, ContractError, Fault, InternalServer, KeyPlaces, LocalCalls,
+    Needed, Outbound, Principal, ServiceTokens, SystemClock, SystemRandom, Tasks, TraceContext,
+    Unrecognised, service,
+};
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use utoipa::ToSchema;
+
+use crate::figures::{Effort, each, ratio};
+
+/// Says what it hears.
+#[service("echo")]
+pub trait Echo {
+    /// Says it again.
+    #[idempotent]
+    async fn say(&self, cx: &Context, request: Words) -> Result<Words, EchoError>;
+}
+
+/// What is said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Words {
+    /// The words.
+    pub words: String,
+}
+
+/// Why nothing was said.
+#[derive(Debug, thiserror::Error, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum EchoError {
+    /// The call itself failed.
+    #[error(transparent)]
+    #[serde(skip)]
+    Fault(#[from] Fault),
+    /// An error of a newer echo.
+    #[error("{0}")]
+    #[serde(untagged)]
+    Unrecognised(Unrecognised),
+}
+impl ContractError for EchoError {}
+
+struct Wall;
+
+#[runtime::async_trait]
+impl Echo for Wall {
+    async fn say(&self, _cx: &Context, request: Words) -> Result<Words, EchoError> {
+        Ok(request)
+    }
+}
+
+const CALLER_REQUIRES: &[Needed] = &[Needed::of::<dyn Echo>(&["say"])];
+
+fn words() -> Words {
+    Words { words: "a ticket to the winter concert".to_owned() }
+}
+
+fn context() -> Context {
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(5);
+    let trace = TraceContext::start(&SystemRandom::default());
+    Context::new(Principal::Anonymous, deadline, "bench", trace)
+}
+
+/// The time of one call of `echo`.
+async fn time(echo: &dyn Echo, calls: u32) -> Duration {
+    let cx = context();
+    for _ in 0..calls / 10 {
+        echo.say(&cx, words()).await.expect("it echoes");
+    }
+    let begun = Instant::now();
+    for _ in 0..calls {
+        echo.say(&cx, words()).await.expect("it echoes");
+    }
+    each(begun.elapsed(), calls)
+}
+
+async fn serve(routes: Router) -> reqwest::Url {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let address = listener.local_addr().expect("it has an address");
+    drop(tokio::spawn(async move { axum::serve(listener, routes).await }));
+    reqwest::Url::parse(&format!("http://{address}")).expect("an address is a URL")
+}
+
+/// The time of one bare echo.
+async fn time_bare_echo(calls: u32) -> Duration {
+    let routes = Router::new().route("/", post(|Json(heard): Json<Words>| async { Json(heard) }));
+    let url = serve(routes).await;
+    let client = runtime::web_client().expect("an HTTP client");
+    let once = || async {
+        let reply = client.post(url.clone()).json(&words()).send().await.expect("it answers");
+        reply.json::<Words>().await.expect("it echoes")
+    };
+    for _ in 0..calls / 10 {
+        once().await;
+    }
+    let begun = Instant::now();
+    for _ in 0..calls {
+        once().await;
+    }
+    each(begun.elapsed(), calls)
+}
+
+/// One line for each way to call, beside what it is measured against.
+pub async fn measure(effort: Effort) -> Vec<String> {
+    let keys = tempfile::tempdir().expect("a directory");
+    let places = KeyPlaces {
+        private_dir: keys.path().to_owned(),
+        public_dir: keys.path().to_owned(),
+        issuer: "bench".to_owned(),
+        generate: true,
+    };
+    let random = Arc::new(SystemRandom::default());
+    let tokens = ServiceTokens::open(&places, ["caller", "echo"], Arc::new(SystemClock), &*random);
+    let tokens = Arc::new(tokens.expect("keys are made"));
+    let mut allowed = AllowList::new();
+    allowed.allow("caller", "echo", "say");
+    let tasks = Tasks::new();
+    let server =
+        InternalServer::new(Arc::clone(&tokens), allowed, tasks.clone(), random.clone());
+    let url = serve(<dyn Echo>::router(Arc::new(Wall), server)).await;
+    let outbound = Outbound::new(tokens, random).expect("an HTTP client");
+    let client = outbound.client("caller", "echo", std::slice::from_ref(&url));
+    let remote = <dyn Echo>::http(client.expect("the address is one"));
+    let local =
+        <dyn Echo>::local(Arc::new(Wall), LocalCalls::new(tasks).of("caller", CALLER_REQUIRES));
+    let bare: Arc<dyn Echo> = Arc::new(Wall);
+
+    let bare_call = time(bare.as_ref(), effort.local_calls).await;
+    let local_call = time(local.as_ref(), effort.local_calls).await;
+    let bare_echo = time_bare_echo(effort.http_calls).await;
+    let http_call = time(remote.as_ref(), effort.http_calls).await;
+    vec![
+        format!("a bare call of a trait object    {bare_call:>10.2?}"),
+        format!(
+            "a call in process                {local_call:>10.2?}   {:.1} times the bare call",
+            ratio(local_call, bare_call)
+        ),
+        format!("a bare echo, reqwest to axum     {bare_echo:>10.2?}"),
+        format!(
+            "a call over HTTP                 {http_call:>10.2?}   {:.2} times the bare echo",
+            ratio(http_call, bare_echo)
+        ),
+    ]
+}
