@@ -1,0 +1,56 @@
+//! Bodies on their way through, piece by piece: what one side has sent is passed on before the rest
+//! is there, and read no faster than the other side takes it.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+
+/// The body of a request could not be read from the client.
+#[derive(Debug, thiserror::Error)]
+#[error("the body did not arrive in full")]
+pub(crate) struct NotReceived(#[source] axum::Error);
+
+/// The body of an answer ended before its end. The client's connection is cut, so that it does not
+/// take the part for the whole.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CutShort {
+    #[error("{service} broke off in the middle of its answer")]
+    BrokenOff { service: &'static str, source: reqwest::Error },
+    #[error("{service} fell silent in the middle of its answer")]
+    Silent { service: &'static str },
+}
+
+/// What the client sends, for the service.
+pub(crate) fn received(body: Body) -> reqwest::Body {
+    let pieces = body.into_data_stream().map(|piece| piece.map_err(NotReceived));
+    reqwest::Body::wrap_stream(pieces)
+}
+
+/// What the service sends, for the client. It may pause for `idle` at most.
+pub(crate) fn answered(service: &'static str, answer: reqwest::Response, idle: Duration) -> Body {
+    let pieces = stream::unfold(Some(answer), move |open| async move {
+        let mut answer = open?;
+        match next_piece(service, &mut answer, idle).await {
+            Ok(Some(piece)) => Some((Ok(piece), Some(answer))),
+            Ok(None) => None,
+            Err(cut) => {
+                tracing::warn!(service, reason = %cut, "an answer was cut short");
+                Some((Err(cut), None))
+            }
+        }
+    });
+    Body::from_stream(pieces)
+}
+
+async fn next_piece(
+    service: &'static str,
+    answer: &mut reqwest::Response,
+    idle: Duration,
+) -> Result<Option<Bytes>, CutShort> {
+    match tokio::time::timeout(idle, answer.chunk()).await {
+        Ok(piece) => piece.map_err(|source| CutShort::BrokenOff { service, source }),
+        Err(_) => Err(CutShort::Silent { service }),
+    }
+}

@@ -1,0 +1,8 @@
+//! The gateway in front of a service, over real connections.
+#![cfg(test)]
+
+mod documentation;
+mod forwarding;
+mod streaming;
+mod trouble;
+mod world;
