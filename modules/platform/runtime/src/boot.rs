@@ -163,7 +163,9 @@ impl Boot {
         }
         provisions.services.insert(id, Box::new(offer));
         drop(provisions);
-        self.internal(C::router(service, self.internal_server()));
+        if self.node.plan.something_is_remote {
+            self.internal(C::router(service, self.internal_server()));
+        }
     }
 
     /// Adds public routes. The edge is laid around all of them later.

@@ -366,6 +366,9 @@ impl RunningNode {
         match AssertUnwindSafe(start).catch_unwind().await {
             Ok(Ok(())) => {
                 let (public, internal) = boot.finish()?;
+                if !node.plan.something_is_remote {
+                    return Ok((public, Router::new()));
+                }
                 let is_up = peers::router(module.name, &node.network.server(Tasks::new()));
                 Ok((public, internal.merge(is_up)))
             }
