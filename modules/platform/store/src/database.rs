@@ -3,6 +3,7 @@
 //! What runs on it is in [`crate::sql`] and [`crate::tx`]; its schema in [`crate::schema`].
 
 use std::{
+    mem,
     path::Path,
     str::FromStr,
     sync::{Arc, Mutex, PoisonError},
@@ -23,6 +24,8 @@ use crate::{Connection, StoreError, Tx, settings::DatabaseSettings};
 const WAL_LIMIT: &str = "67108864";
 /// A PostgreSQL connection that was idle for longer is tested before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// A commit that takes longer is worth a line in the log.
+const LONG_COMMIT: Duration = Duration::from_secs(1);
 /// Between two attempts to begin a transaction on a server that drops connections.
 const BEGIN_PAUSE: Duration = Duration::from_millis(50);
 
@@ -134,7 +137,7 @@ impl Database {
         let give_up = Instant::now() + self.0.settings.acquire_timeout;
         loop {
             match self.begin_uninterrupted().await {
-                Err(StoreError::Unavailable(reason)) if self.can_be_stale(&reason, give_up) => {
+                Err(StoreError::Unavailable(_)) if self.is_worth_another_try(give_up) => {
                     tokio::time::sleep_until(Instant::now() + BEGIN_PAUSE).await;
                 }
                 begun => return begun,
@@ -143,7 +146,7 @@ impl Database {
     }
 
     /// A server that was restarted leaves broken connections in the pool; each attempt removes one.
-    fn can_be_stale(&self, _reason: &str, give_up: Instant) -> bool {
+    fn is_worth_another_try(&self, give_up: Instant) -> bool {
         self.dialect() == Dialect::Postgres && Instant::now() < give_up
     }
 
@@ -190,7 +193,9 @@ impl Database {
         let probed = if trouble.is_some() { self.probe_writing().await } else { self.ping().await };
         match (probed, trouble) {
             (Ok(()), _) => {
-                self.health().trouble = None;
+                if self.health().trouble.take().is_some() {
+                    tracing::info!(database = self.name(), "it can be written again");
+                }
                 Ok(())
             }
             (Err(now), Some(before)) => Err(format!("{now} (a commit failed before: {before})")),
@@ -221,7 +226,16 @@ impl Database {
     }
 
     pub(crate) fn committed(&self) {
-        *self.health() = Health::default();
+        let before = mem::take(&mut *self.health());
+        if before.trouble.is_some() {
+            tracing::info!(database = self.name(), "commits go through again");
+        }
+        if let Some(taken) = before.committing_since.map(|since| since.elapsed())
+            && taken > LONG_COMMIT
+        {
+            let milliseconds = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
+            tracing::warn!(database = self.name(), milliseconds, "a commit took long");
+        }
         self.0.commits.send_modify(|count| *count += 1);
     }
 
@@ -229,9 +243,13 @@ impl Database {
     pub(crate) fn commit_failed(&self, error: Option<&StoreError>) {
         let mut health = self.health();
         health.committing_since = None;
-        if let Some(error) = error.filter(|error| error.is_about_the_database()) {
-            health.trouble = Some(error.to_string());
+        let Some(error) = error.filter(|error| error.is_about_the_database()) else {
+            return;
+        };
+        if health.trouble.is_none() {
+            tracing::error!(database = self.name(), %error, "commits do not go through");
         }
+        health.trouble = Some(error.to_string());
     }
 
     /// Asks a PostgreSQL server what came of a transaction whose commit was not confirmed.

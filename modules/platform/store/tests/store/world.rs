@@ -1,6 +1,8 @@
 //! A database of each kind, and processes on it that can be stopped and started.
 
 use std::{
+    net::SocketAddr,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -72,6 +74,19 @@ impl World {
 
     pub fn is_postgres(&self) -> bool {
         !self.settings.url.is_empty()
+    }
+
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Leads the way to the server over `way`, and answers with where the server is.
+    pub fn detour(&mut self, way: SocketAddr) -> SocketAddr {
+        let url = self.settings.url.expose().to_owned();
+        let (before, rest) = url.split_once('@').unwrap();
+        let (server, after) = rest.split_once('/').unwrap();
+        self.settings.url = Secret::from(format!("{before}@{way}/{after}"));
+        server.parse().unwrap()
     }
 
     /// Where SQLite keeps it.
