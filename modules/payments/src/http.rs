@@ -1,0 +1,143 @@
+//! Payments' public endpoints, one file each. This is their table of contents, with what several of
+//! them share.
+
+mod confirm_payment;
+mod create_payment;
+mod create_refund;
+mod get_payment;
+mod get_refund;
+mod list_payments;
+mod list_refunds;
+
+use std::sync::Arc;
+
+use axum::response::{IntoResponse, Response};
+use contracts::catalog::{Catalog, FindMembership};
+use edge::{Answered, IdempotencyKey, Problem, Routes, idempotent, routes};
+use runtime::{Context, Role};
+use store::{Answer, Database, ExecuteError, Loaded, Work};
+use uuid::Uuid;
+
+use crate::{
+    domain::{AttemptState, Outcome, Payment, Rejection},
+    problems,
+    service::Service,
+    views::{self, PaymentResource},
+};
+
+/// What the endpoints work with.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) service: Service,
+    pub(crate) database: Database,
+    pub(crate) catalog: Arc<dyn Catalog>,
+}
+
+pub(crate) fn routes() -> Routes<App> {
+    Routes::new()
+        .routes(idempotent(routes!(create_payment::create_payment, list_payments::list_payments)))
+        .routes(routes!(get_payment::get_payment))
+        .routes(idempotent(routes!(confirm_payment::confirm_payment)))
+        .routes(idempotent(routes!(create_refund::create_refund, list_refunds::list_refunds)))
+        .routes(routes!(get_refund::get_refund))
+}
+
+impl App {
+    /// The payment of an order, for its payer, members of its organizer, and admins. To others it
+    /// does not exist.
+    async fn visible(&self, cx: &Context, order_id: Uuid) -> Result<Loaded<Payment>, Problem> {
+        let caller = edge::user(cx)?;
+        let payment = self.service.payments.load(order_id).await?.ok_or_else(Problem::not_found)?;
+        let terms = payment.state.terms.as_ref().ok_or_else(Problem::not_found)?;
+        if terms.payer_id == caller || self.acts_for(cx, terms.organizer_id).await? {
+            return Ok(payment);
+        }
+        Err(Problem::not_found())
+    }
+
+    /// The payment of an order, for whoever is to pay it. To others it does not exist.
+    async fn own(&self, cx: &Context, order_id: Uuid) -> Result<Loaded<Payment>, Problem> {
+        let caller = edge::user(cx)?;
+        let payment = self.service.payments.load(order_id).await?;
+        let is_payer = |payment: &Loaded<Payment>| {
+            payment.state.terms.as_ref().is_some_and(|terms| terms.payer_id == caller)
+        };
+        payment.filter(is_payer).ok_or_else(|| {
+            Problem::not_found().detail("no order of yours with this id waits for a payment")
+        })
+    }
+
+    async fn order_of_payment(&self, payment_id: Uuid) -> Result<Uuid, Problem> {
+        let order_id = views::order_of_payment(&self.database, payment_id).await?;
+        order_id.ok_or_else(Problem::not_found)
+    }
+
+    /// Whether the caller is an admin or a member of the organizer.
+    async fn acts_for(&self, cx: &Context, organizer_id: Uuid) -> Result<bool, Problem> {
+        let user_id = edge::user(cx)?;
+        if cx.principal().has_role(Role::Admin) {
+            return Ok(true);
+        }
+        if !cx.principal().has_role(Role::Organizer) {
+            return Ok(false);
+        }
+        let asked = self.catalog.membership(cx, FindMembership { organizer_id, user_id }).await;
+        Ok(asked.map_err(problems::from_catalog)?.is_member)
+    }
+
+    /// Records what the provider said of an attempt, and answers the request with the payment as it
+    /// then is; `status` is for an attempt that did not fail.
+    async fn conclude(
+        &self,
+        cx: &Context,
+        key: &IdempotencyKey,
+        order_id: Uuid,
+        attempt_id: Uuid,
+        outcome: Outcome,
+        status: u16,
+    ) -> Result<Response, Problem> {
+        let command = self.service.outcome_command(attempt_id, outcome);
+        let (payments, key) = (self.service.payments.clone(), (*key).clone());
+        let committer = payments.committer().clone();
+        let concluded = committer.transact(cx, move |work: &mut Work<'_>| {
+            let (payments, key, command) = (payments.clone(), key.clone(), command.clone());
+            Box::pin(async move {
+                let payment = work.execute(&payments, order_id, command).await?.clone();
+                let answer = answer(order_id, &payment, attempt_id, status);
+                if let Ok(answer) = &answer {
+                    work.answer(&key, answer);
+                }
+                Ok::<_, ExecuteError<Rejection>>(answer)
+            })
+        });
+        let answer = concluded.await?.map_err(|refusal| *refusal)?;
+        Ok(Answered(answer).into_response())
+    }
+}
+
+/// The answer to a request that made the attempt, or moved it on.
+fn answer(
+    order_id: Uuid,
+    payment: &Loaded<Payment>,
+    attempt_id: Uuid,
+    status: u16,
+) -> Result<Answer, Box<Problem>> {
+    let resource = PaymentResource::of(order_id, &payment.state)
+        .ok_or_else(|| Box::new(Problem::not_found()))?;
+    let attempt = payment.state.attempt(attempt_id);
+    match attempt.map(|attempt| (attempt.state, attempt.reason)) {
+        Some((AttemptState::Failed, Some(reason))) => {
+            let problem = Problem::new(&problems::PAYMENT_DECLINED).detail(reason.in_words());
+            Err(Box::new(problem.with("reason", reason).with("payment_id", resource.id)))
+        }
+        Some((AttemptState::Cancelled, _)) if payment.state.closed_at.is_some() => {
+            Err(Box::new(Problem::new(&problems::PAYMENT_CLOSED)))
+        }
+        Some((AttemptState::Cancelled, _)) => {
+            Err(Box::new(Problem::new(&problems::PAYMENT_CALLED_OFF)))
+        }
+        _ => Ok(Answer::json(status, &resource)
+            .header("location", format!("/v1/payments/{}", resource.id))
+            .header("etag", format!("\"{}\"", payment.version))),
+    }
+}
