@@ -16,11 +16,11 @@ use store::Aggregate;
 use uuid::Uuid;
 
 /// The most places of one ticket type that one hold may take.
-pub const MOST_PLACES: u32 = 100;
+pub(crate) const MOST_PLACES: u32 = 100;
 
 /// Everything that can be sold of one event. The stream's id is the event's.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Stock {
+pub(crate) struct Stock {
     sale: Sale,
     shelves: BTreeMap<Uuid, Shelf>,
     holds: HashMap<Uuid, HoldRecord>,
@@ -31,7 +31,7 @@ pub struct Stock {
 /// Whether new places may be held.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Sale {
+pub(crate) enum Sale {
     /// Catalog has not told of this event yet.
     #[default]
     Unknown,
@@ -45,41 +45,41 @@ pub enum Sale {
 
 /// One ticket type: how many there are, and how many are gone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Shelf {
-    pub name: String,
-    pub capacity: Capacity,
-    pub sold: u32,
+pub(crate) struct Shelf {
+    pub(crate) name: String,
+    pub(crate) capacity: Capacity,
+    pub(crate) sold: u32,
     /// Held, including what has expired and was not recorded as such yet.
-    pub held: u32,
+    pub(crate) held: u32,
 }
 
 /// One hold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct HoldRecord {
-    pub holder_id: Uuid,
-    pub order_id: Option<Uuid>,
-    pub items: Vec<Places>,
-    pub expires_at: Timestamp,
-    pub state: HoldState,
+pub(crate) struct HoldRecord {
+    pub(crate) holder_id: Uuid,
+    pub(crate) order_id: Option<Uuid>,
+    pub(crate) items: Vec<Places>,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) state: HoldState,
 }
 
 /// What can be had of one ticket type at one instant.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Availability {
-    pub ticket_type_id: Uuid,
-    pub name: String,
-    pub capacity: Capacity,
-    pub sold: u32,
-    pub held: u32,
+pub(crate) struct Availability {
+    pub(crate) ticket_type_id: Uuid,
+    pub(crate) name: String,
+    pub(crate) capacity: Capacity,
+    pub(crate) sold: u32,
+    pub(crate) held: u32,
     /// `None` where there is no limit.
-    pub free: Option<u32>,
+    pub(crate) free: Option<u32>,
     /// More is sold and held than there is: the capacity was lowered afterwards.
-    pub overbooked: u32,
+    pub(crate) overbooked: u32,
 }
 
 /// What the stock is told.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Command {
+pub(crate) enum Command {
     SetCapacities {
         ticket_types: Vec<TicketTypeCapacity>,
     },
@@ -114,7 +114,7 @@ pub enum Command {
 /// What happened to the stock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum Event {
+pub(crate) enum Event {
     CapacitySet {
         ticket_type: TicketTypeCapacity,
     },
@@ -149,7 +149,7 @@ pub enum Event {
 
 /// Why the stock did not do what it was told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
+pub(crate) enum Rejection {
     #[error("the event is not known")]
     EventUnknown,
     #[error("the event is not on sale")]
@@ -172,7 +172,7 @@ pub enum Rejection {
 
 impl Stock {
     /// What can be had at `now`.
-    pub fn availability(&self, now: Timestamp) -> Vec<Availability> {
+    pub(crate) fn availability(&self, now: Timestamp) -> Vec<Availability> {
         let lapsed = self.lapsed(now);
         self.shelves
             .iter()
@@ -199,12 +199,12 @@ impl Stock {
     }
 
     /// Whether new places may be held.
-    pub fn sale(&self) -> Sale {
+    pub(crate) fn sale(&self) -> Sale {
         self.sale
     }
 
     /// A hold with its state at `now`.
-    pub fn hold(&self, hold_id: Uuid, now: Timestamp) -> Option<HoldRecord> {
+    pub(crate) fn hold(&self, hold_id: Uuid, now: Timestamp) -> Option<HoldRecord> {
         let mut hold = self.holds.get(&hold_id)?.clone();
         if hold.has_lapsed(now) {
             hold.state = HoldState::Expired;
@@ -273,12 +273,12 @@ impl Stock {
             HoldState::Held => {
                 self.expiries.remove(&(expires_at, hold_id));
                 self.move_places(hold_id, |shelf, quantity| {
-                    shelf.held = shelf.held.saturating_sub(quantity)
+                    shelf.held = shelf.held.saturating_sub(quantity);
                 });
             }
             HoldState::Confirmed => {
                 self.move_places(hold_id, |shelf, quantity| {
-                    shelf.sold = shelf.sold.saturating_sub(quantity)
+                    shelf.sold = shelf.sold.saturating_sub(quantity);
                 });
             }
             HoldState::Expired | HoldState::Released => {}
@@ -289,7 +289,7 @@ impl Stock {
                 self.move_places(hold_id, |shelf, quantity| shelf.held += quantity);
             }
             HoldState::Confirmed => {
-                self.move_places(hold_id, |shelf, quantity| shelf.sold += quantity)
+                self.move_places(hold_id, |shelf, quantity| shelf.sold += quantity);
             }
             HoldState::Expired | HoldState::Released => {}
         }

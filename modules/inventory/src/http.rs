@@ -18,13 +18,13 @@ use crate::{service::Service, views};
 
 /// What the endpoints work with.
 #[derive(Clone)]
-pub struct App {
-    pub service: Service,
-    pub database: Database,
-    pub ids: runtime::Ids,
+pub(crate) struct App {
+    pub(crate) service: Service,
+    pub(crate) database: Database,
+    pub(crate) ids: runtime::Ids,
 }
 
-pub fn routes() -> Routes<App> {
+pub(crate) fn routes() -> Routes<App> {
     Routes::new()
         .routes(routes!(get_availability::get_availability))
         .routes(optionally_idempotent(routes!(create_hold::create_hold)))
@@ -42,7 +42,7 @@ pub fn routes() -> Routes<App> {
     "state": "held",
     "expires_at": "2027-05-02T10:15:00Z",
 }))]
-pub struct HoldResource {
+pub(crate) struct HoldResource {
     id: Uuid,
     event_id: Uuid,
     /// The order that was placed with it, if one was.

@@ -71,7 +71,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
         let (stocks, now) = (expiring.clone(), clock.now());
         async move {
             let expiry = stocks.execute(&cx, event_id, Command::ExpireHolds { now }).read(|_| ());
-            expiry.await.map_err(|error| HandlerError::from(error))
+            expiry.await.map_err(HandlerError::from)
         }
     });
     Ok(())

@@ -5,10 +5,10 @@ use edge::{Problem, ProblemType};
 use crate::domain::Rejection;
 
 /// Every problem inventory can answer with beside the edge's.
-pub static ALL: &[&ProblemType] =
+pub(crate) static ALL: &[&ProblemType] =
     &[&SOLD_OUT, &NOT_ON_SALE, &HOLD_RELEASED, &HOLD_DIFFERS, &HOLD_BELONGS_TO_ORDER];
 
-pub static SOLD_OUT: ProblemType = ProblemType {
+pub(crate) static SOLD_OUT: ProblemType = ProblemType {
     slug: "sold-out",
     status: 409,
     title: "There are not that many places left",
@@ -18,7 +18,7 @@ pub static SOLD_OUT: ProblemType = ProblemType {
                  do not pay become free again.",
 };
 
-pub static NOT_ON_SALE: ProblemType = ProblemType {
+pub(crate) static NOT_ON_SALE: ProblemType = ProblemType {
     slug: "not-on-sale",
     status: 409,
     title: "The event is not on sale",
@@ -26,7 +26,7 @@ pub static NOT_ON_SALE: ProblemType = ProblemType {
     what_to_do: "Read the event: `state` tells which of these it is.",
 };
 
-pub static HOLD_RELEASED: ProblemType = ProblemType {
+pub(crate) static HOLD_RELEASED: ProblemType = ProblemType {
     slug: "hold-released",
     status: 409,
     title: "The hold was given back",
@@ -34,7 +34,7 @@ pub static HOLD_RELEASED: ProblemType = ProblemType {
     what_to_do: "Hold places anew, with another Idempotency-Key.",
 };
 
-pub static HOLD_DIFFERS: ProblemType = ProblemType {
+pub(crate) static HOLD_DIFFERS: ProblemType = ProblemType {
     slug: "hold-differs",
     status: 409,
     title: "The hold was made for something else",
@@ -43,7 +43,7 @@ pub static HOLD_DIFFERS: ProblemType = ProblemType {
     what_to_do: "Hold places anew, with another Idempotency-Key.",
 };
 
-pub static HOLD_BELONGS_TO_ORDER: ProblemType = ProblemType {
+pub(crate) static HOLD_BELONGS_TO_ORDER: ProblemType = ProblemType {
     slug: "hold-belongs-to-order",
     status: 409,
     title: "The hold belongs to an order",

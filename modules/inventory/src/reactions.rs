@@ -8,8 +8,8 @@ use store::{Events, Work};
 use crate::domain::{Command, Stock};
 
 /// Keeps each event's stock as the programme says.
-pub struct FollowProgramme {
-    pub stocks: Events<Stock>,
+pub(crate) struct FollowProgramme {
+    pub(crate) stocks: Events<Stock>,
 }
 
 #[async_trait]

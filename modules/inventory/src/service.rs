@@ -15,15 +15,15 @@ use crate::domain::{Command, HoldRecord, Rejection, Stock};
 
 /// What inventory does, for other services and for its own endpoints.
 #[derive(Clone)]
-pub struct Service {
-    pub stocks: Events<Stock>,
-    pub clock: Arc<dyn Clock>,
-    pub hold_for: SignedDuration,
+pub(crate) struct Service {
+    pub(crate) stocks: Events<Stock>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) hold_for: SignedDuration,
 }
 
 impl Service {
     /// The command that holds places from now on.
-    pub fn hold_command(&self, request: HoldPlaces) -> Command {
+    pub(crate) fn hold_command(&self, request: HoldPlaces) -> Command {
         let now = self.clock.now();
         Command::Hold {
             hold_id: request.hold_id,
@@ -36,7 +36,11 @@ impl Service {
     }
 
     /// A hold as it stands now.
-    pub async fn find(&self, event_id: Uuid, hold_id: Uuid) -> Result<Option<Hold>, StoreError> {
+    pub(crate) async fn find(
+        &self,
+        event_id: Uuid,
+        hold_id: Uuid,
+    ) -> Result<Option<Hold>, StoreError> {
         let stock = self.stocks.load(event_id).await?;
         Ok(stock.and_then(|stock| described(event_id, hold_id, &stock.state, self.clock.now())))
     }
@@ -57,7 +61,7 @@ impl Service {
             .read(move |after: &Loaded<Stock>| described(event_id, hold_id, &after.state, now))
             .await
             .map_err(|error| match error {
-                ExecuteError::Rejected(rejection) => in_contract(rejection, event_id, hold_id),
+                ExecuteError::Rejected(rejection) => in_contract(&rejection, event_id, hold_id),
                 ExecuteError::Stale { current } => {
                     let reason = format!("no version was asked for, but {current} was found");
                     Fault::Failed { service: "inventory", method, reason }.into()
@@ -102,13 +106,18 @@ impl Inventory for Service {
 }
 
 /// A hold of `stock` in the words of the contract.
-pub fn described(event_id: Uuid, hold_id: Uuid, stock: &Stock, now: Timestamp) -> Option<Hold> {
+pub(crate) fn described(
+    event_id: Uuid,
+    hold_id: Uuid,
+    stock: &Stock,
+    now: Timestamp,
+) -> Option<Hold> {
     let HoldRecord { holder_id, order_id, items, expires_at, state } = stock.hold(hold_id, now)?;
     Some(Hold { hold_id, event_id, holder_id, order_id, items, state, expires_at })
 }
 
-fn in_contract(rejection: Rejection, event_id: Uuid, hold_id: Uuid) -> InventoryError {
-    match rejection {
+fn in_contract(rejection: &Rejection, event_id: Uuid, hold_id: Uuid) -> InventoryError {
+    match *rejection {
         Rejection::EventUnknown => InventoryError::EventUnknown { event_id },
         Rejection::NotOnSale => InventoryError::NotOnSale { event_id },
         Rejection::TicketTypeUnknown { ticket_type_id } => {

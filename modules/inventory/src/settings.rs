@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 /// How inventory behaves.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct InventorySettings {
+pub(crate) struct InventorySettings {
     /// How long places are held for somebody who has not paid, in seconds. From 1 to 86,400.
-    pub hold_seconds: u32,
+    pub(crate) hold_seconds: u32,
 }
 
 impl Default for InventorySettings {

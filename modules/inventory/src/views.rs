@@ -19,7 +19,7 @@ const INSERT_HOLDS: Sql = store::sql!(
 
 /// Every statement of this service, for the test that prepares them.
 #[cfg(test)]
-pub const STATEMENTS: &[(&str, Sql)] = store::statements![EVENT_OF_HOLD, INSERT_HOLDS];
+pub(crate) const STATEMENTS: &[(&str, Sql)] = store::statements![EVENT_OF_HOLD, INSERT_HOLDS];
 
 #[derive(Debug, FromRow)]
 struct EventOfHold {
@@ -33,7 +33,7 @@ struct NewHold {
 }
 
 /// Keeps the event of each hold.
-pub struct HoldIndex;
+pub(crate) struct HoldIndex;
 
 #[async_trait]
 impl View<Stock> for HoldIndex {
@@ -55,7 +55,39 @@ impl View<Stock> for HoldIndex {
 }
 
 /// The event whose stock has the hold; `None` when nobody has it.
-pub async fn event_of_hold(database: &Database, hold_id: Uuid) -> Result<Option<Uuid>, StoreError> {
+pub(crate) async fn event_of_hold(
+    database: &Database,
+    hold_id: Uuid,
+) -> Result<Option<Uuid>, StoreError> {
     let row = store::fetch_optional!(database, EventOfHold, EVENT_OF_HOLD, hold_id).await?;
     Ok(row.map(|row| row.event_id))
+}
+
+#[cfg(test)]
+mod tests {
+    use store::DatabaseSettings;
+
+    use super::*;
+
+    async fn prepare_all_on(settings: DatabaseSettings) {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let database = Database::connect(&settings, "inventory", directory.path()).await;
+        let database = database.expect("the database answers");
+        crate::SCHEMA.up_on(&database).await.expect("the migrations run");
+        store::prepare_all(&database, STATEMENTS).await.expect("every statement is understood");
+        crate::SCHEMA.down_on(&database, 1).await.expect("and can be taken back");
+        database.close().await;
+    }
+
+    #[tokio::test]
+    async fn sqlite_understands_every_statement() {
+        prepare_all_on(DatabaseSettings::default()).await;
+    }
+
+    #[tokio::test]
+    async fn postgres_understands_every_statement() {
+        let url = testkit::postgres::fresh_database().await;
+        let url = runtime::Secret::from(url.as_str().to_owned());
+        prepare_all_on(DatabaseSettings { url, ..DatabaseSettings::default() }).await;
+    }
 }

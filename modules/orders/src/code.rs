@@ -14,8 +14,8 @@ pub(crate) fn draw(random: &dyn Random) -> String {
     while code.len() < LENGTH {
         let drawn: [u8; LENGTH] = random.bytes();
         let letters = drawn.iter().filter(|byte| **byte < fair);
-        let room = LENGTH - code.len();
-        code.extend(letters.take(room).map(|byte| char::from(ALPHABET[usize::from(byte % 23)])));
+        let letters = letters.filter_map(|byte| ALPHABET.get(usize::from(byte % 23)));
+        code.extend(letters.take(LENGTH - code.len()).map(|letter| char::from(*letter)));
     }
     code
 }

@@ -16,19 +16,19 @@ const RESUME_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_secs(5);
 
 /// What was ordered, by whom, on which terms: copied from the programme at the moment of sale.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Terms {
+pub(crate) struct Terms {
     /// What people read to each other to name the order.
-    pub order_code: String,
-    pub buyer_id: Uuid,
-    pub organizer_id: Uuid,
-    pub event_id: Uuid,
-    pub event_name: String,
-    pub starts_at: Timestamp,
-    pub venue_name: String,
-    pub time_zone: String,
-    pub hold_id: Uuid,
-    pub items: Vec<OrderedItem>,
-    pub total: Money,
+    pub(crate) order_code: String,
+    pub(crate) buyer_id: Uuid,
+    pub(crate) organizer_id: Uuid,
+    pub(crate) event_id: Uuid,
+    pub(crate) event_name: String,
+    pub(crate) starts_at: Timestamp,
+    pub(crate) venue_name: String,
+    pub(crate) time_zone: String,
+    pub(crate) hold_id: Uuid,
+    pub(crate) items: Vec<OrderedItem>,
+    pub(crate) total: Money,
 }
 
 impl Terms {
@@ -45,7 +45,7 @@ impl Terms {
     }
 
     /// The places that inventory is asked for.
-    pub fn places(&self) -> Vec<Places> {
+    pub(crate) fn places(&self) -> Vec<Places> {
         self.items
             .iter()
             .map(|item| Places { ticket_type_id: item.ticket_type_id, quantity: item.quantity })
@@ -56,7 +56,7 @@ impl Terms {
 /// Why an order ended without tickets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Cause {
+pub(crate) enum Cause {
     /// There were not enough places.
     SoldOut,
     /// Tickets were no longer sold when the places were asked for.
@@ -77,7 +77,7 @@ pub enum Cause {
 
 impl Cause {
     /// For people: whoever stands at the door, and the books.
-    pub fn in_words(self) -> &'static str {
+    pub(crate) fn in_words(self) -> &'static str {
         match self {
             Self::SoldOut => "sold out",
             Self::NotOnSale => "not on sale",
@@ -94,7 +94,7 @@ impl Cause {
 /// Where an order stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum OrderState {
+pub(crate) enum OrderState {
     /// Accepted; places are being held.
     #[default]
     Placed,
@@ -116,7 +116,7 @@ pub enum OrderState {
 
 impl OrderState {
     /// As it is written in JSON and in the database.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Placed => "placed",
             Self::Held => "held",
@@ -132,7 +132,7 @@ impl OrderState {
 
 /// What must be asked of another service now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Ask inventory to hold the places.
     HoldPlaces,
     /// Ask payments to ask the buyer for money.
@@ -155,16 +155,16 @@ pub enum Step {
 
 /// One purchase.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Order {
-    pub state: OrderState,
-    pub terms: Option<Terms>,
-    pub placed_at: Option<Timestamp>,
+pub(crate) struct Order {
+    pub(crate) state: OrderState,
+    pub(crate) terms: Option<Terms>,
+    pub(crate) placed_at: Option<Timestamp>,
     /// Until when the places are held and money is accepted.
-    pub expires_at: Option<Timestamp>,
-    pub payment_id: Option<Uuid>,
-    pub paid: Option<Money>,
-    pub ticket_ids: Vec<Uuid>,
-    pub cause: Option<Cause>,
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) payment_id: Option<Uuid>,
+    pub(crate) paid: Option<Money>,
+    pub(crate) ticket_ids: Vec<Uuid>,
+    pub(crate) cause: Option<Cause>,
     undo: Undo,
     was_confirmed: bool,
     /// When the step that is due is asked for by nobody but the timer.
@@ -183,7 +183,7 @@ struct Undo {
 
 /// What an order is told.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Command {
+pub(crate) enum Command {
     Place { terms: Terms, at: Timestamp },
     RecordHold { expires_at: Timestamp, at: Timestamp },
     RecordRefusal { cause: Cause, at: Timestamp },
@@ -204,7 +204,7 @@ pub enum Command {
 /// What happened to an order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum Event {
+pub(crate) enum Event {
     Placed {
         terms: Terms,
         at: Timestamp,
@@ -256,7 +256,7 @@ pub enum Event {
 
 impl Event {
     /// When it happened.
-    pub fn at(&self) -> Timestamp {
+    pub(crate) fn at(&self) -> Timestamp {
         match self {
             Self::Placed { at, .. }
             | Self::PlacesHeld { at, .. }
@@ -284,7 +284,7 @@ impl Event {
 
 /// Why an order did not do what it was told.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum Rejection {
+pub(crate) enum Rejection {
     #[error("there is no such order")]
     Unknown,
     #[error("the order was placed with other contents")]
@@ -298,7 +298,7 @@ pub enum Rejection {
 impl Order {
     /// What must be asked of another service now. `None` while the order waits for the buyer, for
     /// money, or for nothing any more.
-    pub fn next_step(&self) -> Option<Step> {
+    pub(crate) fn next_step(&self) -> Option<Step> {
         self.terms.as_ref()?;
         match self.state {
             OrderState::Placed => Some(Step::HoldPlaces),
@@ -314,12 +314,12 @@ impl Order {
     }
 
     /// Whether the buyer has let the time to pay go by.
-    pub fn is_overdue(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_overdue(&self, now: Timestamp) -> bool {
         self.state == OrderState::Held && self.expires_at.is_some_and(|expiry| expiry <= now)
     }
 
     /// Whether the purchase has come to an end, with tickets or without.
-    pub fn has_outcome(&self) -> bool {
+    pub(crate) fn has_outcome(&self) -> bool {
         self.state == OrderState::Fulfilled || self.is_over()
     }
 
@@ -416,7 +416,6 @@ impl Aggregate for Order {
             Command::RecordRefusal { cause, at } if due == Some(Step::HoldPlaces) => {
                 vec![Event::CalledOff { cause, at }, Event::Ended { confirmed: None, at }]
             }
-            Command::RecordRefusal { .. } => Vec::new(),
             Command::RecordPaymentOpened { payment_id, at } => {
                 when_due(Step::OpenPayment, Event::PaymentOpened { payment_id, at })
             }
@@ -436,7 +435,7 @@ impl Aggregate for Order {
             Command::Expire { at } if self.is_overdue(at) => {
                 vec![Event::CalledOff { cause: Cause::Expired, at }]
             }
-            Command::Expire { .. } => Vec::new(),
+            Command::RecordRefusal { .. } | Command::Expire { .. } => Vec::new(),
             Command::Cancel { cause, at } => return self.cancel(cause, at),
             Command::RecordRefund { at } => self.record_refund(at),
             Command::RecordPaymentClosed { at } => {

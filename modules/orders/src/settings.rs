@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 /// How orders behaves.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct OrdersSettings {
+pub(crate) struct OrdersSettings {
     /// How long before its places become free an order accepts no new attempt to pay, in seconds,
     /// so that an attempt ends before they do. From 0 to 3,600.
-    pub payment_margin_seconds: u32,
+    pub(crate) payment_margin_seconds: u32,
 }
 
 impl Default for OrdersSettings {

@@ -324,3 +324,32 @@ pub(crate) async fn scans(
     let after = after.unwrap_or(Uuid::max());
     Ok(store::fetch_all!(database, ScanRow, LIST_SCANS, event_id, after, limit).await?)
 }
+
+#[cfg(test)]
+mod tests {
+    use store::DatabaseSettings;
+
+    use super::*;
+
+    async fn prepare_all_on(settings: DatabaseSettings) {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let database = Database::connect(&settings, "tickets", directory.path()).await;
+        let database = database.expect("the database answers");
+        crate::SCHEMA.up_on(&database).await.expect("the migrations run");
+        store::prepare_all(&database, STATEMENTS).await.expect("every statement is understood");
+        crate::SCHEMA.down_on(&database, 1).await.expect("and can be taken back");
+        database.close().await;
+    }
+
+    #[tokio::test]
+    async fn sqlite_understands_every_statement() {
+        prepare_all_on(DatabaseSettings::default()).await;
+    }
+
+    #[tokio::test]
+    async fn postgres_understands_every_statement() {
+        let url = testkit::postgres::fresh_database().await;
+        let url = runtime::Secret::from(url.as_str().to_owned());
+        prepare_all_on(DatabaseSettings { url, ..DatabaseSettings::default() }).await;
+    }
+}

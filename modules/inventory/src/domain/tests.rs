@@ -284,7 +284,9 @@ proptest! {
         }
 
         let mut replayed = on_sale(6, 3);
-        log.iter().for_each(|event| replayed.evolve(event));
+        for event in &log {
+            replayed.evolve(event);
+        }
         prop_assert_eq!(&replayed, &stock);
         let snapshot = serde_json::to_string(&stock).expect("a stock serialises");
         prop_assert_eq!(&serde_json::from_str::<Stock>(&snapshot).expect("and comes back"), &stock);

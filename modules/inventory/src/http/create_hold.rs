@@ -78,7 +78,7 @@ pub(super) async fn create_hold(
     Json(new): Json<NewHold>,
 ) -> Result<Answered, Problem> {
     let holder_id = edge::user(&cx)?;
-    let hold_id = key.as_ref().map_or_else(|| app.ids.next(), |key| key.id());
+    let hold_id = key.as_ref().map_or_else(|| app.ids.next(), IdempotencyKey::id);
     let event_id = new.event_id;
     let items = new
         .items

@@ -32,7 +32,9 @@ fn terms() -> Terms {
 
 fn tell(order: &mut Order, command: Command) -> Result<usize, Rejection> {
     let events = order.decide(command)?;
-    events.iter().for_each(|event| order.evolve(event));
+    for event in &events {
+        order.evolve(event);
+    }
     Ok(events.len())
 }
 
@@ -280,7 +282,9 @@ proptest! {
         }
 
         let mut replayed = Order::default();
-        log.iter().for_each(|event| replayed.evolve(event));
+        for event in &log {
+            replayed.evolve(event);
+        }
         prop_assert_eq!(replayed, order);
     }
 }

@@ -1,5 +1,7 @@
 //! `POST /v1/orders`: the beginning of a purchase.
 
+use std::collections::BTreeSet;
+
 use axum::{
     extract::State,
     response::{IntoResponse, Response},
@@ -198,10 +200,8 @@ fn distinct(items: &[NewOrderItem]) -> Result<Vec<Places>, Problem> {
             "name at least one ticket type, or a hold_id",
         ));
     }
-    let is_repeated = |at: usize| {
-        items[..at].iter().any(|before| before.ticket_type_id == items[at].ticket_type_id)
-    };
-    if let Some(at) = (0..items.len()).find(|at| is_repeated(*at)) {
+    let mut named = BTreeSet::new();
+    if let Some(at) = items.iter().position(|item| !named.insert(item.ticket_type_id)) {
         let pointer = format!("/items/{at}/ticket_type_id");
         return Err(Problem::invalid_field(pointer, "named before: name each ticket type once"));
     }

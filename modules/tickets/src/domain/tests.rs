@@ -41,7 +41,9 @@ fn scan(ticket: u128, nonce: Option<&str>, at: i64) -> Scan {
 
 fn tell(tickets: &mut OrderTickets, command: Command) -> Result<usize, Rejection> {
     let events = tickets.decide(command)?;
-    events.iter().for_each(|event| tickets.evolve(event));
+    for event in &events {
+        tickets.evolve(event);
+    }
     Ok(events.len())
 }
 
