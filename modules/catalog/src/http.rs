@@ -100,3 +100,29 @@ struct OptionalIfMatchHeader {
     #[param(rename = "If-Match", example = "\"3\"")]
     if_match: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problems;
+
+    #[test]
+    fn every_operation_is_described_and_every_problem_of_ours_is_documented() {
+        let document = routes().into_openapi();
+        let text = document.to_json().expect("the document is JSON");
+        let undocumented: Vec<&str> = problems::ALL
+            .iter()
+            .map(|kind| kind.slug)
+            .filter(|slug| !text.contains(&format!("`{slug}`")))
+            .collect();
+        assert!(undocumented.is_empty(), "no operation answers with {undocumented:?}");
+
+        for (path, item) in &document.paths.paths {
+            for operation in [&item.get, &item.put, &item.post, &item.delete].into_iter().flatten()
+            {
+                let summary = operation.summary.as_deref().unwrap_or_default();
+                assert!(!summary.is_empty(), "an operation at {path} has no summary");
+            }
+        }
+    }
+}

@@ -16,6 +16,8 @@ use runtime::{Boot, IntegrationEvents, Module, Needed, Provided, StartError};
 use store::{Committer, Events, Schema};
 
 use crate::{
+    announcements::announce,
+    domain::Event,
     service::Programme,
     views::{events::EventView, organizers::OrganizerView, venues::VenueView},
 };
@@ -48,6 +50,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
         ids: boot.ids(),
         database,
     });
+    bus::publish::<CatalogEvent, Event>(boot, &programme.events, announce)?;
     let keys = Idempotency::start(boot, &committer);
     boot.public(keys.around(http::routes().with_state(Arc::clone(&programme)).into()));
     boot.provide::<dyn Catalog>(programme);

@@ -20,7 +20,6 @@ pub(crate) static ALL: &[&ProblemType] = &[
     &TICKET_TYPE_NAME_TAKEN,
     &TICKET_TYPE_NAME_FIXED,
     &TOO_MANY_TICKET_TYPES,
-    &CREATED_BEFORE,
 ];
 
 pub(crate) static LAST_OWNER: ProblemType = ProblemType {
@@ -147,20 +146,13 @@ pub(crate) static TOO_MANY_TICKET_TYPES: ProblemType = ProblemType {
     what_to_do: "Change one that exists instead.",
 };
 
-pub(crate) static CREATED_BEFORE: ProblemType = ProblemType {
-    slug: "created-before",
-    status: 409,
-    title: "It exists already",
-    meaning: "Something was created under this identifier before. Nothing was changed.",
-    what_to_do: "Send the request again.",
-};
-
 impl From<organizer::Rejection> for Problem {
     fn from(rejection: organizer::Rejection) -> Self {
         use organizer::Rejection;
         let kind = match rejection {
             Rejection::Unknown | Rejection::MemberUnknown => &edge::problems::NOT_FOUND,
-            Rejection::Exists => &CREATED_BEFORE,
+            // Identifiers are ours, and new.
+            Rejection::Exists => return Self::internal(rejection),
             Rejection::NotAMember | Rejection::NotAnOwner => &edge::problems::FORBIDDEN,
             Rejection::LastOwner => &LAST_OWNER,
             Rejection::TooManyMembers => &TOO_MANY_MEMBERS,
@@ -171,11 +163,11 @@ impl From<organizer::Rejection> for Problem {
 
 impl From<venue::Rejection> for Problem {
     fn from(rejection: venue::Rejection) -> Self {
-        let kind = match rejection {
-            venue::Rejection::Unknown => &edge::problems::NOT_FOUND,
-            venue::Rejection::Exists => &CREATED_BEFORE,
-        };
-        Self::new(kind).detail(rejection.to_string())
+        match rejection {
+            venue::Rejection::Unknown => Self::not_found().detail(rejection.to_string()),
+            // Identifiers are ours, and new.
+            venue::Rejection::Exists => Self::internal(rejection),
+        }
     }
 }
 
@@ -195,7 +187,8 @@ impl From<event::Rejection> for Problem {
                 return Self::new(&FIXED_BY_PUBLISHING).detail(words).with("fields", fields);
             }
             Rejection::Unknown | Rejection::TicketTypeUnknown => &edge::problems::NOT_FOUND,
-            Rejection::Exists => &CREATED_BEFORE,
+            // Identifiers are ours, and new.
+            Rejection::Exists => return Self::internal(words),
             Rejection::StartsInThePast { .. } => &EVENT_STARTS_IN_THE_PAST,
             Rejection::CurrencyInUse { .. } => &CURRENCY_IN_USE,
             Rejection::NotADraft | Rejection::TicketTypeFixed => &EVENT_IS_PUBLISHED,

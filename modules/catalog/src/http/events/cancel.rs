@@ -38,14 +38,14 @@ edge::problem_responses! {
 #[utoipa::path(
     post,
     path = "/v1/events/{event_id}/cancel",
-    params(("event_id" = Uuid, Path), OptionalIfMatchHeader),
+    params(("event_id" = Uuid, Path, description = "The event."), OptionalIfMatchHeader),
     request_body = Cancellation,
     responses(
         (
             status = 200,
             description = "The event is cancelled",
             body = EventResource,
-            headers(("etag" = String)),
+            headers(("etag" = String, description = "Its version, for `If-Match`.")),
         ),
         CancelProblems,
     ),

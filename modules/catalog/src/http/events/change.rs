@@ -69,14 +69,14 @@ edge::problem_responses! {
 #[utoipa::path(
     put,
     path = "/v1/events/{event_id}",
-    params(("event_id" = Uuid, Path), IfMatchHeader),
+    params(("event_id" = Uuid, Path, description = "The event."), IfMatchHeader),
     request_body = EventInput,
     responses(
         (
             status = 200,
             description = "The event as it is now",
             body = EventResource,
-            headers(("etag" = String)),
+            headers(("etag" = String, description = "Its version, for `If-Match`.")),
         ),
         ChangeProblems,
     ),

@@ -68,7 +68,10 @@ pub(in crate::http) struct NewEvent {
         status = 201,
         description = "The draft",
         body = EventResource,
-        headers(("location" = String), ("etag" = String)),
+        headers(
+            ("location" = String, description = "Where it is."),
+            ("etag" = String, description = "Its version, for `If-Match`."),
+        ),
     )),
     security(("bearer" = [])),
 )]

@@ -18,7 +18,7 @@ edge::problem_responses! {
 #[utoipa::path(
     delete,
     path = "/v1/events/{event_id}",
-    params(("event_id" = Uuid, Path), IfMatchHeader),
+    params(("event_id" = Uuid, Path, description = "The event."), IfMatchHeader),
     responses((status = 204, description = "The draft is gone"), DeleteProblems),
     security(("bearer" = [])),
 )]

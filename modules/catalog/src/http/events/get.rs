@@ -14,12 +14,12 @@ use crate::http::App;
 #[utoipa::path(
     get,
     path = "/v1/events/{event_id}",
-    params(("event_id" = Uuid, Path)),
+    params(("event_id" = Uuid, Path, description = "The event.")),
     responses((
         status = 200,
         description = "The event",
         body = EventResource,
-        headers(("etag" = String)),
+        headers(("etag" = String, description = "Its version, for `If-Match`.")),
     )),
     security((), ("bearer" = [])),
 )]

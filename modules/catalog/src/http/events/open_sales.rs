@@ -26,13 +26,13 @@ edge::problem_responses! {
 #[utoipa::path(
     post,
     path = "/v1/events/{event_id}/open-sales",
-    params(("event_id" = Uuid, Path), OptionalIfMatchHeader),
+    params(("event_id" = Uuid, Path, description = "The event."), OptionalIfMatchHeader),
     responses(
         (
             status = 200,
             description = "Tickets are for sale",
             body = EventResource,
-            headers(("etag" = String)),
+            headers(("etag" = String, description = "Its version, for `If-Match`.")),
         ),
         OpenProblems,
     ),

@@ -27,13 +27,13 @@ edge::problem_responses! {
 #[utoipa::path(
     post,
     path = "/v1/events/{event_id}/publish",
-    params(("event_id" = Uuid, Path), OptionalIfMatchHeader),
+    params(("event_id" = Uuid, Path, description = "The event."), OptionalIfMatchHeader),
     responses(
         (
             status = 200,
             description = "The event is published",
             body = EventResource,
-            headers(("etag" = String)),
+            headers(("etag" = String, description = "Its version, for `If-Match`.")),
         ),
         PublishProblems,
     ),

@@ -14,7 +14,7 @@ use crate::{http::App, views::organizers};
 #[utoipa::path(
     get,
     path = "/v1/organizers/{organizer_id}/members",
-    params(("organizer_id" = Uuid, Path), Page),
+    params(("organizer_id" = Uuid, Path, description = "The organizer."), Page),
     responses((status = 200, description = "A page of members", body = Listing<MemberResource>)),
     security(("bearer" = [])),
 )]

@@ -39,7 +39,10 @@ edge::problem_responses! {
 #[utoipa::path(
     put,
     path = "/v1/organizers/{organizer_id}/members/{user_id}",
-    params(("organizer_id" = Uuid, Path), ("user_id" = Uuid, Path)),
+    params(
+        ("organizer_id" = Uuid, Path, description = "The organizer."),
+        ("user_id" = Uuid, Path, description = "The account."),
+    ),
     request_body = MemberInput,
     responses(
         (status = 200, description = "The member", body = MemberResource),

@@ -18,7 +18,10 @@ edge::problem_responses! {
 #[utoipa::path(
     delete,
     path = "/v1/organizers/{organizer_id}/members/{user_id}",
-    params(("organizer_id" = Uuid, Path), ("user_id" = Uuid, Path)),
+    params(
+        ("organizer_id" = Uuid, Path, description = "The organizer."),
+        ("user_id" = Uuid, Path, description = "The account."),
+    ),
     responses((status = 204, description = "The account is no member any more"), RemoveProblems),
     security(("bearer" = [])),
 )]

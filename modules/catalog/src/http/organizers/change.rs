@@ -14,13 +14,13 @@ use crate::{domain::organizer::Command, http::App, service::asker};
 #[utoipa::path(
     put,
     path = "/v1/organizers/{organizer_id}",
-    params(("organizer_id" = Uuid, Path), IfMatchHeader),
+    params(("organizer_id" = Uuid, Path, description = "The organizer."), IfMatchHeader),
     request_body = OrganizerInput,
     responses((
         status = 200,
         description = "The organizer as it is now",
         body = OrganizerResource,
-        headers(("etag" = String)),
+        headers(("etag" = String, description = "Its version, for `If-Match`.")),
     )),
     security(("bearer" = [])),
 )]

@@ -21,7 +21,10 @@ use crate::{
         status = 201,
         description = "The organizer",
         body = OrganizerResource,
-        headers(("location" = String), ("etag" = String)),
+        headers(
+            ("location" = String, description = "Where it is."),
+            ("etag" = String, description = "Its version, for `If-Match`."),
+        ),
     )),
     security(("bearer" = [])),
 )]

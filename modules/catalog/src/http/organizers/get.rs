@@ -11,12 +11,12 @@ use crate::{http::App, views::organizers::find};
 #[utoipa::path(
     get,
     path = "/v1/organizers/{organizer_id}",
-    params(("organizer_id" = Uuid, Path)),
+    params(("organizer_id" = Uuid, Path, description = "The organizer.")),
     responses((
         status = 200,
         description = "The organizer",
         body = OrganizerResource,
-        headers(("etag" = String)),
+        headers(("etag" = String, description = "Its version, for `If-Match`.")),
     )),
 )]
 pub(in crate::http) async fn get_organizer(

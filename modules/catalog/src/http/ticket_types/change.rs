@@ -26,14 +26,18 @@ edge::problem_responses! {
 #[utoipa::path(
     put,
     path = "/v1/events/{event_id}/ticket-types/{ticket_type_id}",
-    params(("event_id" = Uuid, Path), ("ticket_type_id" = Uuid, Path), IfMatchHeader),
+    params(
+        ("event_id" = Uuid, Path, description = "The event."),
+        ("ticket_type_id" = Uuid, Path, description = "The ticket type."),
+        IfMatchHeader,
+    ),
     request_body = TicketTypeInput,
     responses(
         (
             status = 200,
             description = "The ticket type as it is now, with the event's ETag",
             body = TicketTypeResource,
-            headers(("etag" = String)),
+            headers(("etag" = String, description = "Its version, for `If-Match`.")),
         ),
         ChangeProblems,
     ),

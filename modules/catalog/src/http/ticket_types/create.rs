@@ -27,14 +27,17 @@ edge::problem_responses! {
 #[utoipa::path(
     post,
     path = "/v1/events/{event_id}/ticket-types",
-    params(("event_id" = Uuid, Path)),
+    params(("event_id" = Uuid, Path, description = "The event.")),
     request_body = TicketTypeInput,
     responses(
         (
             status = 201,
             description = "The ticket type, with the event's ETag",
             body = TicketTypeResource,
-            headers(("location" = String), ("etag" = String)),
+            headers(
+            ("location" = String, description = "Where it is."),
+            ("etag" = String, description = "Its version, for `If-Match`."),
+        ),
         ),
         AddProblems,
     ),

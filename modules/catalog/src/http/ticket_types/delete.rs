@@ -19,7 +19,11 @@ edge::problem_responses! {
 #[utoipa::path(
     delete,
     path = "/v1/events/{event_id}/ticket-types/{ticket_type_id}",
-    params(("event_id" = Uuid, Path), ("ticket_type_id" = Uuid, Path), IfMatchHeader),
+    params(
+        ("event_id" = Uuid, Path, description = "The event."),
+        ("ticket_type_id" = Uuid, Path, description = "The ticket type."),
+        IfMatchHeader,
+    ),
     responses((status = 204, description = "The ticket type is gone"), DeleteProblems),
     security(("bearer" = [])),
 )]

@@ -14,12 +14,15 @@ use crate::http::App;
 #[utoipa::path(
     get,
     path = "/v1/events/{event_id}/ticket-types/{ticket_type_id}",
-    params(("event_id" = Uuid, Path), ("ticket_type_id" = Uuid, Path)),
+    params(
+        ("event_id" = Uuid, Path, description = "The event."),
+        ("ticket_type_id" = Uuid, Path, description = "The ticket type."),
+    ),
     responses((
         status = 200,
         description = "The ticket type, with the event's ETag",
         body = TicketTypeResource,
-        headers(("etag" = String)),
+        headers(("etag" = String, description = "Its version, for `If-Match`.")),
     )),
     security((), ("bearer" = [])),
 )]

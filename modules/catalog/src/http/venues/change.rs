@@ -44,13 +44,13 @@ pub(in crate::http) struct VenueInput {
 #[utoipa::path(
     put,
     path = "/v1/venues/{venue_id}",
-    params(("venue_id" = Uuid, Path), IfMatchHeader),
+    params(("venue_id" = Uuid, Path, description = "The venue."), IfMatchHeader),
     request_body = VenueInput,
     responses((
         status = 200,
         description = "The venue as it is now",
         body = VenueResource,
-        headers(("etag" = String)),
+        headers(("etag" = String, description = "Its version, for `If-Match`.")),
     )),
     security(("bearer" = [])),
 )]

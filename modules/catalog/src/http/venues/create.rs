@@ -52,7 +52,10 @@ pub(in crate::http) struct NewVenue {
         status = 201,
         description = "The venue",
         body = VenueResource,
-        headers(("location" = String), ("etag" = String)),
+        headers(
+            ("location" = String, description = "Where it is."),
+            ("etag" = String, description = "Its version, for `If-Match`."),
+        ),
     )),
     security(("bearer" = [])),
 )]

@@ -14,12 +14,12 @@ use crate::http::App;
 #[utoipa::path(
     get,
     path = "/v1/venues/{venue_id}",
-    params(("venue_id" = Uuid, Path)),
+    params(("venue_id" = Uuid, Path, description = "The venue.")),
     responses((
         status = 200,
         description = "The venue",
         body = VenueResource,
-        headers(("etag" = String)),
+        headers(("etag" = String, description = "Its version, for `If-Match`.")),
     )),
     security(("bearer" = [])),
 )]
