@@ -4,8 +4,15 @@
 use runtime::{Module, SectionSpec};
 
 /// Every service.
-pub static MODULES: &[&Module] =
-    &[&identity::MODULE, &catalog::MODULE, &inventory::MODULE, &tickets::MODULE];
+pub static MODULES: &[&Module] = &[
+    &identity::MODULE,
+    &catalog::MODULE,
+    &inventory::MODULE,
+    &payments::MODULE,
+    &tickets::MODULE,
+    &orders::MODULE,
+    &gateway::MODULE,
+];
 
 /// The tables of the configuration that belong to neither the runtime nor a service.
 pub const SECTIONS: &[SectionSpec] = &[
