@@ -92,7 +92,7 @@ pub struct Change<'a, A: Aggregate> {
 #[async_trait]
 pub trait View<A: Aggregate>: Send + Sync + 'static {
     /// Takes in what a whole commit did, one [`Change`] for each aggregate. Write sets of rows, with
-    /// [`sql!`](crate::sql), not row by row.
+    /// [`sql!`](crate::sql!), not row by row.
     ///
     /// # Errors
     /// When a statement fails; then nothing of the commit is written.

@@ -11,7 +11,7 @@ use sqlx::{
 };
 
 /// An instant as a column: `timestamptz` in PostgreSQL, integer microseconds since 1970 in SQLite.
-/// Bind it and read it where a statement has an instant. In the rows of [`sql!`](crate::sql) it is
+/// Bind it and read it where a statement has an instant. In the rows of [`sql!`](crate::sql!) it is
 /// a column of type `instant`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct At(pub Timestamp);

@@ -104,7 +104,7 @@ impl Batch {
     /// Reads all streams that were announced and are not known yet: newer events for those that
     /// are remembered, snapshots and events for the others.
     pub(crate) async fn read_announced(&mut self) -> Result<(), StoreError> {
-        let before = self.tx.statements();
+        let (before, was_doubtful) = (self.tx.statements(), self.tx.is_doubtful());
         let mut without_state = Vec::new();
         for category in &self.categories {
             category.without_state(&mut without_state);
@@ -130,6 +130,9 @@ impl Batch {
             category.all_known();
         }
         self.own_statements += self.tx.statements() - before;
+        if !was_doubtful {
+            self.tx.is_sound();
+        }
         Ok(())
     }
 
@@ -234,6 +237,7 @@ impl Batch {
     }
 
     async fn write(&mut self) -> Result<Written, Failure> {
+        self.tx.ensure_open().await?;
         let mut written = Written::default();
         let mut new = Vec::new();
         for category in &mut self.categories {
@@ -265,6 +269,7 @@ impl Batch {
         for category in &self.categories {
             category.apply_view(&mut self.tx).await?;
         }
+        self.tx.ensure_open().await?;
         let (mut set, mut snapshots) = (Vec::new(), Vec::new());
         for category in &mut self.categories {
             let mut gone = Vec::new();

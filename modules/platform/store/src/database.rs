@@ -1,6 +1,6 @@
 //! A service's database: how it is reached, on SQLite and on PostgreSQL, and whether it works.
 //!
-//! What runs on it is in [`crate::sql`] and [`crate::tx`]; its schema in [`crate::schema`].
+//! What runs on it is in [`mod@crate::sql`] and [`crate::tx`]; its schema in [`mod@crate::schema`].
 
 use std::{
     mem,
@@ -293,7 +293,7 @@ impl Database {
     }
 
     /// The pool that migrations run on: SQLite's writer. PostgreSQL's need a connection without
-    /// time limits, see [`unlimited_connection`].
+    /// time limits, see [`Database::unlimited_connection`].
     pub(crate) fn sqlite_writer(&self) -> Option<&SqlitePool> {
         match &self.0.engine {
             Engine::Sqlite { writer, .. } => Some(writer),

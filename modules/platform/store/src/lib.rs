@@ -1,6 +1,12 @@
 //! Where a service keeps what it knows: a database of its own, on SQLite or PostgreSQL, with the
 //! log of its events, its views and its timers.
 //!
+//! A service [opens](open()) its [`Database`], starts its [`Committer`], and makes an [`Events`] for
+//! each kind of [`Aggregate`] it has, with a [`View`] for what it lists. Commands go in by
+//! [`Events::execute`], or several at once by [`Committer::transact`]; both return when what they did
+//! is durable. SQL is written once, as constants, and run by [`fetch_all!`], [`fetch_optional!`],
+//! [`fetch_one!`] and [`execute!`]; [`sql!`] writes many rows at once.
+//!
 //! Only this crate knows the two dialects. It knows nothing of tickets and of HTTP.
 
 mod aggregate;

@@ -19,7 +19,7 @@ static STORE_SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static STORE_POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// A service's schema: its migrations for both databases, one folder each. Make it with
-/// [`schema!`](crate::schema).
+/// [`schema!`](crate::schema!).
 #[derive(Debug)]
 pub struct Schema {
     name: &'static str,

@@ -1,7 +1,7 @@
 //! SQL that is written once and runs on both databases.
 //!
 //! Statements are constants with `$1`, `$2`… for what is bound. The macros run them natively on
-//! whichever database they are given. [`sql!`](crate::sql) adds the one thing that the dialects do
+//! whichever database they are given. [`sql!`](crate::sql!) adds the one thing that the dialects do
 //! not share and every hot path needs: a whole set of rows as one parameter.
 
 use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};

@@ -102,19 +102,46 @@ impl Tx {
     pub async fn rollback(self) -> Result<(), StoreError> {
         match self.open {
             Open::Sqlite(mut open) => {
-                // A full disk makes SQLite itself roll back. The driver, which does not know, would
-                // fail to, and keep the connection inside a transaction that is not there. Inside
-                // one that is, this statement does nothing but fail.
-                let _in_a_transaction_anyway = sqlx::query("BEGIN").execute(&mut *open).await;
+                if self.is_doubtful {
+                    // Brings back a transaction that SQLite took back by itself: the driver, which
+                    // does not know, could not end it, and would keep the connection inside it.
+                    let _in_a_transaction_anyway = sqlx::query("BEGIN").execute(&mut *open).await;
+                }
                 Ok(open.rollback().await?)
             }
             Open::Postgres(open) => Ok(open.rollback().await?),
         }
     }
 
+    /// On SQLite, makes sure that the transaction is still there after statements of somebody
+    /// else's: a full disk makes SQLite take it back, and what follows would be committed one by
+    /// one. On PostgreSQL statements fail until the end, and [`Tx::commit`] notices.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub(crate) async fn ensure_open(&mut self) -> Result<(), StoreError> {
+        let Open::Sqlite(open) = &mut self.open else {
+            return Ok(());
+        };
+        if !self.is_doubtful {
+            return Ok(());
+        }
+        if sqlx::query("BEGIN").execute(&mut **open).await.is_ok() {
+            let reason = "a statement failed, and the database took the transaction back";
+            return Err(StoreError::Failed(reason.to_owned()));
+        }
+        self.is_doubtful = false;
+        Ok(())
+    }
+
     /// How many statements ran, or tried to.
     pub(crate) fn statements(&self) -> u64 {
         self.statements
+    }
+
+    /// Whether a statement may have failed without anybody having said so.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.is_doubtful
     }
 
     /// Says that the last statement succeeded, so that none before it failed.

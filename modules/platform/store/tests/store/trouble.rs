@@ -193,6 +193,9 @@ on_both! {
 async fn a_full_disk_is_not_ready_loses_nothing_and_recovers() {
     const TINY: &str = "PRAGMA max_page_count = 1";
     const LARGE: &str = "PRAGMA max_page_count = 1000000";
+    const FILL: &str =
+        "INSERT INTO notes (id, text) VALUES (zeroblob(16), printf('%.*c', 1000000, 'x'))";
+    const NOTE: &str = "INSERT INTO notes (id) VALUES (randomblob(16))";
 
     async fn limit(database: &Database, pragma: &'static str) {
         let mut tx = database.begin().await.unwrap();
@@ -222,6 +225,20 @@ async fn a_full_disk_is_not_ready_loses_nothing_and_recovers() {
     assert!(reason.contains("full"), "{reason}");
     let id = uuid::Uuid::from_u128(7);
     assert_eq!(process.accounts.load(id).await.unwrap().unwrap().version, written);
+
+    // Work that does not mind its own failed statement does not bring others to half a commit.
+    let careless: Result<(), StoreError> = process
+        .committer
+        .transact(&cx(), |work: &mut Work<'_>| {
+            Box::pin(async move {
+                let filled = store::execute!(work.tx(), FILL).await;
+                assert!(filled.is_err());
+                store::execute!(work.tx(), NOTE).await?;
+                Ok(())
+            })
+        })
+        .await;
+    assert!(careless.is_err());
 
     limit(&process.database, LARGE).await;
     assert_eq!(process.database.check().await, Ok(()));
