@@ -44,7 +44,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(list_users::list_users))
         .routes(routes!(get_user::get_user))
         .routes(routes!(put_roles::put_roles))
-        .routes(routes!(jwks::get_keys))
+        .routes(routes!(jwks::get_token_keys))
 }
 
 /// A person's account.

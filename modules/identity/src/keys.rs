@@ -3,7 +3,8 @@
 //! All verify. The last by name signs, so that names with a date in front rotate by themselves;
 //! times of modification would not do, since copying files and mounting secrets change them. A key
 //! that appears while the process runs is given out at once and signs one reading later, when
-//! other replicas have read it too.
+//! other replicas have read it too. A key may be taken away once the last token it signed has
+//! expired.
 
 use std::{
     fs, io,

@@ -57,6 +57,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
             .map_err(|error| StartError::new(format!("[identity.password]: {error}")))?,
         tokens: Tokens::new(&settings, Arc::clone(&keys), boot.ids(), boot.random()),
         keys: Arc::clone(&keys),
+        keys_are_fresh_for: settings.signing_keys_reread,
         clock: boot.clock(),
         ids: boot.ids(),
         database,

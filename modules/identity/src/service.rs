@@ -1,6 +1,6 @@
 //! What identity does: registers accounts, opens and ends sessions, and answers other services.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use contracts::identity::{FindUser, Identity, IdentityError, User};
 use edge::token::{KeyFault, TokenKeySet, TokenKeys, TokenKeysError, TokenKeysRequest};
@@ -29,6 +29,8 @@ pub(crate) struct Service {
     pub(crate) passwords: Passwords,
     pub(crate) tokens: Tokens,
     pub(crate) keys: Arc<SigningKeys>,
+    /// A key does not sign sooner than so long after it was first given out.
+    pub(crate) keys_are_fresh_for: Duration,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Ids,
 }

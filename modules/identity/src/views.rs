@@ -203,9 +203,16 @@ impl View<Session> for RefreshTokens {
 
 #[cfg(test)]
 mod tests {
-    use store::DatabaseSettings;
+    use std::{sync::Arc, time::Duration};
+
+    use jiff::SignedDuration;
+    use runtime::{Clock, Context, Ids, Principal, TraceContext};
+    use store::{Committer, DatabaseSettings, Events};
+    use testkit::{SeededRandom, TestClock};
+    use tokio::{task::JoinSet, time::Instant};
 
     use super::*;
+    use crate::domain::session::SessionCommand;
 
     const STATEMENTS: &[(&str, Sql)] = store::statements![
         SAVE_ACCOUNTS,
@@ -217,24 +224,97 @@ mod tests {
         SESSION_BY_TOKEN,
     ];
 
-    async fn prepare_every_statement(settings: DatabaseSettings) {
+    const SESSION: Uuid = Uuid::from_u128(7);
+
+    async fn sqlite() -> (Database, tempfile::TempDir) {
+        migrated(DatabaseSettings::default()).await
+    }
+
+    async fn postgres() -> (Database, tempfile::TempDir) {
+        let url = testkit::postgres::fresh_database().await.as_str().to_owned().into();
+        migrated(DatabaseSettings { url, ..DatabaseSettings::default() }).await
+    }
+
+    async fn migrated(settings: DatabaseSettings) -> (Database, tempfile::TempDir) {
         let data = tempfile::tempdir().unwrap();
         let database = Database::connect(&settings, "identity", data.path()).await.unwrap();
         crate::SCHEMA.up_on(&database).await.unwrap();
+        (database, data)
+    }
+
+    async fn prepare_every_statement(database: Database) {
         store::prepare_all(&database, STATEMENTS).await.unwrap();
         let gone = crate::SCHEMA.down_on(&database, 1).await.unwrap();
         assert_eq!(gone.len(), 1);
-        database.close().await;
     }
 
     #[tokio::test]
     async fn sqlite_understands_every_statement() {
-        prepare_every_statement(DatabaseSettings::default()).await;
+        let (database, _data) = sqlite().await;
+        prepare_every_statement(database).await;
     }
 
     #[tokio::test]
     async fn postgres_understands_every_statement() {
-        let url = testkit::postgres::fresh_database().await.as_str().to_owned().into();
-        prepare_every_statement(DatabaseSettings { url, ..DatabaseSettings::default() }).await;
+        let (database, _data) = postgres().await;
+        prepare_every_statement(database).await;
+    }
+
+    async fn keep_tokens_until_they_expire(database: Database) {
+        let clock = TestClock::at("2026-11-20T19:00:00Z");
+        let random = SeededRandom::new(1);
+        let trace = TraceContext::start(&random);
+        let ids = Ids::new(Arc::new(clock.clone()), Arc::new(random));
+        let (committer, work) = Committer::new(&database, Arc::new(clock.clone()), ids, None);
+        let mut running = JoinSet::new();
+        running.spawn(work.run());
+        let sessions = Events::new(&committer, RefreshTokens);
+        let deadline = Instant::now() + Duration::from_mins(1);
+        let cx = Context::new(Principal::Anonymous, deadline, "test", trace);
+        let [first, second, third] = [1, 2, 3].map(|number: u8| TokenHash::of(&[number]));
+        let known = async || {
+            let mut known = Vec::new();
+            for token in [first, second, third] {
+                known.push(session_of(&database, token).await.unwrap() == Some(SESSION));
+            }
+            known
+        };
+        let in_hours = |hours| clock.now() + SignedDuration::from_hours(hours);
+
+        let open =
+            SessionCommand::Open { account_id: Uuid::nil(), token: first, expires_at: in_hours(2) };
+        sessions.execute(&cx, SESSION, open).await.unwrap();
+        assert_eq!(known().await, [true, false, false]);
+
+        let rotate = |presented, next, hours| SessionCommand::Rotate {
+            presented,
+            next,
+            now: clock.now(),
+            expires_at: in_hours(hours),
+        };
+        clock.advance(SignedDuration::from_hours(1));
+        sessions.execute(&cx, SESSION, rotate(first, second, 2)).await.unwrap();
+        assert_eq!(known().await, [true, true, false], "the first is good for telling a reuse");
+
+        clock.advance(SignedDuration::from_hours(1));
+        sessions.execute(&cx, SESSION, rotate(second, third, 2)).await.unwrap();
+        assert_eq!(known().await, [false, true, true], "the first has expired");
+
+        clock.advance(SignedDuration::from_hours(2));
+        let expire = SessionCommand::Expire { now: clock.now() };
+        sessions.execute(&cx, SESSION, expire).await.unwrap();
+        assert_eq!(known().await, [false, false, false]);
+    }
+
+    #[tokio::test]
+    async fn sqlite_keeps_tokens_until_they_expire() {
+        let (database, _data) = sqlite().await;
+        keep_tokens_until_they_expire(database).await;
+    }
+
+    #[tokio::test]
+    async fn postgres_keeps_tokens_until_they_expire() {
+        let (database, _data) = postgres().await;
+        keep_tokens_until_they_expire(database).await;
     }
 }

@@ -208,6 +208,14 @@ mod tests {
     }
 
     #[test]
+    fn events_are_read_and_written_as_they_ever_were() {
+        let golden: serde_json::Value =
+            serde_json::from_str(include_str!("golden/account.v1.json")).unwrap();
+        let events: Vec<AccountEvent> = serde_json::from_value(golden.clone()).unwrap();
+        assert_eq!(serde_json::to_value(events).unwrap(), golden);
+    }
+
+    #[test]
     fn an_address_is_the_same_in_capital_letters() {
         let shouted = EmailAddress::normalise(" ADA@EXAMPLE.ORG ");
         assert_eq!(shouted, EmailAddress::normalise("ada@example.org"));

@@ -219,6 +219,14 @@ mod tests {
     }
 
     #[test]
+    fn events_are_read_and_written_as_they_ever_were() {
+        let golden: serde_json::Value =
+            serde_json::from_str(include_str!("golden/session.v1.json")).unwrap();
+        let events: Vec<SessionEvent> = serde_json::from_value(golden.clone()).unwrap();
+        assert_eq!(serde_json::to_value(events).unwrap(), golden);
+    }
+
+    #[test]
     fn each_rotation_makes_the_token_before_it_worthless() {
         let mut session = open();
         carry_out(&mut session, rotate(0, 1, 10)).unwrap();

@@ -11,9 +11,6 @@ use edge::{Json, token::TokenKeySet};
 
 use crate::service::Service;
 
-/// Shorter than the time between a key's first appearance and its first signature should be.
-const MAY_BE_KEPT: &str = "public, max-age=60";
-
 /// The keys that verify access tokens
 ///
 /// A JSON Web Key Set (RFC 7517): the key that signs now, and others whose tokens are still good or
@@ -22,6 +19,7 @@ const MAY_BE_KEPT: &str = "public, max-age=60";
     get, path = "/.well-known/jwks.json",
     responses((status = 200, description = "The keys.", body = TokenKeySet)),
 )]
-pub(crate) async fn get_keys(State(service): State<Arc<Service>>) -> Response {
-    ([(header::CACHE_CONTROL, MAY_BE_KEPT)], Json(service.keys.public_keys())).into_response()
+pub(crate) async fn get_token_keys(State(service): State<Arc<Service>>) -> Response {
+    let caching = format!("public, max-age={}", service.keys_are_fresh_for.as_secs());
+    ([(header::CACHE_CONTROL, caching)], Json(service.keys.public_keys())).into_response()
 }

@@ -18,8 +18,8 @@ use crate::{domain::account::EmailAddress, service::Service};
 #[into_params(parameter_in = Query)]
 pub(crate) struct Filter {
     /// Only the account with this address.
-    #[garde(length(bytes, max = 254))]
-    #[param(max_length = 254, example = "ada@example.org")]
+    #[garde(email, length(bytes, max = 254))]
+    #[param(format = Email, max_length = 254, example = "ada@example.org")]
     email: Option<String>,
 }
 

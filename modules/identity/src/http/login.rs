@@ -20,8 +20,8 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(crate) struct Login {
     /// The account's e-mail address, in capital or lowercase letters.
-    #[garde(length(bytes, max = 254))]
-    #[schema(max_length = 254, example = "ada@example.org")]
+    #[garde(email, length(bytes, max = 254))]
+    #[schema(format = Email, max_length = 254, example = "ada@example.org")]
     email: String,
     /// The account's password.
     #[garde(custom(is_not_overlong))]

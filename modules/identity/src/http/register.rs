@@ -31,7 +31,12 @@ pub(crate) struct Register {
     password: Secret,
     /// How the person wants to be called.
     #[garde(length(chars, min = 1, max = 100), custom(is_printable))]
-    #[schema(min_length = 1, max_length = 100, example = "Ada Lovelace")]
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        example = "Ada Lovelace",
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     name: String,
 }
 
@@ -68,7 +73,7 @@ pub(crate) async fn register(
     Ok(Answered(created(format!("/v1/users/{id}"), account.version, &body)))
 }
 
-/// A name that can be shown: it has letters, and nothing that a screen would obey.
+/// A name that can be shown: something is in it, and nothing that a screen would obey.
 fn is_printable<C>(name: &str, _context: &C) -> garde::Result {
     if name.trim().is_empty() {
         return Err(garde::Error::new("blank"));

@@ -1,4 +1,6 @@
 use jiff::SignedDuration;
+use store::{Database, DatabaseSettings};
+use testkit::{Storage, eventually};
 use tokio::task::JoinSet;
 
 use crate::world::{PASSWORD, World, on_both_databases};
@@ -82,4 +84,26 @@ async fn a_made_up_token_is_not_valid(world: World) {
     for token in ["", "x", &"A".repeat(43), &"é\u{0}".repeat(1_000)] {
         let _refused = world.refresh(token).await.expect_problem(401, "refresh-token-invalid");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_of_a_session_that_expired_are_forgotten() {
+    let world = World::start(Storage::Sqlite).await;
+    let _token = opened(&world).await;
+    let data_dir = world.sandbox.data_dir();
+    let settings = DatabaseSettings::default();
+    let database = Database::connect(&settings, "identity", &data_dir).await.unwrap();
+    let count = async || {
+        let count = "SELECT count(*) FROM refresh_tokens";
+        store::fetch_one!(&database, (i64,), count).await.unwrap().0
+    };
+    assert_eq!(count().await, 2, "registering logs in, too");
+    world.sandbox.clock().advance(SignedDuration::from_hours(30 * 24));
+    eventually("the timers to fire", || async {
+        match count().await {
+            0 => Ok(()),
+            left => Err(format!("{left} are left")),
+        }
+    })
+    .await;
 }

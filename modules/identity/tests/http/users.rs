@@ -71,6 +71,8 @@ async fn an_admin_finds_an_account_by_its_address(world: World) {
     assert_eq!(found["items"].as_array().unwrap().len(), 1);
     let none = admin.get("/v1/users?email=bob@example.org").await.expect(200).value();
     assert_eq!(none["items"], json!([]));
+    let no_address = admin.get("/v1/users?email=%00").await;
+    let _refused = no_address.expect_problem(422, "invalid-input");
 }
 
 async fn an_admin_makes_an_organizer(world: World) {
