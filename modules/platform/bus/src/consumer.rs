@@ -36,7 +36,7 @@ const UNNOTED: i64 = 1_000;
 
 /// One consumer of one publisher's events. [`subscribe`](crate::subscribe) makes one and runs it.
 pub struct Consumer {
-    consumer: &'static str,
+    name: &'static str,
     publisher: &'static str,
     /// The events it reacts to.
     types: Vec<&'static str>,
@@ -170,7 +170,7 @@ impl Consumer {
         random: Arc<dyn Random>,
     ) -> Self {
         Self {
-            consumer,
+            name: consumer,
             publisher: E::PUBLISHER,
             types,
             known: E::NAMES,
@@ -212,19 +212,19 @@ impl Consumer {
     }
 
     fn lease(&self) -> Lease {
-        let name = format!("consumers/{}/{}", self.consumer, self.publisher);
+        let name = format!("consumers/{}/{}", self.name, self.publisher);
         let silence = self.database().settings().lease_timeout;
         Lease::new(self.database(), name, self.committer.ids().next(), silence)
     }
 
     fn note_begin(&self, held: &HeldLease) {
-        let (consumer, publisher) = (self.consumer, self.publisher);
+        let (consumer, publisher) = (self.name, self.publisher);
         tracing::info!(consumer, publisher, epoch = held.epoch(), "reads events");
         self.measures.active(true);
     }
 
     async fn leave(&self, held: HeldLease) {
-        let (consumer, publisher) = (self.consumer, self.publisher);
+        let (consumer, publisher) = (self.name, self.publisher);
         if let Err(error) = held.release().await {
             tracing::warn!(consumer, publisher, %error, "its turn ends by silence");
         }
@@ -232,7 +232,7 @@ impl Consumer {
 
     /// Lets whoever took over go on for a while.
     async fn step_back(&self, error: &LeaseError, stop: &CancellationToken) {
-        let (consumer, publisher) = (self.consumer, self.publisher);
+        let (consumer, publisher) = (self.name, self.publisher);
         tracing::warn!(consumer, publisher, %error, "another process reads events now");
         let silence = self.database().settings().lease_timeout;
         let _stopped = tokio::time::timeout(silence, stop.cancelled()).await;
@@ -257,7 +257,7 @@ impl Consumer {
 
     /// A trouble that lasts is no news.
     fn report(&self, failures: u32, reason: &str) {
-        let (consumer, publisher) = (self.consumer, self.publisher);
+        let (consumer, publisher) = (self.name, self.publisher);
         if failures.is_power_of_two() {
             tracing::warn!(consumer, publisher, failures, reason, "events have to wait");
         } else {
@@ -280,7 +280,7 @@ impl Consumer {
                 return interruption;
             }
             if *failures > 0 {
-                let (consumer, publisher) = (self.consumer, self.publisher);
+                let (consumer, publisher) = (self.name, self.publisher);
                 tracing::info!(consumer, publisher, failures, "events go on");
                 *failures = 0;
             }
@@ -372,7 +372,7 @@ impl Consumer {
             if entry.envelope.fault.is_some() || self.types.contains(&name) {
                 relevant.push(entry.clone());
             } else if !self.known.contains(&name) {
-                let (consumer, publisher) = (self.consumer, self.publisher);
+                let (consumer, publisher) = (self.name, self.publisher);
                 tracing::debug!(consumer, publisher, event = name, "an unknown event is skipped");
                 self.measures.unknown();
             }
@@ -486,7 +486,7 @@ impl Consumer {
         if attempts >= self.settings.attempts {
             return self.dead(envelope, attempts, error);
         }
-        let (consumer, event) = (self.consumer, envelope.id);
+        let (consumer, event) = (self.name, envelope.id);
         tracing::warn!(consumer, %event, attempts, error, "an event could not be taken in");
         self.measures.failed(false);
         let pause = self.settings.backoff().pause(attempts, self.random.as_ref());
@@ -495,7 +495,7 @@ impl Consumer {
     }
 
     fn dead(&self, envelope: &Envelope, attempts: u32, error: String) -> Fate {
-        let (consumer, event, event_type) = (self.consumer, envelope.id, &envelope.event_type);
+        let (consumer, event, event_type) = (self.name, envelope.id, &envelope.event_type);
         tracing::error!(consumer, %event, event_type, attempts, error, "an event is a dead letter");
         self.measures.failed(true);
         Fate::Dead { attempts, error }
@@ -649,7 +649,7 @@ impl Consumer {
     }
 
     fn context_with(&self, correlation_id: String, trace: TraceContext) -> Context {
-        let principal = Principal::Service { name: self.consumer.to_owned() };
+        let principal = Principal::Service { name: self.name.to_owned() };
         Context::new(principal, Instant::now() + DEFAULT_DEADLINE, correlation_id, trace)
     }
 }

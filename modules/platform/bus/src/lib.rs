@@ -24,7 +24,7 @@ pub use consumer::Consumer;
 pub use envelope::{Delivered, Entry, Envelope};
 pub use hub::Hub;
 pub use measures::describe_bus_metrics;
-pub use publish::{Translator, publish, publish_all};
+pub use publish::{PublishedFeed, Translator, publish, publish_all};
 pub use settings::BusSettings;
 pub use source::{Page, Query, Source, SourceError};
 pub use store::HandlerError;

@@ -92,14 +92,15 @@ pub(crate) fn hub(boot: &Boot) -> Result<Arc<Hub>, StartError> {
     })
 }
 
-/// A publisher's log, translated.
-pub(crate) struct PublishedFeed {
+/// A publisher's log, translated. [`publish`] makes one and offers it.
+pub struct PublishedFeed {
     feed: Feed,
     translations: HashMap<&'static str, Seal>,
 }
 
 impl PublishedFeed {
-    pub(crate) fn new<E>(database: &Database, translators: Vec<Translator<E>>) -> Self {
+    /// The events in `database` for which there is a translator.
+    pub fn new<E>(database: &Database, translators: Vec<Translator<E>>) -> Self {
         let translations: HashMap<&'static str, Seal> =
             translators.into_iter().map(|it| (it.category, it.seal)).collect();
         let categories: Vec<&'static str> = translations.keys().copied().collect();

@@ -8,7 +8,7 @@ use axum::{
     body::{Body, to_bytes},
     extract::Request,
     http::StatusCode,
-    response::{IntoResponse, Response},
+    response::IntoResponse,
     routing::post,
 };
 use runtime::{
@@ -105,7 +105,7 @@ pub(crate) fn routes(boot: &Boot, publisher: &'static str, feed: Arc<dyn Source>
         async move {
             match serving.answer(request).await {
                 Ok(page) => Json(WirePage::from(page)).into_response(),
-                Err(refusal) => refusal,
+                Err(refusal) => refusal.into_response(),
             }
         }
     };
@@ -121,13 +121,9 @@ struct Serving {
 }
 
 impl Serving {
-    async fn answer(&self, request: Request) -> Result<Page, Response> {
+    async fn answer(&self, request: Request) -> Result<Page, Refusal> {
         let (head, body) = request.into_parts();
-        let caller = self
-            .server
-            .authorise(self.publisher, FEED.name, &head.headers)
-            .await
-            .map_err(IntoResponse::into_response)?;
+        let caller = self.server.authorise(self.publisher, FEED.name, &head.headers).await?;
         let query = read(body).await?;
         self.check(&caller, &query)?;
         let query = Query {
@@ -137,26 +133,25 @@ impl Serving {
             wait: Duration::from_millis(query.wait_ms).min(LONGEST_WAIT),
         };
         self.feed.read(&query).await.map_err(|error| match error {
-            SourceError::Unavailable(reason) => refuse(StatusCode::SERVICE_UNAVAILABLE, reason),
-            SourceError::Refused(reason) => refuse(StatusCode::FORBIDDEN, reason),
+            SourceError::Unavailable(reason) => {
+                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason)
+            }
+            SourceError::Refused(reason) => Refusal::new(StatusCode::FORBIDDEN, reason),
         })
     }
 
     /// A caller gets the events that the registry says it consumes. Asking for others is refused,
     /// not ignored: a newer build of the caller would miss them for good. Events that this build
     /// does not publish cannot be missed.
-    fn check(&self, caller: &str, query: &WireQuery) -> Result<(), Response> {
+    fn check(&self, caller: &str, query: &WireQuery) -> Result<(), Refusal> {
         let consumes = self
             .modules
             .iter()
             .find(|module| module.name == caller)
             .map_or(&[][..], |module| module.consumes);
-        let is_refused = |name: &&String| {
-            self.published.contains(&name.as_str()) && !consumes.contains(&name.as_str())
-        };
-        match query.types.iter().find(is_refused) {
+        match forbidden(&query.types, self.published, consumes) {
             None => Ok(()),
-            Some(name) => Err(refuse(
+            Some(name) => Err(Refusal::new(
                 StatusCode::FORBIDDEN,
                 format!("{caller} may not read {name}; list it under what {caller} consumes"),
             )),
@@ -164,16 +159,18 @@ impl Serving {
     }
 }
 
-async fn read(body: Body) -> Result<WireQuery, Response> {
-    let bad_request = |reason: String| refuse(StatusCode::BAD_REQUEST, reason);
+/// The first of `wanted` that is published and not for this caller.
+fn forbidden<'a>(wanted: &'a [String], published: &[&str], consumes: &[&str]) -> Option<&'a str> {
+    let is_forbidden = |name: &&str| published.contains(name) && !consumes.contains(name);
+    wanted.iter().map(String::as_str).find(is_forbidden)
+}
+
+async fn read(body: Body) -> Result<WireQuery, Refusal> {
+    let bad_request = |reason: String| Refusal::new(StatusCode::BAD_REQUEST, reason);
     let bytes = to_bytes(body, QUERY_LIMIT)
         .await
         .map_err(|error| bad_request(format!("the query did not arrive: {error}")))?;
     serde_json::from_slice(&bytes).map_err(|error| bad_request(format!("no query: {error}")))
-}
-
-fn refuse(status: StatusCode, reason: String) -> Response {
-    Refusal::new(status, reason).into_response()
 }
 
 /// What a call to a feed can end with besides a page.
@@ -228,5 +225,20 @@ impl Source for RemoteFeed {
         let answer: Result<WirePage, FeedError> =
             self.feed.call(&self.context(query.wait), wire).await;
         answer.map(Page::from).map_err(|error| SourceError::Unavailable(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_reads_what_it_consumes_and_no_more() {
+        let published = ["orders.order_confirmed", "orders.order_cancelled"];
+        let consumes = ["orders.order_confirmed"];
+        let asked = |name: &str| forbidden(&[name.to_owned()], &published, &consumes).is_some();
+        assert!(!asked("orders.order_confirmed"));
+        assert!(asked("orders.order_cancelled"));
+        assert!(!asked("orders.order_split"), "this build does not publish it");
     }
 }

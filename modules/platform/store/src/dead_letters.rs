@@ -9,10 +9,11 @@ use serde_json::Value;
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use crate::{At, Database, Position, Sql, StoreError};
+use crate::{At, Database, Position, StoreError};
 
 /// The statements of this file, for the test that prepares them.
-pub(crate) const STATEMENTS: &[(&str, Sql)] = crate::statements![LIST, SHOW, RETRY, DISCARD];
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[(&str, crate::Sql)] = crate::statements![LIST, SHOW, RETRY, DISCARD];
 
 /// The columns of [`DeadLetter`].
 macro_rules! select {

@@ -18,6 +18,7 @@ use crate::{
 };
 
 /// The statements of this file, for the test that prepares them.
+#[cfg(test)]
 pub(crate) const STATEMENTS: &[(&str, Sql)] =
     crate::statements![POSITION, ADVANCE, BLOCKED, RUNNABLE, NEXT_DUE, COUNT, PARK, SETTLE, FAIL];
 

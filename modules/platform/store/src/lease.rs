@@ -12,13 +12,14 @@ use sqlx::FromRow;
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
-use crate::{Database, Dialect, Sql, StoreError, Tx};
+use crate::{Database, Dialect, StoreError, Tx};
 
 /// Beats in the time after which a silent holder is taken for dead.
 const BEATS: u32 = 4;
 
 /// The statements of this file, for the test that prepares them.
-pub(crate) const STATEMENTS: &[(&str, Sql)] =
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[(&str, crate::Sql)] =
     crate::statements![READ, READ_BELOW, TAKE, BEAT, RELEASE, REMOVE, REMOVE_SILENT];
 
 const READ: &str = "SELECT name, holder, epoch, beat FROM leases WHERE name = $1";

@@ -37,9 +37,10 @@ const SHORTEST_LOOK: Duration = Duration::from_millis(3);
 const LONGEST_LOOK: Duration = Duration::from_secs(1);
 /// How long to wait before a state that was woken and still asks for it is woken again.
 const BACKOFF: Backoff =
-    Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(60) };
+    Backoff { first: Duration::from_millis(200), longest: Duration::from_mins(1) };
 
 /// The statements of this file, for the test that prepares them.
+#[cfg(test)]
 pub(crate) const STATEMENTS: &[(&str, Sql)] =
     crate::statements![NEXT, CLAIM, CAUSES, RELEASE, RELEASE_OTHERS, RELEASE_ALL];
 

@@ -85,7 +85,7 @@ impl Shop {
         let mut tasks = JoinSet::new();
         tasks.spawn(work.run());
         let lamps = Events::new(&committer, ());
-        Process { database, committer, lamps, tasks }
+        Process { database, lamps, tasks }
     }
 
     pub(crate) fn in_seconds(&self, seconds: i64) -> Timestamp {
@@ -99,7 +99,6 @@ pub(crate) const SILENCE: Duration = Duration::from_millis(800);
 /// Dropped, it is dead: nothing of it goes on.
 pub(crate) struct Process {
     pub(crate) database: Database,
-    pub(crate) committer: Committer,
     pub(crate) lamps: Events<Lamp>,
     pub(crate) tasks: JoinSet<()>,
 }

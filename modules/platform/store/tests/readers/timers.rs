@@ -114,11 +114,12 @@ on_both! {
         run(&mut process, &CancellationToken::new(), move |cx, lamp| {
             let (call, lamps) = (noted.note(&cx, lamp), lamps.clone());
             async move {
-                match call {
-                    1 => Err(HandlerError::new("the switch is stuck")),
-                    2 => panic!("short circuit"),
-                    _ => Ok(lamps.execute(&cx, lamp, LampCommand::TurnOff).await.map(drop)?),
+                assert!(call != 2, "short circuit");
+                if call == 1 {
+                    return Err(HandlerError::new("the switch is stuck"));
                 }
+                lamps.execute(&cx, lamp, LampCommand::TurnOff).await?;
+                Ok(())
             }
         });
         eventually("the lamp to be off", || async {
