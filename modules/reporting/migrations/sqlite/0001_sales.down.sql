@@ -1,0 +1,4 @@
+DROP TABLE sources;
+DROP TABLE admissions;
+DROP TABLE sold_orders;
+DROP TABLE reported_events;
