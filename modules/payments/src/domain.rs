@@ -682,3 +682,6 @@ impl Aggregate for Payment {
         attempt.into_iter().chain(refund).min()
     }
 }
+
+#[cfg(test)]
+mod tests;

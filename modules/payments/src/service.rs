@@ -335,3 +335,6 @@ fn in_contract(error: Setback, method: &'static str, order_id: Uuid) -> PaymentE
         ExecuteError::Store(error) => StoreError::into_fault(error, SERVICE, method).into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

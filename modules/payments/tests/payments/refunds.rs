@@ -1,0 +1,104 @@
+//! `/v1/refunds` and `/v1/refunds/{refund_id}`.
+
+use jiff::SignedDuration;
+use serde_json::json;
+use testkit::{Client, eventually};
+
+use crate::{house::House, on_both_databases};
+
+async fn done(client: &Client, path: &str) {
+    eventually("the refund to be done", || async {
+        let state = client.get(path).await.expect(200).field("state");
+        if state == "done" { Ok(()) } else { Err(state) }
+    })
+    .await;
+}
+
+async fn a_member_of_the_organizer_gives_the_money_back_once(house: House) {
+    let paid = house.paid(1).await;
+    let reply = house.anna().post("/v1/refunds", &paid.refund()).key("a").await.expect(201);
+    let path = format!("/v1/refunds/{}", reply.field("id"));
+    assert_eq!(reply.header("location"), Some(path.as_str()));
+    assert_eq!(reply.value()["amount"], json!({"amount": 5000, "currency": "EUR"}));
+    let replayed = house.anna().post("/v1/refunds", &paid.refund()).key("a").await.expect(201);
+    assert_eq!(replayed.bytes(), reply.bytes());
+    let again = house.admin().post("/v1/refunds", &paid.refund()).await.expect(201);
+    assert_eq!(again.field("id"), reply.field("id"));
+    done(&house.cara(), &path).await;
+    house.becomes(&paid, "refunded").await;
+    house.hears(&["payment_settled", "payment_refunded"]).await;
+
+    let order = format!("/v1/refunds?order_id={}", paid.order_id);
+    for insider in [house.cara(), house.anna(), house.admin()] {
+        let list = insider.get(&order).await.expect(200).value();
+        assert_eq!(list["items"][0]["id"], reply.field("id"));
+    }
+    let own = house.cara().get("/v1/refunds").await.expect(200).value();
+    assert_eq!(own["items"].as_array().map(Vec::len), Some(1));
+}
+
+async fn others_give_nothing_back(house: House) {
+    let paid = house.paid(1).await;
+    let by_payer = house.cara().post("/v1/refunds", &paid.refund()).await;
+    let _refused = by_payer.expect_problem(403, "forbidden");
+    let reply = house.anna().post("/v1/refunds", &paid.refund()).await.expect(201);
+    let path = format!("/v1/refunds/{}", reply.field("id"));
+    for stranger in [house.dora(), house.ben()] {
+        let tried = stranger.post("/v1/refunds", &paid.refund()).await;
+        let _hidden = tried.expect_problem(404, "not-found");
+        let _hidden = stranger.get(&path).await.expect_problem(404, "not-found");
+        let list = stranger.get(&format!("/v1/refunds?order_id={}", paid.order_id)).await;
+        assert_eq!(list.expect(200).value()["items"], json!([]));
+        let own = stranger.get("/v1/refunds").await.expect(200).value();
+        assert_eq!(own["items"], json!([]));
+    }
+}
+
+async fn what_was_not_received_is_not_given_back(house: House) {
+    let opened = house.opened(1).await;
+    let refused = house.anna().post("/v1/refunds", &opened.refund()).await;
+    let _refused = refused.expect_problem(409, "nothing-to-refund");
+    let keyless = house.anna().post("/v1/refunds", &opened.refund()).without_key().await;
+    let _refused = keyless.expect_problem(400, "idempotency-key-missing");
+    let unreasoned = json!({"order_id": opened.order_id, "reason": ""});
+    let refused = house.anna().post("/v1/refunds", &unreasoned).await;
+    let _refused = refused.expect_problem(422, "invalid-input");
+}
+
+async fn a_refused_refund_is_visible_and_tried_again(house: House) {
+    let opened = house.opened(1).await;
+    let card = opened.by_card("4000000000005126");
+    let _paid = house.cara().post("/v1/payments", &card).await.expect(201);
+    let reply = house.anna().post("/v1/refunds", &opened.refund()).await.expect(201);
+    let path = format!("/v1/refunds/{}", reply.field("id"));
+    let failed = house.anna().get(&path).await.expect(200);
+    assert_eq!(failed.field("state"), "failed");
+    assert!(!failed.field("failure").is_empty());
+    assert_eq!(house.cara().get(&opened.path).await.field("status"), "refunding");
+    house.advance(SignedDuration::from_secs(61));
+    let list = format!("/v1/refunds?order_id={}", opened.order_id);
+    eventually("another refund", || async {
+        let items = house.anna().get(&list).await.expect(200).value();
+        items["items"][0]["number"] == 2
+    })
+    .await;
+}
+
+async fn a_refund_on_its_way_arrives_by_itself(house: House) {
+    let opened = house.opened(1).await;
+    let card = opened.by_card("4000000000007726");
+    let _paid = house.cara().post("/v1/payments", &card).await.expect(201);
+    let reply = house.anna().post("/v1/refunds", &opened.refund()).await.expect(201);
+    let path = format!("/v1/refunds/{}", reply.field("id"));
+    assert_eq!(house.cara().get(&path).await.expect(200).field("state"), "in_transit");
+    house.advance(SignedDuration::from_secs(61));
+    done(&house.cara(), &path).await;
+}
+
+on_both_databases!(
+    a_member_of_the_organizer_gives_the_money_back_once,
+    others_give_nothing_back,
+    what_was_not_received_is_not_given_back,
+    a_refused_refund_is_visible_and_tried_again,
+    a_refund_on_its_way_arrives_by_itself,
+);
