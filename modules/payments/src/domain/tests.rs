@@ -297,7 +297,7 @@ fn a_refused_refund_shows_and_another_follows() {
 }
 
 /// What may go on between a payment and a provider.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Move {
     Pay {
         reaches: bool,
@@ -538,7 +538,9 @@ proptest! {
     fn events_read_back_give_the_same_payment(moves in moves()) {
         let mut world = World::default();
         world.story.tell(open(5000)).unwrap();
-        moves.into_iter().for_each(|a_move| world.make(a_move));
+        for a_move in moves {
+            world.make(a_move);
+        }
         let mut replayed = Payment::default();
         for event in &world.story.events {
             let text = serde_json::to_string(event).unwrap();
