@@ -18,13 +18,16 @@ use std::sync::Arc;
 
 use contracts::money::Money;
 use runtime::{Clock, Context, async_trait};
-use sqlx::FromRow;
 use store::{At, Committer, StoreError, Work};
 use uuid::Uuid;
 
 use crate::{
     domain::{Decline, Outcome, RefundOutcome},
     provider::{Charge, Provider},
+    views::sandbox::{
+        CANCEL_CHARGE, COMPLETE_ACTION, ChargeRow, FIND_CHARGE, FIND_REFUND, INSERT_CHARGE,
+        INSERT_REFUND, RefundRow,
+    },
 };
 
 const SUCCEEDS: &str = "4242424242424242";
@@ -34,65 +37,19 @@ const NEEDS_ACTION: &str = "4000000000003220";
 const REFUNDS_LATER: &str = "4000000000007726";
 const REFUNDS_NOTHING: &str = "4000000000005126";
 
-const INSERT_CHARGE: &str = "INSERT INTO sandbox_charges \
-     (charge_id, state, reason, url, refunds, amount, currency, booked_at) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (charge_id) DO NOTHING";
-/// Also for a charge that has not arrived: its place is taken, so that it cannot any more.
-const CANCEL_CHARGE: &str = "INSERT INTO sandbox_charges \
-     (charge_id, state, reason, url, refunds, amount, currency, booked_at) \
-     VALUES ($1, 'cancelled', NULL, NULL, 'at_once', 0, 'XXX', $2) \
-     ON CONFLICT (charge_id) DO UPDATE SET state = 'cancelled' \
-     WHERE sandbox_charges.state = 'action_required'";
-const COMPLETE_ACTION: &str = "UPDATE sandbox_charges SET state = $2, reason = $3 \
-     WHERE charge_id = $1 AND state = 'action_required'";
-const FIND_CHARGE: &str = "SELECT state, reason, url FROM sandbox_charges WHERE charge_id = $1";
-/// Only of money that is there.
-const INSERT_REFUND: &str = "INSERT INTO sandbox_refunds \
-     (refund_id, charge_id, amount, currency, booked_at) \
-     SELECT $1, charge_id, $3, $4, $5 FROM sandbox_charges \
-     WHERE charge_id = $2 AND state = 'succeeded' AND refunds <> 'refused' AND currency = $4 AND amount - $3 >= \
-     (SELECT coalesce(sum(amount), 0) FROM sandbox_refunds WHERE charge_id = $2) \
-     ON CONFLICT (refund_id) DO NOTHING";
-const FIND_REFUND: &str = "SELECT c.refunds FROM sandbox_refunds r \
-     JOIN sandbox_charges c ON c.charge_id = r.charge_id WHERE r.refund_id = $1";
-
-/// Every statement of the ledger, for the test that prepares them.
-#[cfg(test)]
-pub(crate) const STATEMENTS: &[(&str, store::Sql)] = store::statements![
-    INSERT_CHARGE,
-    CANCEL_CHARGE,
-    COMPLETE_ACTION,
-    FIND_CHARGE,
-    INSERT_REFUND,
-    FIND_REFUND,
-];
-
 /// The provider `sandbox`.
 pub(crate) struct SandboxProvider {
     pub(crate) committer: Committer,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-#[derive(Debug, FromRow)]
-struct ChargeRow {
-    state: String,
-    reason: Option<String>,
-    url: Option<String>,
-}
-
-#[derive(Debug, FromRow)]
-struct RefundRow {
-    refunds: String,
-}
-
-impl ChargeRow {
-    fn outcome(self, charge_id: Uuid) -> Outcome {
-        match self.state.as_str() {
-            "succeeded" => Outcome::Succeeded { reference: reference(charge_id) },
-            "action_required" => Outcome::ActionRequired { url: self.url.unwrap_or_default() },
-            "cancelled" => Outcome::Cancelled,
-            _ => Outcome::Declined { reason: decline(self.reason.as_deref()) },
-        }
+/// What a charge in the books means.
+fn outcome(charge_id: Uuid, row: ChargeRow) -> Outcome {
+    match row.state.as_str() {
+        "succeeded" => Outcome::Succeeded { reference: reference(charge_id) },
+        "action_required" => Outcome::ActionRequired { url: row.url.unwrap_or_default() },
+        "cancelled" => Outcome::Cancelled,
+        _ => Outcome::Declined { reason: decline(row.reason.as_deref()) },
     }
 }
 
@@ -150,7 +107,7 @@ impl Provider for SandboxProvider {
                     );
                     let is_new = booking.await? > 0;
                     let row = store::fetch_one!(tx, ChargeRow, FIND_CHARGE, id).await?;
-                    Ok::<_, StoreError>((row.outcome(id), is_new))
+                    Ok::<_, StoreError>((outcome(id, row), is_new))
                 })
             })
             .await;
@@ -173,7 +130,7 @@ impl Provider for SandboxProvider {
                     let tx = work.tx();
                     store::execute!(tx, COMPLETE_ACTION, charge_id, state, reason).await?;
                     let row = store::fetch_optional!(tx, ChargeRow, FIND_CHARGE, charge_id).await?;
-                    Ok::<_, StoreError>(row.map_or(Outcome::Unknown, |row| row.outcome(charge_id)))
+                    Ok::<_, StoreError>(row.map_or(Outcome::Unknown, |row| outcome(charge_id, row)))
                 })
             })
             .await
@@ -183,7 +140,7 @@ impl Provider for SandboxProvider {
     async fn fetch(&self, _cx: &Context, charge_id: Uuid) -> Option<Outcome> {
         let database = self.committer.database();
         match store::fetch_optional!(database, ChargeRow, FIND_CHARGE, charge_id).await {
-            Ok(row) => row.map(|row| row.outcome(charge_id)),
+            Ok(row) => row.map(|row| outcome(charge_id, row)),
             Err(error) => Some(unknown(&error.into())),
         }
     }
@@ -196,7 +153,7 @@ impl Provider for SandboxProvider {
                     let tx = work.tx();
                     store::execute!(tx, CANCEL_CHARGE, charge_id, booked_at).await?;
                     let row = store::fetch_one!(tx, ChargeRow, FIND_CHARGE, charge_id).await?;
-                    Ok::<_, StoreError>(row.outcome(charge_id))
+                    Ok::<_, StoreError>(outcome(charge_id, row))
                 })
             })
             .await

@@ -1,5 +1,7 @@
 //! Payments and refunds as lists and their readers see them, written with every change.
 
+pub(crate) mod sandbox;
+
 use contracts::{money::Money, payments::PaymentStatus};
 use runtime::{Timestamp, async_trait};
 use serde::{Deserialize, Serialize};

@@ -13,7 +13,7 @@ use tokio::{task::JoinSet, time::Instant};
 use super::*;
 use crate::{
     domain::Decline,
-    sandbox::{self, SandboxProvider},
+    sandbox::SandboxProvider,
     views::{self, PaymentList},
 };
 
@@ -105,7 +105,7 @@ fn cx() -> Context {
 
 async fn prepare_all_on(url: &str) {
     let (database, _directory) = database(url).await;
-    let all = [views::STATEMENTS, sandbox::STATEMENTS].concat();
+    let all = [views::STATEMENTS, views::sandbox::STATEMENTS].concat();
     assert_eq!(store::prepare_all(&database, &all).await, Ok(()));
     crate::SCHEMA.down_on(&database, 1).await.unwrap();
     database.close().await;
