@@ -11,6 +11,8 @@ pub static MODULES: &[&Module] = &[
     &payments::MODULE,
     &tickets::MODULE,
     &orders::MODULE,
+    &notifications::MODULE,
+    &reporting::MODULE,
     &gateway::MODULE,
 ];
 

@@ -129,11 +129,18 @@ pub(super) fn wrong(faults: Faults) -> Failure {
 fn with_profile(sources: Sources, name: &str) -> Sources {
     let file = format!("config/{name}.toml");
     let path = Path::new(&file);
-    let built_in = PROFILES.iter().find(|(built_in, _)| *built_in == name);
-    match built_in {
-        Some((_, text)) if !path.exists() => sources.toml(format!("{file} (built in)"), text),
-        _ => sources.file(path),
+    if path.exists() {
+        return sources.file(path);
     }
+    let built_in = PROFILES.iter().find(|(built_in, _)| *built_in == name);
+    if let Some((_, text)) = built_in {
+        return sources.toml(format!("{file} (built in)"), text);
+    }
+    let names: Vec<&str> = PROFILES.iter().map(|(built_in, _)| *built_in).collect();
+    sources.fault(format!(
+        "--profile {name}: there is no {file} here; built in are {}",
+        names.join(", ")
+    ))
 }
 
 fn environment() -> Vec<(String, String)> {

@@ -1,6 +1,7 @@
 //! Identity: accounts, sessions, tokens, roles.
 
 mod domain;
+mod first_admin;
 mod http;
 mod keys;
 mod passwords;
@@ -81,10 +82,9 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
 /// From the directory that is configured. Embedded databases are for those who want to configure
 /// nothing: for them a key is made.
 async fn open_keys(boot: &Boot, settings: &IdentitySettings) -> Result<SigningKeys, StartError> {
-    let is_embedded = boot.settings::<DatabaseSettings>().url.is_empty();
     let opened = match &settings.signing_keys_dir {
         Some(directory) => SigningKeys::open(directory.clone()).await,
-        None if is_embedded => {
+        None if is_embedded(boot) => {
             let directory = boot.config().node().data_dir.join("keys/tokens");
             SigningKeys::open_or_make(directory, boot.random(), boot.clock().now()).await
         }
@@ -103,9 +103,21 @@ async fn ensure_admin(
     service: &Service,
     settings: &IdentitySettings,
 ) -> Result<(), StartError> {
-    let Some((email, password)) = settings.first_admin() else { return Ok(()) };
-    let registered = service.ensure_admin(&boot.context(), email, password.clone()).await;
+    let (email, password) = match settings.first_admin() {
+        Some((email, password)) => (email, password.clone()),
+        None if is_embedded(boot) => match first_admin::make_up(boot, service).await? {
+            Some(made_up) => made_up,
+            None => return Ok(()),
+        },
+        None => return Ok(()),
+    };
+    let registered = service.ensure_admin(&boot.context(), email, password).await;
     registered.map_err(|error| StartError::because("the first admin", error))
+}
+
+/// Embedded databases are for those who want to configure nothing.
+fn is_embedded(boot: &Boot) -> bool {
+    boot.settings::<DatabaseSettings>().url.is_empty()
 }
 
 /// Notices keys that operators add and take away.
