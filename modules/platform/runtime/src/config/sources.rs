@@ -94,7 +94,14 @@ impl Sources {
         self
     }
 
-    /// Puts `layer` under the first environment variable or flag.
+    /// Adds a fault that the reader of a source of its own found.
+    #[must_use]
+    pub fn fault(mut self, fault: impl Into<String>) -> Self {
+        self.faults.push(fault.into());
+        self
+    }
+
+    /// Puts values under the first environment variable or flag.
     pub(super) fn insert_below_text(&mut self, source: String, values: Dict) {
         let index = self.layers.iter().position(|layer| layer.is_text).unwrap_or(self.layers.len());
         self.layers.insert(index, Layer { source, is_text: false, values });

@@ -1,0 +1,10 @@
+//! The binary as people and orchestrators meet it: what its commands print, how it starts and
+//! stops, and with which code it ends.
+
+#![cfg(test)]
+#![cfg(unix)]
+
+mod commands;
+mod configuration;
+mod program;
+mod signals;
