@@ -488,11 +488,11 @@ impl Stock {
         match hold.state {
             HoldState::Confirmed => Ok(Vec::new()),
             HoldState::Released => Err(Rejection::HoldReleased),
+            HoldState::Held | HoldState::Expired if self.sale == Sale::Cancelled => {
+                Err(Rejection::NotOnSale)
+            }
             HoldState::Held if !hold.has_lapsed(now) => Ok(vec![Event::HoldConfirmed { hold_id }]),
             HoldState::Held | HoldState::Expired => {
-                if self.sale == Sale::Cancelled {
-                    return Err(Rejection::NotOnSale);
-                }
                 self.check_room(&hold.items, now)?;
                 Ok(vec![Event::HoldConfirmed { hold_id }])
             }

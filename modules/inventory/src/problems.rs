@@ -1,4 +1,5 @@
-//! The problems that are inventory's own, and which rejection becomes which.
+//! The problems that are inventory's own, and which rejection becomes which. Orders refuses with the
+//! first two as well, under the same names and in the same words.
 
 use edge::{Problem, ProblemType};
 
@@ -13,17 +14,20 @@ pub(crate) static SOLD_OUT: ProblemType = ProblemType {
     status: 409,
     title: "There are not that many places left",
     meaning: "`ticket_type_id` has only `left` places free and `requested` were asked for. Places of \
-              a request are held together or not at all, so nothing was held.",
-    what_to_do: "Ask for fewer, for another ticket type, or again later: places that others hold and \
-                 do not pay become free again.",
+              a request are held together or not at all: nothing is held, and nothing is to be paid. \
+              An order that was refused so has ended; `order_id` names it.",
+    what_to_do: "Ask for fewer, for another ticket type, or again later, with another \
+                 Idempotency-Key: places that others hold and do not pay become free again. \
+                 `GET /v1/availability/{event_id}` tells how many there are.",
 };
 
 pub(crate) static NOT_ON_SALE: ProblemType = ProblemType {
     slug: "not-on-sale",
     status: 409,
     title: "The event is not on sale",
-    meaning: "Sales of the event have not been opened, were closed, or the event was cancelled.",
-    what_to_do: "Read the event: `state` tells which of these it is.",
+    meaning: "Sales of the event have not been opened, were closed, or the event was cancelled or is \
+              over.",
+    what_to_do: "Read the event: `state` and its times tell which of these it is.",
 };
 
 pub(crate) static HOLD_RELEASED: ProblemType = ProblemType {
@@ -54,7 +58,9 @@ pub(crate) static HOLD_BELONGS_TO_ORDER: ProblemType = ProblemType {
 impl From<Rejection> for Problem {
     fn from(rejection: Rejection) -> Self {
         match rejection {
-            Rejection::EventUnknown => Self::not_found().detail("there is no such event on sale"),
+            Rejection::EventUnknown => {
+                Self::invalid_field("/event_id", "no published event has this id")
+            }
             Rejection::NotOnSale => Self::new(&NOT_ON_SALE),
             Rejection::TicketTypeUnknown { ticket_type_id } => Self::invalid_field(
                 "/items",

@@ -33,6 +33,7 @@ pub(crate) fn announce(recorded: &Recorded<Event>) -> Option<OrderEvent> {
         | Event::PaymentOpened { .. }
         | Event::PaymentReceived { .. }
         | Event::TicketsIssued { .. }
+        | Event::Refused { .. }
         | Event::CalledOff { .. }
         | Event::PaymentClosed { .. }
         | Event::TicketsVoided { .. }

@@ -91,6 +91,14 @@ impl Cause {
     }
 }
 
+/// Of which ticket type there were too few places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Shortage {
+    pub(crate) ticket_type_id: Uuid,
+    pub(crate) requested: u32,
+    pub(crate) left: u32,
+}
+
 /// Where an order stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -165,6 +173,8 @@ pub(crate) struct Order {
     pub(crate) paid: Option<Money>,
     pub(crate) ticket_ids: Vec<Uuid>,
     pub(crate) cause: Option<Cause>,
+    /// What was sold out, when that is the cause.
+    pub(crate) shortage: Option<Shortage>,
     undo: Undo,
     was_confirmed: bool,
     /// When the step that is due is asked for by nobody but the timer.
@@ -186,7 +196,7 @@ struct Undo {
 pub(crate) enum Command {
     Place { terms: Terms, at: Timestamp },
     RecordHold { expires_at: Timestamp, at: Timestamp },
-    RecordRefusal { cause: Cause, at: Timestamp },
+    RecordRefusal { cause: Cause, shortage: Option<Shortage>, at: Timestamp },
     RecordPaymentOpened { payment_id: Uuid, at: Timestamp },
     RecordPayment { payment_id: Uuid, amount: Money, at: Timestamp },
     RecordConfirmation { at: Timestamp },
@@ -231,6 +241,13 @@ pub(crate) enum Event {
         ticket_ids: Vec<Uuid>,
         at: Timestamp,
     },
+    /// Inventory would not hold the places.
+    Refused {
+        cause: Cause,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        shortage: Option<Shortage>,
+        at: Timestamp,
+    },
     CalledOff {
         cause: Cause,
         at: Timestamp,
@@ -264,6 +281,7 @@ impl Event {
             | Self::PaymentReceived { at, .. }
             | Self::PlacesConfirmed { at, .. }
             | Self::TicketsIssued { at, .. }
+            | Self::Refused { at, .. }
             | Self::CalledOff { at, .. }
             | Self::PaymentClosed { at }
             | Self::TicketsVoided { at }
@@ -413,8 +431,8 @@ impl Aggregate for Order {
             Command::RecordHold { expires_at, at } => {
                 when_due(Step::HoldPlaces, Event::PlacesHeld { expires_at, at })
             }
-            Command::RecordRefusal { cause, at } if due == Some(Step::HoldPlaces) => {
-                vec![Event::CalledOff { cause, at }, Event::Ended { confirmed: None, at }]
+            Command::RecordRefusal { cause, shortage, at } if due == Some(Step::HoldPlaces) => {
+                vec![Event::Refused { cause, shortage, at }, Event::Ended { confirmed: None, at }]
             }
             Command::RecordPaymentOpened { payment_id, at } => {
                 when_due(Step::OpenPayment, Event::PaymentOpened { payment_id, at })
@@ -479,6 +497,10 @@ impl Aggregate for Order {
             Event::TicketsIssued { ticket_ids, .. } => {
                 self.state = OrderState::Fulfilled;
                 self.ticket_ids.clone_from(ticket_ids);
+            }
+            Event::Refused { cause, shortage, .. } => {
+                self.begin_calling_off(*cause);
+                self.shortage = *shortage;
             }
             Event::CalledOff { cause, .. } => self.begin_calling_off(*cause),
             Event::PaymentClosed { .. } => self.undo.payment_is_open = false,

@@ -36,21 +36,27 @@ enum Part {
 
 impl Purchases {
     /// The order, for its buyer, members of its organizer, and admins. To others it does not exist.
-    async fn visible_order(
-        &self,
-        cx: &Context,
-        id: Uuid,
-    ) -> Result<(Loaded<Order>, Part), Problem> {
+    /// Buyers see theirs whether or not catalog is there.
+    async fn visible_order(&self, cx: &Context, id: Uuid) -> Result<Loaded<Order>, Problem> {
         let caller = edge::user(cx)?;
         let order = self.orders.load(id).await?.ok_or_else(Problem::not_found)?;
         let terms = order.state.terms.as_ref().ok_or_else(Problem::not_found)?;
-        if self.acts_for(cx, terms.organizer_id).await? {
-            return Ok((order, Part::Organizer));
-        }
-        if terms.buyer_id == caller {
-            return Ok((order, Part::Buyer));
+        if terms.buyer_id == caller || self.acts_for(cx, terms.organizer_id).await? {
+            return Ok(order);
         }
         Err(Problem::not_found())
+    }
+
+    /// In which part the caller deals with the order. Who is both its buyer and a member of its
+    /// organizer is the latter, who may do more.
+    async fn part_in(&self, cx: &Context, id: Uuid) -> Result<Part, Problem> {
+        let caller = edge::user(cx)?;
+        let order = self.orders.load(id).await?.ok_or_else(Problem::not_found)?;
+        let terms = order.state.terms.ok_or_else(Problem::not_found)?;
+        if self.acts_for(cx, terms.organizer_id).await? {
+            return Ok(Part::Organizer);
+        }
+        if terms.buyer_id == caller { Ok(Part::Buyer) } else { Err(Problem::not_found()) }
     }
 
     /// Whether the caller is an admin or a member of the organizer.

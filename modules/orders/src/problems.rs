@@ -1,6 +1,7 @@
 //! The problems that are orders' own, and which rejection becomes which.
 //!
-//! What inventory refuses, orders refuses under the same name: `sold-out`, `not-on-sale`.
+//! What inventory refuses, orders refuses under the same name and in the same words: `sold-out`,
+//! `not-on-sale`. Both services have them, since neither may depend on the other.
 
 use contracts::{catalog::CatalogError, inventory::InventoryError};
 use edge::{Problem, ProblemType};
@@ -9,29 +10,31 @@ use crate::domain::{Cause, Rejection};
 
 /// Every problem orders can answer with beside the edge's.
 pub(crate) static ALL: &[&ProblemType] =
-    &[&NO_PLACES, &EVENT_NOT_ON_SALE, &HOLD_GONE, &ORDER_IS_PAID, &ORDER_HAS_ENDED];
+    &[&SOLD_OUT, &NOT_ON_SALE, &HOLD_GONE, &ORDER_IS_PAID, &ORDER_HAS_ENDED];
 
-pub(crate) static NO_PLACES: ProblemType = ProblemType {
-    slug: "order-sold-out",
+pub(crate) static SOLD_OUT: ProblemType = ProblemType {
+    slug: "sold-out",
     status: 409,
     title: "There are not that many places left",
-    meaning: "One of the ticket types has fewer places free than the order asks for. The places of \
-              an order are held together or not at all: nothing is held, and nothing is to be paid. \
-              `order_id` names the order, which has ended.",
-    what_to_do: "Read `GET /v1/availability/{event_id}` and order fewer, or something else, with \
-                 another Idempotency-Key.",
+    meaning: "`ticket_type_id` has only `left` places free and `requested` were asked for. Places of \
+              a request are held together or not at all: nothing is held, and nothing is to be paid. \
+              An order that was refused so has ended; `order_id` names it.",
+    what_to_do: "Ask for fewer, for another ticket type, or again later, with another \
+                 Idempotency-Key: places that others hold and do not pay become free again. \
+                 `GET /v1/availability/{event_id}` tells how many there are.",
 };
 
-pub(crate) static EVENT_NOT_ON_SALE: ProblemType = ProblemType {
-    slug: "order-not-on-sale",
+pub(crate) static NOT_ON_SALE: ProblemType = ProblemType {
+    slug: "not-on-sale",
     status: 409,
     title: "The event is not on sale",
-    meaning: "Sales of the event have not been opened, were closed, or the event was cancelled.",
-    what_to_do: "Read the event: `state` tells which of these it is.",
+    meaning: "Sales of the event have not been opened, were closed, or the event was cancelled or is \
+              over.",
+    what_to_do: "Read the event: `state` and its times tell which of these it is.",
 };
 
 pub(crate) static HOLD_GONE: ProblemType = ProblemType {
-    slug: "order-hold-gone",
+    slug: "hold-gone",
     status: 409,
     title: "The hold cannot be ordered",
     meaning: "The hold was given back, or another order was placed with it.",
@@ -69,8 +72,8 @@ impl From<Rejection> for Problem {
 /// Why placing an order failed, when it ended before anybody could pay.
 pub(crate) fn refusal(cause: Cause) -> Option<&'static ProblemType> {
     match cause {
-        Cause::SoldOut => Some(&NO_PLACES),
-        Cause::NotOnSale => Some(&EVENT_NOT_ON_SALE),
+        Cause::SoldOut => Some(&SOLD_OUT),
+        Cause::NotOnSale => Some(&NOT_ON_SALE),
         Cause::HoldGone => Some(&HOLD_GONE),
         Cause::Expired
         | Cause::BuyerCancelled
@@ -94,10 +97,13 @@ pub(crate) fn from_catalog(error: CatalogError) -> Problem {
 /// What a call to inventory failed with.
 pub(crate) fn from_inventory(error: InventoryError) -> Problem {
     match error {
-        InventoryError::HoldUnknown { .. } => {
-            Problem::invalid_field("/hold_id", "no hold of this event has this id")
-        }
+        InventoryError::HoldUnknown { .. } => unknown_hold(),
         InventoryError::Fault(fault) => fault.into(),
         other => Problem::internal(other),
     }
+}
+
+/// The hold does not exist, or is somebody else's, which nobody is told.
+pub(crate) fn unknown_hold() -> Problem {
+    Problem::invalid_field("/hold_id", "no hold of this event has this id")
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use contracts::{
     catalog::Catalog,
-    inventory::{ConfirmHold, HoldPlaces, Inventory, InventoryError, ReleaseHold},
+    inventory::{ConfirmHold, FindHold, HoldPlaces, Inventory, InventoryError, ReleaseHold},
     payments::{ClosePayment, OpenPayment, PaymentError, PaymentStatus, Payments, RefundOrder},
     tickets::{IssueTickets, TicketError, TicketPosition, Tickets, VoidTickets},
 };
@@ -16,7 +16,7 @@ use runtime::{Clock, Context, Random, Timestamp};
 use store::{Answer, Database, Events, ExecuteError, IdempotencyKey, Loaded, StoreError, Work};
 use uuid::Uuid;
 
-use crate::domain::{Cause, Command, Order, Rejection, Step, Terms};
+use crate::domain::{Cause, Command, Order, Rejection, Shortage, Step, Terms};
 
 /// Everything orders works with.
 pub(crate) struct Purchases {
@@ -148,7 +148,7 @@ impl Purchases {
             Step::ClosePayment => self.close_payment(cx, id, terms).await,
             Step::VoidTickets => self.void_tickets(cx, id, order).await,
             Step::ReturnMoney => self.return_money(cx, id, order).await,
-            Step::ReleasePlaces => self.release_places(cx, terms).await,
+            Step::ReleasePlaces => self.release_places(cx, id, terms, order).await,
             Step::Finish => Ok(Command::Finish { at: self.clock.now() }),
         }
     }
@@ -163,16 +163,18 @@ impl Purchases {
         };
         let held = self.inventory.hold(cx, request).await;
         let at = self.clock.now();
+        let refusal = |cause| Ok(Command::RecordRefusal { cause, shortage: None, at });
         match held {
             Ok(hold) => Ok(Command::RecordHold { expires_at: hold.expires_at, at }),
-            Err(InventoryError::SoldOut { .. }) => {
-                Ok(Command::RecordRefusal { cause: Cause::SoldOut, at })
+            Err(InventoryError::SoldOut { ticket_type_id, requested, left }) => {
+                let shortage = Some(Shortage { ticket_type_id, requested, left });
+                Ok(Command::RecordRefusal { cause: Cause::SoldOut, shortage, at })
             }
             Err(InventoryError::NotOnSale { .. } | InventoryError::TicketTypeUnknown { .. }) => {
-                Ok(Command::RecordRefusal { cause: Cause::NotOnSale, at })
+                refusal(Cause::NotOnSale)
             }
             Err(InventoryError::HoldDiffers { .. } | InventoryError::HoldReleased { .. }) => {
-                Ok(Command::RecordRefusal { cause: Cause::HoldGone, at })
+                refusal(Cause::HoldGone)
             }
             Err(error) => Err(stuck(Step::HoldPlaces, &error)),
         }
@@ -281,11 +283,32 @@ impl Purchases {
         }
     }
 
-    async fn release_places(&self, cx: &Context, terms: &Terms) -> Result<Command, Stuck> {
+    async fn release_places(
+        &self,
+        cx: &Context,
+        id: Uuid,
+        terms: &Terms,
+        order: &Order,
+    ) -> Result<Command, Stuck> {
+        let was_held = order.expires_at.is_some();
+        if !was_held && !self.has_taken_hold(cx, id, terms).await? {
+            return Ok(Command::RecordPlacesReleased { at: self.clock.now() });
+        }
         let request = ReleaseHold { event_id: terms.event_id, hold_id: terms.hold_id };
         let released = self.inventory.release(cx, request).await;
         released.map_err(|error| stuck(Step::ReleasePlaces, &error))?;
         Ok(Command::RecordPlacesReleased { at: self.clock.now() })
+    }
+
+    /// Whether the hold is this order's. An order that was called off before inventory has answered
+    /// may name another order's hold, which is not its to release.
+    async fn has_taken_hold(&self, cx: &Context, id: Uuid, terms: &Terms) -> Result<bool, Stuck> {
+        let request = FindHold { event_id: terms.event_id, hold_id: terms.hold_id };
+        match self.inventory.find_hold(cx, request).await {
+            Ok(hold) => Ok(hold.order_id == Some(id)),
+            Err(InventoryError::HoldUnknown { .. }) => Ok(false),
+            Err(error) => Err(stuck(Step::ReleasePlaces, &error)),
+        }
     }
 }
 

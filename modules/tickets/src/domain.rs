@@ -192,13 +192,11 @@ impl OrderTickets {
         let (Some(ticket), Some(issue)) = (ticket, &self.issue) else {
             return Err(Rejection::UnknownTicket);
         };
-        if let Some(voiding) = &self.voided {
-            return Err(Rejection::Voided(voiding.clone()));
-        }
+        let is_same_scan =
+            |admission: &Admission| scan.nonce.is_some() && admission.nonce == scan.nonce;
         match &ticket.admission {
-            Some(admission) if scan.nonce.is_some() && admission.nonce == scan.nonce => {
-                Ok(Vec::new())
-            }
+            Some(admission) if is_same_scan(admission) => Ok(Vec::new()),
+            _ if let Some(voiding) = &self.voided => Err(Rejection::Voided(voiding.clone())),
             Some(admission) => Err(Rejection::AlreadyAdmitted(admission.clone())),
             None => {
                 let Scan { ticket_id, entrance, nonce, at, .. } = scan;

@@ -94,6 +94,14 @@ fn a_hold_stops_counting_at_its_expiry_before_anybody_records_it() {
 }
 
 #[test]
+fn places_of_a_cancelled_event_are_not_sold_even_to_those_who_hold_them() {
+    let mut stock = on_sale(1, 0);
+    tell(&mut stock, hold(1, vec![places(HALL, 1)], minute(0))).expect("the last place");
+    tell(&mut stock, Command::CancelSale).expect("cancelled");
+    assert_eq!(tell(&mut stock, confirm(1, minute(1))), Err(Rejection::NotOnSale));
+}
+
+#[test]
 fn an_expired_hold_is_confirmed_while_there_is_room() {
     let mut stock = on_sale(1, 0);
     tell(&mut stock, hold(1, vec![places(HALL, 1)], minute(0))).expect("the last place");

@@ -11,11 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{App, HoldResource};
-use crate::{
-    domain::{MOST_PLACES, Stock},
-    problems,
-    service::described,
-};
+use crate::{domain::Stock, problems, service::described, views};
 
 /// Places to be held together.
 #[derive(Debug, Clone, Deserialize, Validate, ToSchema)]
@@ -39,8 +35,8 @@ pub(super) struct NewHold {
 struct NewHoldItem {
     #[garde(skip)]
     ticket_type_id: Uuid,
-    #[garde(range(min = 1, max = MOST_PLACES))]
-    #[schema(minimum = 1, maximum = 100)]
+    #[garde(range(min = 1, max = 20))]
+    #[schema(minimum = 1, maximum = 20)]
     quantity: u32,
 }
 
@@ -80,6 +76,9 @@ pub(super) async fn create_hold(
     let holder_id = edge::user(&cx)?;
     let hold_id = key.as_ref().map_or_else(|| app.ids.next(), IdempotencyKey::id);
     let event_id = new.event_id;
+    if key.is_some() && app.is_of_another_event(hold_id, event_id).await? {
+        return Err(Problem::new(&problems::HOLD_DIFFERS));
+    }
     let items = new
         .items
         .into_iter()
@@ -97,4 +96,12 @@ pub(super) async fn create_hold(
         None => execution.read(answer).await?,
     };
     Ok(Answered(answered))
+}
+
+impl App {
+    /// Whether the key was used for a hold of another event, so long ago that it was forgotten.
+    async fn is_of_another_event(&self, hold_id: Uuid, event_id: Uuid) -> Result<bool, Problem> {
+        let earlier = views::event_of_hold(&self.database, hold_id).await?;
+        Ok(earlier.is_some_and(|earlier| earlier != event_id))
+    }
 }

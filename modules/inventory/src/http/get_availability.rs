@@ -1,12 +1,14 @@
 //! `GET /v1/availability/{event_id}`: what can be had of an event right now.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use axum::{
     extract::State,
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use contracts::catalog::Capacity;
-use edge::{Json, Path, Problem};
+use edge::{Json, Path, Problem, Tagged};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -53,6 +55,24 @@ struct TicketTypeAvailability {
     overbooked: u32,
 }
 
+impl AvailabilityResource {
+    /// Differs when what is shown differs. The version of the stock would not do: places also
+    /// become free by time alone.
+    fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.on_sale.hash(&mut hasher);
+        for shown in &self.ticket_types {
+            let places = match shown.capacity {
+                Capacity::Unlimited => None,
+                Capacity::Limited { places } => Some(places),
+            };
+            (shown.ticket_type_id, &shown.name, places).hash(&mut hasher);
+            (shown.free, shown.overbooked).hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+}
+
 impl From<Availability> for TicketTypeAvailability {
     fn from(availability: Availability) -> Self {
         Self {
@@ -73,7 +93,15 @@ impl From<Availability> for TicketTypeAvailability {
     get,
     path = "/v1/availability/{event_id}",
     params(("event_id" = Uuid, Path)),
-    responses((status = 200, description = "What can be had", body = AvailabilityResource)),
+    responses(
+        (
+            status = 200,
+            description = "What can be had",
+            body = AvailabilityResource,
+            headers(("etag" = String)),
+        ),
+        (status = 304, description = "What it was when the client read it with this `If-None-Match`"),
+    ),
     security((), ("bearer" = [])),
 )]
 pub(super) async fn get_availability(
@@ -87,5 +115,6 @@ pub(super) async fn get_availability(
         on_sale: stock.state.sale() == Sale::Open,
         ticket_types: ticket_types.into_iter().map(Into::into).collect(),
     };
-    Ok(([(header::CACHE_CONTROL, FRESH_FOR)], Json(answer)).into_response())
+    let answer = Tagged(answer.fingerprint(), Json(answer));
+    Ok(([(header::CACHE_CONTROL, FRESH_FOR)], answer).into_response())
 }

@@ -151,7 +151,10 @@ fn the_same_purchase_placed_again_is_the_first_one() {
 
 #[test]
 fn an_order_without_room_is_over_at_once() {
-    let order = after([place(), Command::RecordRefusal { cause: Cause::SoldOut, at: second(1) }]);
+    let order = after([
+        place(),
+        Command::RecordRefusal { cause: Cause::SoldOut, shortage: None, at: second(1) },
+    ]);
     assert_eq!(order.next_step(), None);
     assert_eq!((order.state, order.cause), (OrderState::Cancelled, Some(Cause::SoldOut)));
 }
@@ -236,7 +239,7 @@ fn any_command() -> impl Strategy<Value = Command> {
         match which {
             0 => place(),
             1 => Command::RecordHold { expires_at: second(900), at },
-            2 => Command::RecordRefusal { cause: Cause::SoldOut, at },
+            2 => Command::RecordRefusal { cause: Cause::SoldOut, shortage: None, at },
             3 => Command::RecordPaymentOpened { payment_id: Uuid::from_u128(9), at },
             4 | 5 => pay(seconds),
             6 => Command::RecordConfirmation { at },

@@ -37,8 +37,7 @@ pub(super) async fn cancel_order(
     cx: Context,
     Path(id): Path<Uuid>,
 ) -> Result<Tagged<Json<OrderResource>>, Problem> {
-    let (_, part) = app.visible_order(&cx, id).await?;
-    let cause = match part {
+    let cause = match app.part_in(&cx, id).await? {
         Part::Buyer => Cause::BuyerCancelled,
         Part::Organizer => Cause::OrganizerCancelled,
     };

@@ -10,7 +10,7 @@ use axum::{
 use edge::{Path, Problem};
 use runtime::Context;
 use store::Loaded;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 use super::{App, tagged};
@@ -18,8 +18,9 @@ use crate::{domain::Order, views::OrderResource};
 
 /// The longest that a reader may wait for an order, in seconds.
 const LONGEST_WAIT: u64 = 20;
-/// How often a waiting reader looks at the order.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How soon a waiting reader looks at the order again; the wait doubles up to the other.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 /// Read an order
 ///
@@ -47,7 +48,7 @@ pub(super) async fn get_order(
     Path(id): Path<Uuid>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (order, _) = app.visible_order(&cx, id).await?;
+    let order = app.visible_order(&cx, id).await?;
     let Some(wait) = wait(&headers) else {
         return Ok(tagged(id, &order)?.into_response());
     };
@@ -64,9 +65,10 @@ async fn settled(
     wait: Duration,
 ) -> Result<Loaded<Order>, Problem> {
     let answer_by = Instant::now() + wait.min(cx.remaining() / 2);
-    let mut look = tokio::time::interval(LOOK_EVERY);
+    let mut pause = FIRST_PAUSE;
     while !order.state.has_outcome() && Instant::now() < answer_by {
-        look.tick().await;
+        sleep_until(answer_by.min(Instant::now() + pause)).await;
+        pause = LONGEST_PAUSE.min(pause * 2);
         order = app.orders.load(id).await?.ok_or_else(Problem::not_found)?;
     }
     Ok(order)

@@ -28,7 +28,7 @@ pub(super) struct Timeline {
 struct Entry {
     at: Timestamp,
     what: &'static str,
-    /// Why, when the order was called off.
+    /// Why, when the order was refused or called off.
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<Cause>,
     /// How much, when money was received.
@@ -71,6 +71,10 @@ impl From<Recorded<Event>> for Entry {
             }
             Event::PlacesConfirmed { .. } => "places sold",
             Event::TicketsIssued { .. } => "tickets issued",
+            Event::Refused { cause: why, .. } => {
+                cause = Some(*why);
+                "refused"
+            }
             Event::CalledOff { cause: why, .. } => {
                 cause = Some(*why);
                 "called off"

@@ -22,7 +22,7 @@ pub(super) struct OrderFilter {
     /// All orders of this organizer, for its members.
     #[garde(skip)]
     organizer_id: Option<Uuid>,
-    /// With `organizer_id`: those for this event of it.
+    /// Only orders for this event.
     #[garde(skip)]
     event_id: Option<Uuid>,
     /// Only orders that stand there.

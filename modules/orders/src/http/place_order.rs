@@ -23,7 +23,7 @@ use uuid::Uuid;
 use super::App;
 use crate::{
     code,
-    domain::{Cause, Command, Order, Terms},
+    domain::{Cause, Command, Order, Shortage, Terms},
     problems,
     saga::{Purchases, Reply},
     views::OrderResource,
@@ -68,9 +68,10 @@ pub(super) struct NewOrderItem {
 edge::problem_responses! {
     /// What placing an order may be refused with.
     pub(super) PlaceProblems:
-        problems::NO_PLACES,
-        problems::EVENT_NOT_ON_SALE,
+        problems::SOLD_OUT,
+        problems::NOT_ON_SALE,
         problems::HOLD_GONE,
+        problems::ORDER_HAS_ENDED,
 }
 
 /// Place an order
@@ -101,10 +102,11 @@ pub(super) async fn place_order(
 ) -> Result<Response, Problem> {
     let buyer_id = edge::user(&cx)?;
     let id = key.id();
-    let wanted = app.places_of(&cx, buyer_id, &new).await?;
-    let hold_id = new.hold_id.unwrap_or(id);
-    let terms = app.sale_terms(&cx, new.event_id).await?;
-    app.place(&cx, id, |order_code| priced(&terms, buyer_id, hold_id, &wanted, order_code)).await?;
+    let wanted = if new.hold_id.is_some() { on_hold(&new)? } else { distinct(&new.items)? };
+    match app.orders.load(id).await? {
+        Some(earlier) => is_wanted_again(&earlier.state, id, &new, &wanted)?,
+        None => app.place(&cx, id, buyer_id, &new, wanted).await?,
+    }
 
     let reply = Reply { key: (*key).clone(), render: answer };
     let (order, has_replied) = match app.advance(&cx, id, Some(&reply)).await {
@@ -115,7 +117,7 @@ pub(super) async fn place_order(
         }
     };
     if let Some(cause) = order.state.cause {
-        return Err(refused(id, cause));
+        return Err(refused(id, cause, order.state.shortage));
     }
     let answer = created(id, &order).ok_or_else(Problem::not_found)?;
     if has_replied { Ok(Answered(answer).into_response()) } else { Ok(edge::respond(answer)) }
@@ -135,62 +137,85 @@ fn created(id: Uuid, order: &Loaded<Order>) -> Option<Answer> {
     Some(edge::created(format!("/v1/orders/{id}"), order.version, &resource))
 }
 
-fn refused(id: Uuid, cause: Cause) -> Problem {
+fn refused(id: Uuid, cause: Cause, shortage: Option<Shortage>) -> Problem {
     let kind = problems::refusal(cause).unwrap_or(&problems::ORDER_HAS_ENDED);
-    Problem::new(kind).with("order_id", id)
+    let problem = Problem::new(kind).with("order_id", id);
+    let Some(Shortage { ticket_type_id, requested, left }) = shortage else { return problem };
+    problem.with("ticket_type_id", ticket_type_id).with("requested", requested).with("left", left)
+}
+
+/// A request that comes again after a crash, or after its key was forgotten, finds its order. It is
+/// not priced anew: the programme may have changed since.
+fn is_wanted_again(
+    order: &Order,
+    id: Uuid,
+    new: &NewOrder,
+    wanted: &[Places],
+) -> Result<(), Problem> {
+    let is_same = order.terms.as_ref().is_some_and(|terms| {
+        terms.event_id == new.event_id
+            && terms.hold_id == new.hold_id.unwrap_or(id)
+            && (new.hold_id.is_some() || terms.places() == wanted)
+    });
+    if is_same { Ok(()) } else { Err(Problem::new(&edge::problems::IDEMPOTENCY_KEY_REUSED)) }
 }
 
 impl Purchases {
-    /// What is to be bought: what the request says, or what its hold has.
-    async fn places_of(
-        &self,
-        cx: &Context,
-        buyer_id: Uuid,
-        new: &NewOrder,
-    ) -> Result<Vec<Places>, Problem> {
-        let Some(hold_id) = new.hold_id else {
-            return distinct(&new.items);
-        };
-        if !new.items.is_empty() {
-            return Err(Problem::invalid_field(
-                "/items",
-                "leave it out with hold_id, which says it",
-            ));
-        }
-        let request = FindHold { event_id: new.event_id, hold_id };
-        let found = self.inventory.find_hold(cx, request).await;
-        let hold = found.map_err(problems::from_inventory)?;
-        if hold.holder_id != buyer_id {
-            return Err(Problem::invalid_field("/hold_id", "no hold of this event has this id"));
-        }
-        Ok(hold.items)
-    }
-
-    async fn sale_terms(&self, cx: &Context, event_id: Uuid) -> Result<SaleTerms, Problem> {
-        let found = self.catalog.sale_terms(cx, FindSaleTerms { event_id }).await;
-        found.map_err(problems::from_catalog)
-    }
-
+    /// Places the order, on today's terms.
     async fn place(
         &self,
         cx: &Context,
         id: Uuid,
-        terms: impl Fn(String) -> Result<Terms, Problem>,
+        buyer_id: Uuid,
+        new: &NewOrder,
+        mut wanted: Vec<Places>,
     ) -> Result<(), Problem> {
-        let mut draws = 0;
-        loop {
-            draws += 1;
-            let terms = terms(code::draw(self.random.as_ref()))?;
-            let command = Command::Place { terms, at: self.clock.now() };
+        let event_id = new.event_id;
+        if let Some(hold_id) = new.hold_id {
+            wanted = self.places_of_hold(cx, buyer_id, event_id, hold_id).await?;
+        }
+        let sale = self.catalog.sale_terms(cx, FindSaleTerms { event_id }).await;
+        let sale = sale.map_err(problems::from_catalog)?;
+        if !sale.on_sale {
+            return Err(Problem::new(&problems::NOT_ON_SALE));
+        }
+        let mut terms = priced(&sale, buyer_id, new.hold_id.unwrap_or(id), &wanted)?;
+        for draws in 1.. {
+            terms.order_code = code::draw(self.random.as_ref());
+            let command = Command::Place { terms: terms.clone(), at: self.clock.now() };
             match self.orders.execute(cx, id, command).read(|_| ()).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => break,
                 Err(ExecuteError::Store(StoreError::Failed(reason))) if draws < DRAWS => {
                     tracing::warn!(order = %id, reason, "an order is placed again with another code");
                 }
                 Err(error) => return Err(error.into()),
             }
         }
+        Ok(())
     }
+
+    async fn places_of_hold(
+        &self,
+        cx: &Context,
+        buyer_id: Uuid,
+        event_id: Uuid,
+        hold_id: Uuid,
+    ) -> Result<Vec<Places>, Problem> {
+        let found = self.inventory.find_hold(cx, FindHold { event_id, hold_id }).await;
+        let hold = found.map_err(problems::from_inventory)?;
+        if hold.holder_id != buyer_id {
+            return Err(problems::unknown_hold());
+        }
+        Ok(hold.items)
+    }
+}
+
+/// What is bought is what is on hold: the request says nothing of it.
+fn on_hold(new: &NewOrder) -> Result<Vec<Places>, Problem> {
+    if new.items.is_empty() {
+        return Ok(Vec::new());
+    }
+    Err(Problem::invalid_field("/items", "leave it out with hold_id, which says it"))
 }
 
 fn distinct(items: &[NewOrderItem]) -> Result<Vec<Places>, Problem> {
@@ -211,13 +236,12 @@ fn distinct(items: &[NewOrderItem]) -> Result<Vec<Places>, Problem> {
     Ok(places.collect())
 }
 
-/// The terms of the purchase at today's prices.
+/// The terms of the purchase at today's prices; the code is yet to be drawn.
 fn priced(
     sale: &SaleTerms,
     buyer_id: Uuid,
     hold_id: Uuid,
     wanted: &[Places],
-    order_code: String,
 ) -> Result<Terms, Problem> {
     let mut items = Vec::with_capacity(wanted.len());
     let mut faults = Vec::new();
@@ -244,7 +268,7 @@ fn priced(
     let total =
         total(&items).ok_or_else(|| Problem::invalid_field("/items", "the sum is too large"))?;
     Ok(Terms {
-        order_code,
+        order_code: String::new(),
         buyer_id,
         organizer_id: sale.organizer_id,
         event_id: sale.event_id,

@@ -109,3 +109,14 @@ fn a_ticket_of_another_order_or_an_old_code_is_unknown() {
     let old = Scan { serial: 0, ..scan(100, None, 10) };
     assert_eq!(tell(&mut tickets, Command::Admit(old)), Err(Rejection::UnknownTicket));
 }
+
+#[test]
+fn an_upload_that_is_repeated_after_the_ticket_became_void_is_still_no_second_scan() {
+    let mut tickets = issued(1);
+    tell(&mut tickets, Command::Admit(scan(100, Some("a1"), 10))).expect("let in");
+    let void = Command::Void { reason: "refunded".to_owned(), at: minute(11) };
+    tell(&mut tickets, void).expect("voided");
+    assert_eq!(tell(&mut tickets, Command::Admit(scan(100, Some("a1"), 12))), Ok(0));
+    let another = tell(&mut tickets, Command::Admit(scan(100, Some("b2"), 13)));
+    assert!(matches!(another, Err(Rejection::Voided(_))));
+}

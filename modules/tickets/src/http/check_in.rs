@@ -3,7 +3,7 @@
 use axum::extract::State;
 use edge::{Answered, IdempotencyKey, Json, Problem};
 use garde::Validate;
-use runtime::{Context, Timestamp};
+use runtime::{Context, Role, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::{Answer, ExecuteError, Loaded};
 use utoipa::ToSchema;
@@ -39,9 +39,10 @@ pub(super) struct NewCheckIn {
     #[schema(max_length = 100)]
     #[serde(default)]
     entrance: Option<String>,
-    /// The scan's own mark: the same scan sent again with it is no second one.
-    #[garde(length(max = 100))]
-    #[schema(max_length = 100)]
+    /// The scan's own mark, different for each scan: the same scan sent again with it is no second
+    /// one.
+    #[garde(length(min = 1, max = 100))]
+    #[schema(min_length = 1, max_length = 100)]
     #[serde(default)]
     nonce: Option<String>,
 }
@@ -97,7 +98,7 @@ pub(super) async fn check_in(
     key: Option<IdempotencyKey>,
     Json(new): Json<NewCheckIn>,
 ) -> Result<Answered, Problem> {
-    edge::user(&cx)?;
+    edge::require_any(&cx, &[Role::Staff, Role::Organizer])?;
     let claim = app.codes.read(&new.code).ok_or_else(|| unknown("not signed by us"))?;
     let issue = app.issue_of(&claim).await?;
     if !app.works_at_doors_of(&cx, issue.organizer_id).await? {

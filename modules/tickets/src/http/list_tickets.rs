@@ -16,7 +16,7 @@ use crate::views::{self, TicketResource, Whose};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct TicketFilter {
-    /// All tickets of this event, for members of its organizer.
+    /// All tickets of this event, for those who may scan there.
     #[garde(skip)]
     event_id: Option<Uuid>,
     /// Only those of this order.
@@ -26,7 +26,8 @@ pub(super) struct TicketFilter {
 
 /// List tickets
 ///
-/// One's own; with `event_id` those of an event, for members of its organizer.
+/// One's own; with `event_id` those of an event, for those who may scan there. An event without
+/// tickets is not found.
 #[utoipa::path(
     get,
     path = "/v1/tickets",
@@ -46,7 +47,7 @@ pub(super) async fn list_tickets(
         Some(event_id) => {
             let organizer = views::organizer_of(&app.database, event_id).await?;
             let organizer_id = organizer.ok_or_else(Problem::not_found)?;
-            if !app.acts_for(&cx, organizer_id).await? {
+            if !app.works_at_doors_of(&cx, organizer_id).await? {
                 return Err(Problem::not_found());
             }
             Whose::Event(event_id)
