@@ -8,3 +8,4 @@ mod commands;
 mod configuration;
 mod program;
 mod signals;
+mod split;

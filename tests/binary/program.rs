@@ -70,12 +70,15 @@ impl Program {
         }
     }
 
-    /// Starts `serve` with more arguments.
+    /// Starts `serve` with more arguments, on ports that the system chooses.
     pub fn serve(&self, arguments: &[&str]) -> Serving {
+        let ports = PORTS.iter().flat_map(|port| ["--set", port]);
+        self.start(&ports.chain(arguments.iter().copied()).collect::<Vec<_>>())
+    }
+
+    /// Starts `serve` with more arguments.
+    pub fn start(&self, arguments: &[&str]) -> Serving {
         let mut command = self.command(&["serve"]);
-        for port in PORTS {
-            command.args(["--set", port]);
-        }
         command.args(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
