@@ -25,7 +25,7 @@ use crate::{
 /// The waits when the source or the consumer's own database does not answer, or something else
 /// outside of the events is the trouble.
 const TROUBLE: Backoff =
-    Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(2) };
+    Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(1) };
 /// How often a consumer that has put events aside looks whether somebody decided about them.
 const LONGEST_LOOK: Duration = Duration::from_secs(1);
 const SHORTEST_LOOK: Duration = Duration::from_millis(10);

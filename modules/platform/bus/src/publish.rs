@@ -146,8 +146,9 @@ impl Source for PublishedFeed {
             };
             let is_late = Instant::now() >= give_up;
             if !entries.is_empty() || is_late {
-                let has_more = is_cut || !stretch.is_end;
-                let behind = if has_more { self.behind(reached).await? } else { 0 };
+                // What a transaction in flight holds back remains, too.
+                let may_remain = is_cut || !stretch.is_end || entries.is_empty();
+                let behind = if may_remain { self.behind(reached).await? } else { 0 };
                 return Ok(Page { entries, reached, behind });
             }
         }

@@ -6,7 +6,11 @@
 //! checks its epoch in the same transaction, so that a holder that was paused cannot do harm when
 //! it wakes.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use sqlx::FromRow;
 use tokio::time::{Instant, timeout};
@@ -95,7 +99,7 @@ impl Lease {
             crate::fetch_optional!(&mut tx, (i64,), TAKE, &self.name, self.candidate, epoch, beat)
                 .await?;
         tx.commit().await?;
-        Ok(taken.map(|(epoch,)| HeldLease { lease: self.clone(), epoch }))
+        Ok(taken.map(|(epoch,)| HeldLease::new(self.clone(), epoch)))
     }
 }
 
@@ -104,6 +108,7 @@ impl Lease {
 pub struct HeldLease {
     lease: Lease,
     epoch: i64,
+    last_sign: Arc<Mutex<Instant>>,
 }
 
 /// Why a lease gives no right any more, or could not be checked.
@@ -124,6 +129,10 @@ impl From<sqlx::Error> for LeaseError {
 }
 
 impl HeldLease {
+    fn new(lease: Lease, epoch: i64) -> Self {
+        Self { lease, epoch, last_sign: Arc::new(Mutex::new(Instant::now())) }
+    }
+
     /// How often the lease has changed hands. Never the same for two holders.
     pub fn epoch(&self) -> i64 {
         self.epoch
@@ -141,7 +150,15 @@ impl HeldLease {
     /// [`LeaseError::Lost`] when it is not held any more; then roll back.
     pub async fn fence(&self, tx: &mut Tx) -> Result<(), LeaseError> {
         let beats = crate::execute!(tx, BEAT, &self.lease.name, self.epoch).await?;
-        if beats == 0 { Err(self.lost()) } else { Ok(()) }
+        if beats == 0 {
+            return Err(self.lost());
+        }
+        *self.last_sign() = Instant::now();
+        Ok(())
+    }
+
+    fn last_sign(&self) -> MutexGuard<'_, Instant> {
+        self.last_sign.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Shows signs of life for as long as the lease is held; the answer says why it is not any more.
@@ -151,8 +168,13 @@ impl HeldLease {
         if self.lease.database.dialect() == Dialect::Sqlite {
             return std::future::pending().await;
         }
+        let interval = self.lease.silence / BEATS;
         loop {
-            pause(self.lease.silence / BEATS).await;
+            pause(interval).await;
+            // A beat would only get in the way of transactions that give signs themselves.
+            if self.last_sign().elapsed() < interval {
+                continue;
+            }
             let beats =
                 crate::execute!(&self.lease.database, BEAT, &self.lease.name, self.epoch).await;
             match beats {

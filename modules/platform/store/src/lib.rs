@@ -52,6 +52,6 @@ pub use schema::Schema;
 pub use settings::DatabaseSettings;
 pub use sql::{Sql, Statement as __Statement, prepare_all};
 pub use sqlx::{self, types::Json};
-pub use timers::{TimerRunner, on_wake};
+pub use timers::{TimerRunner, describe_timer_metrics, on_wake};
 pub use tx::{Connection, Tx};
 pub use work::Work;

@@ -57,7 +57,7 @@ impl Default for DatabaseSettings {
             idle_in_transaction_timeout: Duration::from_secs(10),
             job_timeout: Duration::from_secs(5),
             lease_timeout: Duration::from_secs(5),
-            timer_concurrency: 64,
+            timer_concurrency: 128,
             queue: 1_024,
             batch: 256,
             cached_aggregates: 10_000,

@@ -11,6 +11,7 @@
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
+use metrics::Unit;
 use runtime::{Boot, CancellationToken, Context, Principal, Random, Timestamp, TraceContext};
 use serde::Serialize;
 use sqlx::FromRow;
@@ -35,9 +36,19 @@ const LAST_CALL: Duration = Duration::from_secs(3);
 const SHORTEST_LOOK: Duration = Duration::from_millis(3);
 /// How often to look for timers that other processes set and did not fire.
 const LONGEST_LOOK: Duration = Duration::from_secs(1);
+/// How long to wait while something outside of the aggregate is the trouble.
+const TROUBLE: Backoff =
+    Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(5) };
+/// How long to wait while timers cannot be claimed.
+const NO_DATABASE: Backoff =
+    Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(1) };
 /// How long to wait before a state that was woken and still asks for it is woken again.
 const BACKOFF: Backoff =
     Backoff { first: Duration::from_millis(200), longest: Duration::from_mins(1) };
+
+const DELAY: &str = "store_timer_delay_seconds";
+const FIRED: &str = "store_timers_fired_total";
+const FAILED: &str = "store_timers_failed_total";
 
 /// The statements of this file, for the test that prepares them.
 #[cfg(test)]
@@ -95,7 +106,7 @@ const RELEASE_ALL: &str =
 /// `handler` gets a context that carries on the correlation and the trace of the aggregate's last
 /// event, with the usual deadline, and the aggregate's id. It gives the aggregate the command that
 /// moves it on; if the state still wants to be woken after that, or the handler fails, it is called
-/// again, after a wait that grows up to a minute. Several run at once, never two for one aggregate
+/// again, after a wait that grows up to a minute, or to five seconds while errors are transient. Several run at once, never two for one aggregate
 /// in one process. After a crash the same wake-up can come again.
 pub fn on_wake<A, H, F>(boot: &Boot, events: &Events<A>, handler: H)
 where
@@ -105,6 +116,26 @@ where
 {
     let runner = TimerRunner::new(events, boot.module().name, boot.random(), handler);
     boot.spawn("timers", move |stop| runner.run(stop));
+}
+
+/// Tells the metrics recorder what the metrics of timers mean. Once a process, after the recorder is
+/// installed.
+pub fn describe_timer_metrics() {
+    metrics::describe_histogram!(
+        DELAY,
+        Unit::Seconds,
+        "How long after its time an aggregate was woken, by category"
+    );
+    metrics::describe_counter!(
+        FIRED,
+        Unit::Count,
+        "How often aggregates were woken, repetitions included, by category"
+    );
+    metrics::describe_counter!(
+        FAILED,
+        Unit::Count,
+        "How often the handler of a timer failed, by category"
+    );
 }
 
 type Handler =
@@ -242,7 +273,7 @@ impl TimerRunner {
                     failures += 1;
                     self.is_in_doubt = true;
                     self.settle(held).await;
-                    pause(BACKOFF.pause(failures, self.random.as_ref())).await;
+                    pause(NO_DATABASE.pause(failures, self.random.as_ref())).await;
                     continue;
                 }
                 Err(lost) => return lost,
@@ -379,8 +410,8 @@ impl TimerRunner {
             None => self.context(),
         };
         let late = now.duration_since(timer.due.0).as_secs_f64();
-        metrics::histogram!("store_timer_delay_seconds", "category" => self.category).record(late);
-        metrics::counter!("store_timers_fired_total", "category" => self.category).increment(1);
+        metrics::histogram!(DELAY, "category" => self.category).record(late);
+        metrics::counter!(FIRED, "category" => self.category).increment(1);
         let (handler, stream) = (Arc::clone(&self.handler), timer.stream);
         let work = AssertUnwindSafe(async move { handler(cx, stream).await }).catch_unwind();
         let handle = self.handlers.spawn(async move {
@@ -439,10 +470,14 @@ impl TimerRunner {
             let Some(timer) = self.running.remove(&id) else {
                 continue;
             };
+            let mut backoff = BACKOFF;
             if let Err(error) = outcome {
                 self.report(&timer, &error);
+                if error.is_transient() {
+                    backoff = TROUBLE;
+                }
             }
-            let wait = BACKOFF.pause(timer.attempts, self.random.as_ref());
+            let wait = backoff.pause(timer.attempts, self.random.as_ref());
             let due = now.checked_add(wait).unwrap_or(now);
             rows.push(ReleaseRow { stream: timer.stream, due: At(due) });
         }
@@ -467,7 +502,7 @@ impl TimerRunner {
 
     fn report(&self, timer: &Claimed, error: &HandlerError) {
         let (category, stream, attempts) = (self.category, timer.stream, timer.attempts);
-        metrics::counter!("store_timers_failed_total", "category" => category).increment(1);
+        metrics::counter!(FAILED, "category" => category).increment(1);
         tracing::warn!(category, %stream, attempts, %error, "a timer's handler failed");
     }
 

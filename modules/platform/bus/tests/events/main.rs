@@ -8,6 +8,7 @@
 )]
 
 mod aside;
+mod measures;
 mod nodes;
 mod replicas;
 mod support;

@@ -169,7 +169,11 @@ on_both! {
             lamp.is_on && lamp.times_off == 1
         };
         eventually("the lamp to be on again", lit).await;
-        shop.clock.advance(SignedDuration::from_secs(5));
+        turn_on(&process, 2, shop.in_seconds(1)).await;
+        shop.clock.advance(SignedDuration::from_secs(1));
+        eventually("the other lamp's call", || async { calls.of(uuid(2)) == 1 }).await;
+        assert_eq!(calls.of(uuid(1)), 1, "its time has not come");
+        shop.clock.advance(SignedDuration::from_secs(4));
         eventually("the lamp to be off for good", || is_off(&process, 1)).await;
         assert_eq!(calls.of(uuid(1)), 2);
     }
