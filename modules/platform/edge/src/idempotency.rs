@@ -8,6 +8,7 @@
 
 use std::{ops::Deref, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use aws_lc_rs::hmac;
 use axum::{
     Extension, Router,
     body::{Body, Bytes, to_bytes},
@@ -123,6 +124,12 @@ impl Idempotency {
 pub struct IdempotencyKey(store::IdempotencyKey);
 
 impl IdempotencyKey {
+    /// The key as it is stored: by its hash.
+    fn stored(scope: String, text: &str) -> Self {
+        let key = URL_SAFE_NO_PAD.encode(Sha256::digest(text.as_bytes()));
+        Self(store::IdempotencyKey { scope, key })
+    }
+
     /// An identifier that follows from the key, for what its request creates: a request that is
     /// repeated after a crash creates the same thing again, not another.
     pub fn id(&self) -> Uuid {
@@ -259,9 +266,9 @@ async fn claim(need: Need, request: Request) -> Result<Turn, Problem> {
     crate::user(&cx)?;
     let text = key_of(request.headers())?;
     let path = path(&request);
-    let (whole, hash) = hashed(request).await?;
+    let (whole, hash) = hashed(request, &text).await?;
     let scope = format!("{} POST {path}", cx.principal().actor());
-    let key = IdempotencyKey(store::IdempotencyKey { scope, key: text });
+    let key = IdempotencyKey::stored(scope, &text);
     match keys.0.claim(&cx, &key, &hash).await? {
         Claim::Claimed => Ok(Turn::Execute(Claimed { keys, cx, key, path }, whole)),
         Claim::Replay(answer) => Ok(Turn::Replay(answer)),
@@ -304,15 +311,19 @@ fn path(request: &Request) -> String {
 }
 
 /// The same request, and a hash of what it asks for: its query and its body.
-async fn hashed(request: Request) -> Result<(Request, String), Problem> {
+///
+/// Bodies can hold what must not be found out from the database, such as card numbers, which are
+/// few enough to be tried one after the other. So the hash is keyed with what the client made up,
+/// and that is not stored itself.
+async fn hashed(request: Request, secret: &str) -> Result<(Request, String), Problem> {
     let (parts, body) = request.into_parts();
     let whole = Request::from_parts(parts.clone(), body);
     let bytes = Bytes::from_request(whole, &()).await.map_err(|fault| unreadable(&fault))?;
-    let mut hash = Sha256::new();
-    hash.update(parts.uri.query().unwrap_or_default());
-    hash.update([0]);
+    let mut hash = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()));
+    hash.update(parts.uri.query().unwrap_or_default().as_bytes());
+    hash.update(&[0]);
     hash.update(&bytes);
-    let text = URL_SAFE_NO_PAD.encode(hash.finalize());
+    let text = URL_SAFE_NO_PAD.encode(hash.sign());
     Ok((Request::from_parts(parts, Body::from(bytes)), text))
 }
 
