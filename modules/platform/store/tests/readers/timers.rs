@@ -156,19 +156,25 @@ on_both! {
         run(&mut process, &CancellationToken::new(), move |cx, lamp| {
             let (call, lamps) = (noted.note(&cx, lamp), lamps.clone());
             async move {
-                lamps.execute(&cx, lamp, LampCommand::TurnOff).await?;
-                if call == 1 {
-                    let on = LampCommand::TurnOn { off_at: Some(again) };
-                    lamps.execute(&cx, lamp, on).await?;
-                }
+                let command = match call {
+                    1 => LampCommand::TurnOn { off_at: Some(again) },
+                    _ => LampCommand::TurnOff,
+                };
+                lamps.execute(&cx, lamp, command).await?;
                 Ok(())
             }
         });
-        let lit = || async {
-            let lamp = process.lamps.load(uuid(1)).await.unwrap().unwrap().state;
-            lamp.is_on && lamp.times_off == 1
-        };
-        eventually("the lamp to be on again", lit).await;
+        eventually("the timer to be set anew and given back", || async {
+            let anew: Option<(i64,)> = store::fetch_optional!(
+                &process.database,
+                (i64,),
+                "SELECT attempts FROM timers WHERE attempts = 0 AND claimed_by IS NULL"
+            )
+            .await
+            .unwrap();
+            anew.is_some() && calls.of(uuid(1)) == 1
+        })
+        .await;
         turn_on(&process, 2, shop.in_seconds(1)).await;
         shop.clock.advance(SignedDuration::from_secs(1));
         eventually("the other lamp's call", || async { calls.of(uuid(2)) == 1 }).await;
