@@ -1,0 +1,71 @@
+//! The shapes that every story is told in.
+
+use testkit::{Builder, Shape as Nodes, Storage};
+
+/// Which services share a process, on which database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// Everything in one process, on SQLite: what `boxoffice serve` runs.
+    MonolithOnSqlite,
+    /// Everything in one process, on PostgreSQL.
+    MonolithOnPostgres,
+    /// A process for each service, on PostgreSQL.
+    SplitOnPostgres,
+    /// Three processes, on SQLite.
+    ThreeGroupsOnSqlite,
+}
+
+impl Shape {
+    /// How many there are.
+    pub const COUNT: usize = 4;
+
+    /// Describes a sandbox of this shape.
+    pub fn on(self, builder: Builder) -> Builder {
+        match self {
+            Self::MonolithOnSqlite => builder.shape(Nodes::Monolith),
+            Self::MonolithOnPostgres => on_postgres(builder.shape(Nodes::Monolith)),
+            Self::SplitOnPostgres => on_postgres(builder.shape(Nodes::Split)),
+            Self::ThreeGroupsOnSqlite => builder.shape(Nodes::Groups(vec![
+                vec!["gateway", "identity", "catalog", "notifications", "reporting"],
+                vec!["inventory", "orders"],
+                vec!["payments", "tickets"],
+            ])),
+        }
+    }
+}
+
+/// With the keys that make themselves on SQLite only.
+fn on_postgres(builder: Builder) -> Builder {
+    builder
+        .database(Storage::Postgres)
+        .signing_key("identity.signing_keys_dir")
+        .signing_key("tickets.signing_keys_dir")
+}
+
+/// Makes a test of each story in each shape: `file house { story story }`. The house is `shared`
+/// by all stories that leave the clock and the nodes alone; otherwise a story is told `alone`.
+macro_rules! in_every_shape {
+    ($($stories:tt)*) => {
+        $crate::shapes::in_shape! { monolith_on_sqlite MonolithOnSqlite $($stories)* }
+        $crate::shapes::in_shape! { monolith_on_postgres MonolithOnPostgres $($stories)* }
+        $crate::shapes::in_shape! { split_on_postgres SplitOnPostgres $($stories)* }
+        $crate::shapes::in_shape! { three_groups_on_sqlite ThreeGroupsOnSqlite $($stories)* }
+    };
+}
+
+macro_rules! in_shape {
+    ($name:ident $shape:ident $($file:ident $house:ident { $($story:ident)+ })+) => {
+        mod $name {
+            $(mod $file {
+                use $crate::{house, shapes::Shape, stories::$file};
+
+                $(#[test]
+                fn $story() {
+                    house::$house(Shape::$shape, async |house| $file::$story(house).await);
+                })+
+            })+
+        }
+    };
+}
+
+pub(crate) use {in_every_shape, in_shape};
