@@ -165,7 +165,7 @@ fn wait_for(lines: &Receiver<String>, words: &str) -> String {
         match lines.recv_timeout(PATIENCE) {
             Ok(line) if line.contains(words) => return line.trim_end().to_owned(),
             Ok(line) => seen.push_str(&line),
-            Err(_) => panic!("it does not say {words:?}:\n{seen}"),
+            Err(error) => panic!("it does not say {words:?} ({error}):\n{seen}"),
         }
     }
 }

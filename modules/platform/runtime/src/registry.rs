@@ -49,6 +49,7 @@ impl Plan {
 pub fn registry_faults(modules: &[&'static Module]) -> Vec<String> {
     [
         duplicate_names(modules),
+        shared_settings(modules),
         prefix_faults(modules),
         provision_faults(modules),
         requirement_faults(modules),
@@ -91,6 +92,21 @@ fn duplicate_names(modules: &[&'static Module]) -> Vec<String> {
         .filter(|module| !seen.insert(module.name))
         .map(|module| format!("two modules are called {}; give one another name", module.name))
         .collect()
+}
+
+fn shared_settings(modules: &[&'static Module]) -> Vec<String> {
+    let mut readers = BTreeMap::new();
+    let mut faults = Vec::new();
+    for module in modules {
+        let Some(section) = module.settings.map(|settings| settings.name) else { continue };
+        if let Some(other) = readers.insert(section, module.name) {
+            faults.push(format!(
+                "{other} and {} both read [{section}]; give each a section of its own",
+                module.name
+            ));
+        }
+    }
+    faults
 }
 
 fn prefix_faults(modules: &[&'static Module]) -> Vec<String> {

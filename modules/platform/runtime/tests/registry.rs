@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use runtime::{
-    Context, ContractError, Fault, Module, Needed, Peer, Plan, Provided, Unrecognised,
-    registry_faults, service,
+    Context, ContractError, Fault, LogSettings, Module, Needed, Peer, Plan, Provided, SectionSpec,
+    Unrecognised, registry_faults, service,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -172,6 +172,7 @@ fn a_list_of_modules_reports_every_fault_at_once() {
     static TWIN: Module = Module {
         name: "orders",
         prefixes: &["/v1/orders", "/v1/payments/refunds", "v1/slash/"],
+        settings: Some(SectionSpec::of::<LogSettings>()),
         ..PLAIN
     };
     static THIEF: Module = Module {
@@ -182,10 +183,12 @@ fn a_list_of_modules_reports_every_fault_at_once() {
             Needed::of::<dyn Stock>(&["hold"]),
         ],
         consumes: &["payments.payment_setled"],
+        settings: Some(SectionSpec::of::<LogSettings>()),
         ..PLAIN
     };
     insta::assert_snapshot!(registry_faults(&[&ORDERS, &PAYMENTS, &TWIN, &THIEF]).join("\n"), @r#"
     two modules are called orders; give one another name
+    orders and thief both read [log]; give each a section of its own
     orders owns "v1/slash/", which is no path prefix; write it like /v1/orders
     orders and orders both own /v1/orders; give it to one of them
     orders owns /v1/payments/refunds, which lies inside /v1/payments of payments; choose prefixes that do not contain each other
