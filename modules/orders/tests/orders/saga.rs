@@ -1,0 +1,102 @@
+//! A purchase goes on by itself, whatever breaks on the way, and does nothing twice.
+
+use jiff::SignedDuration;
+use serde_json::json;
+use testkit::eventually;
+
+use crate::{house::House, on_both_databases};
+
+on_both_databases! {
+    a_paid_order_gets_its_tickets,
+    an_order_goes_on_when_a_service_comes_back,
+    an_order_goes_on_when_an_answer_was_lost,
+    an_order_that_is_not_paid_in_time_expires,
+    money_that_comes_late_buys_while_there_are_places,
+    money_that_comes_too_late_is_returned,
+}
+
+async fn a_paid_order_gets_its_tickets(house: House) {
+    let path = house.held().await;
+    house.pay(&path).await;
+    let order = house.cara().get(&path).header("prefer", "wait=10").await.expect(200);
+    assert_eq!(order.header("preference-applied"), Some("wait"));
+    assert_eq!(order.field("state"), "fulfilled");
+    assert_eq!(house.tickets(&path).await, 2);
+}
+
+async fn an_order_goes_on_when_a_service_comes_back(house: House) {
+    house.mood("inventory", "hold", &["break before"; 2]).await;
+    let cara = house.cara();
+    let placed = cara.post("/v1/orders", &crate::house::two_seats()).key("once").await.expect(201);
+    assert_eq!(placed.field("state"), "placed");
+    let path = format!("/v1/orders/{}", placed.field("id"));
+    house.settles(&path, "held").await;
+    let again = cara.post("/v1/orders", &crate::house::two_seats()).key("once").await.expect(201);
+    assert_eq!(again.value(), placed.value());
+
+    for (service, method) in [("inventory", "confirm"), ("tickets", "issue")] {
+        house.mood(service, method, &["break before"; 2]).await;
+    }
+    house.pay(&path).await;
+    house.settles(&path, "fulfilled").await;
+    assert_eq!(house.tickets(&path).await, 2);
+}
+
+async fn an_order_goes_on_when_an_answer_was_lost(house: House) {
+    let steps = [
+        ("inventory", "hold"),
+        ("payments", "open"),
+        ("inventory", "confirm"),
+        ("tickets", "issue"),
+    ];
+    for (service, method) in steps {
+        house.mood(service, method, &["break after"]).await;
+    }
+    let placed = house.order().await.expect(201);
+    let path = format!("/v1/orders/{}", placed.field("id"));
+    eventually("the order to wait for money", || async {
+        house.sandbox.clock().advance(SignedDuration::from_secs(5));
+        house.cara().get(&path).await.expect(200).value()["payment_id"].is_string()
+    })
+    .await;
+    house.pay(&path).await;
+    let order = house.settles(&path, "fulfilled").await;
+    assert_eq!(order["ticket_ids"].as_array().map(Vec::len), Some(2));
+    for (service, method) in steps {
+        assert_eq!(house.calls(service, method).await, 2, "{method}");
+    }
+}
+
+async fn an_order_that_is_not_paid_in_time_expires(house: House) {
+    let path = house.held().await;
+    house.mood("payments", "close", &["break before", "break after"]).await;
+    house.sandbox.clock().advance(SignedDuration::from_mins(15));
+    let order = house.settles(&path, "expired").await;
+    assert_eq!(order["cause"], "expired");
+    assert_eq!(house.money(&path).await, "closed");
+}
+
+async fn money_that_comes_late_buys_while_there_are_places(house: House) {
+    let path = house.held().await;
+    house.sandbox.clock().advance(SignedDuration::from_mins(15));
+    house.settles(&path, "expired").await;
+    house.pay(&path).await;
+    let order = house.settles(&path, "fulfilled").await;
+    assert_eq!(order.get("cause"), None);
+    assert_eq!(house.money(&path).await, "settled");
+}
+
+async fn money_that_comes_too_late_is_returned(house: House) {
+    let path = house.held().await;
+    house.sandbox.clock().advance(SignedDuration::from_mins(15));
+    house.settles(&path, "expired").await;
+    house.mood("inventory", "confirm", &["sold out"]).await;
+    house.mood("payments", "refund", &["break after"]).await;
+    house.pay(&path).await;
+    let order = house.settles(&path, "cancelled").await;
+    assert_eq!(order["cause"], json!("paid_too_late"));
+    assert_eq!(
+        (house.money(&path).await, house.tickets(&path).await),
+        (json!("refunded"), json!(0))
+    );
+}
