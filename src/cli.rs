@@ -5,6 +5,7 @@
 //! 130 stopped at once by a second signal.
 
 mod config;
+pub mod demo;
 mod flags;
 mod health;
 mod migrate;
@@ -43,6 +44,13 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run services until told to stop.
+    ///
+    /// SIGTERM or ctrl-c stops politely: not ready, but serving on for `shutdown.grace`; then
+    /// requests under way finish, and the exit code is 0. A second one ends everything at once,
+    /// with 130.
+    ///
+    /// With --mode micro and without --services, every service runs in a process of its own, and
+    /// this one looks after them.
     Serve(serve::Serve),
     /// List the services: what each owns, provides, requires, publishes, consumes.
     Services,
@@ -54,6 +62,8 @@ enum Command {
     Openapi,
     /// Ask a running process whether it is well; for containers that have no shell.
     Health(health::Health),
+    /// Fill a running Boxoffice with a demo set: events, accounts, purchases.
+    Demo(demo::Demo),
 }
 
 /// What a command came to when it did not do what was asked.
@@ -121,6 +131,7 @@ fn execute(cli: Cli, out: &mut impl Write) -> Result<(), Failure> {
         Command::Migrate(migrate) => migrate::run(&migrate, &flags, out),
         Command::Openapi => openapi::run(out),
         Command::Health(health) => health::run(&health, &flags, out),
+        Command::Demo(demo) => demo::run(&demo, &flags, out),
     }
 }
 
