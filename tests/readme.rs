@@ -40,7 +40,9 @@ async fn a_stranger_sells_and_scans_a_ticket(shape: Shape) {
     let directory = home.path().to_owned();
     let pasting = tokio::task::spawn_blocking(move || paste(&commands, &directory));
     let said = pasting.await.expect("the shell ran");
-    for expected in ["on_sale", "settled", "fulfilled", "\"entrance\":\"north\"", "already-admitted"] {
+    for expected in
+        ["on_sale", "settled", "fulfilled", "\"entrance\":\"north\"", "already-admitted"]
+    {
         assert!(said.contains(expected), "{expected} is missing in:\n{said}");
     }
     sandbox.stop().await;

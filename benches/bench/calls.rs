@@ -123,8 +123,7 @@ pub async fn measure(effort: Effort) -> Vec<String> {
     let mut allowed = AllowList::new();
     allowed.allow("caller", "echo", "say");
     let tasks = Tasks::new();
-    let server =
-        InternalServer::new(Arc::clone(&tokens), allowed, tasks.clone(), random.clone());
+    let server = InternalServer::new(Arc::clone(&tokens), allowed, tasks.clone(), random.clone());
     let url = serve(<dyn Echo>::router(Arc::new(Wall), server)).await;
     let outbound = Outbound::new(tokens, random).expect("an HTTP client");
     let client = outbound.client("caller", "echo", std::slice::from_ref(&url));

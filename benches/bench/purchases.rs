@@ -112,7 +112,10 @@ pub async fn measure(effort: Effort) -> Vec<String> {
     #[expect(clippy::cast_precision_loss, reason = "some thousands")]
     let rate = times.len() as f64 / elapsed.as_secs_f64();
     vec![
-        format!("purchases, monolith on SQLite    {rate:>8.0}/s   {} buyers at once", effort.buyers),
+        format!(
+            "purchases, monolith on SQLite    {rate:>8.0}/s   {} buyers at once",
+            effort.buyers
+        ),
         format!(
             "a purchase                       {:>10.1?} p50   {:.1?} p99",
             quantile(&times, 0.5),
