@@ -39,11 +39,7 @@ impl House {
 
 /// The services as `main` composes them.
 pub fn composition() -> Composition {
-    Composition {
-        modules: registry::MODULES,
-        sections: registry::SECTIONS,
-        launch: node::launch,
-    }
+    Composition { modules: registry::MODULES, sections: registry::SECTIONS, launch: node::launch }
 }
 
 /// Describes a sandbox with an admin. Passwords are hashed as cheaply as they can be.

@@ -15,4 +15,37 @@ in_every_shape! {
         a_ticket_is_bought_and_lets_its_bearer_in_once
         the_buyer_is_told_and_the_organizer_sees_it_in_the_report
     }
+    pay shared {
+        whoever_is_declined_pays_with_another_card
+        a_card_with_a_second_step_pays_once_it_is_approved
+        a_second_step_that_is_not_approved_takes_no_money
+        tickets_that_cost_nothing_are_there_at_once
+    }
+    call_off shared {
+        a_buyer_calls_an_order_off_before_paying
+        a_buyer_cannot_call_off_what_is_paid
+        an_organizer_calls_off_an_order_that_has_its_tickets
+        an_organizer_gives_the_money_back
+        places_that_came_back_are_sold_again
+    }
+    crowd shared {
+        of_two_who_want_the_last_place_one_gets_it
+        sixty_at_once_buy_twenty_five_places_and_not_one_more
+    }
+    repeat shared {
+        twenty_requests_with_one_key_are_one_purchase
+        a_key_is_needed_and_stands_for_one_request_of_one_person
+        an_order_that_is_paid_is_not_paid_again
+    }
+    strangers shared {
+        what_belongs_to_others_does_not_exist
+        every_operation_that_wants_a_token_refuses_whoever_has_none
+        what_everybody_may_read_needs_no_token
+    }
+    bad_input shared {
+        an_order_that_makes_no_sense_is_refused_and_holds_nothing
+        a_payment_that_makes_no_sense_takes_nothing
+        a_code_that_is_not_ours_opens_no_door
+        paths_and_methods_that_do_not_exist_are_problems
+    }
 }

@@ -1,3 +1,9 @@
 //! The stories, one file each. `main.rs` says where each is told.
 
+pub mod bad_input;
+pub mod call_off;
+pub mod crowd;
+pub mod pay;
+pub mod repeat;
 pub mod sell;
+pub mod strangers;

@@ -43,9 +43,8 @@ pub async fn a_ticket_is_bought_and_lets_its_bearer_in_once(house: &House) {
     assert_eq!(png.header("content-type"), Some("image/png"));
     assert!(png.bytes().starts_with(PNG));
 
-    let scan = |entrance: &str| {
-        json!({ "code": code, "event_id": sale.event, "entrance": entrance })
-    };
+    let scan =
+        |entrance: &str| json!({ "code": code, "event_id": sale.event, "entrance": entrance });
     let admitted = sale.organizer.post("/v1/check-ins", &scan("north")).await.expect(201);
     assert_eq!(admitted.field("ticket_id"), ticket);
     let again = sale.organizer.post("/v1/check-ins", &scan("south")).await;
