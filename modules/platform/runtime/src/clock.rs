@@ -44,3 +44,38 @@ impl Clock for SystemClock {
         Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Stands still until it is moved.
+    struct Stopped(Mutex<Timestamp>);
+
+    impl Clock for Stopped {
+        fn now(&self) -> Timestamp {
+            *self.0.lock().unwrap()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sleeper_wakes_when_the_clock_jumps() {
+        let start = Timestamp::from_second(1_000_000).unwrap();
+        let later = start + Duration::from_hours(1);
+        let clock = Stopped(Mutex::new(start));
+        clock.sleep_until(start).await;
+        tokio::join!(clock.sleep_until(later), async {
+            *clock.0.lock().unwrap() = later;
+        });
+    }
+
+    #[tokio::test]
+    async fn a_sleeper_of_the_machines_clock_wakes_in_time() {
+        let clock = SystemClock;
+        let soon = clock.now() + Duration::from_millis(20);
+        clock.sleep_until(soon).await;
+        assert!(clock.now() >= soon);
+    }
+}

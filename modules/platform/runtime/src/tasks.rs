@@ -103,3 +103,47 @@ pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
     }
     payload.downcast_ref::<String>().cloned().unwrap_or_else(|| "no message".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(10);
+
+    #[tokio::test]
+    async fn a_task_goes_on_when_nobody_waits_for_it() {
+        let (tasks, (sender, receiver)) = (Tasks::new(), tokio::sync::oneshot::channel());
+        drop(tasks.spawn(async { sender.send(5) }));
+        assert_eq!(receiver.await, Ok(5));
+    }
+
+    #[tokio::test]
+    async fn a_stop_waits_for_what_was_started_even_while_it_waits() {
+        let tasks = Tasks::new();
+        let (inner, stop) = (tasks.clone(), tasks.stopping());
+        let outer = tasks.spawn(async move {
+            stop.cancelled().await;
+            inner.spawn(async { 5 })
+        });
+        assert_eq!(tasks.stop(LONG).await, 0);
+        assert_eq!(outer.await.unwrap().await, Ok(5));
+    }
+
+    #[tokio::test]
+    async fn what_does_not_stop_in_time_is_dropped_and_counted() {
+        let tasks = Tasks::new();
+        let stuck = tasks.spawn(pending::<()>());
+        let done = tasks.spawn(async { 5 });
+        assert_eq!(tasks.stop(Duration::from_millis(20)).await, 1);
+        assert_eq!(stuck.await, Err(TaskFault::Killed));
+        assert_eq!(done.await, Ok(5));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_outcome() {
+        let panicked = Tasks::new().spawn(async { panic!("no coffee") }).await;
+        assert_eq!(panicked, Err::<(), _>(TaskFault::Panicked("no coffee".to_owned())));
+    }
+}
