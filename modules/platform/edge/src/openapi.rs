@@ -3,8 +3,9 @@
 //!
 //! It is served by `docs.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
+use axum::http::Method;
 use runtime::Module;
 use serde_json::{Value, json};
 use utoipa::{
@@ -127,6 +128,28 @@ fn claims(document: &OpenApi) -> Vec<(String, Value)> {
     schemas.chain(handlers).chain(own_problems).collect()
 }
 
+/// The operations of `document` that take an access token, each as its method and route, whether
+/// they need one or only answer more to those who have one.
+pub(crate) fn taking_tokens(document: &OpenApi) -> HashSet<(Method, String)> {
+    let takers = document.paths.paths.iter().flat_map(|(route, item)| {
+        let methods = [
+            (Method::GET, &item.get),
+            (Method::PUT, &item.put),
+            (Method::POST, &item.post),
+            (Method::DELETE, &item.delete),
+            (Method::HEAD, &item.head),
+            (Method::PATCH, &item.patch),
+        ];
+        let taking = methods.into_iter().filter(|(_, it)| it.as_ref().is_some_and(takes_token));
+        taking.map(|(method, _)| (method, route.clone()))
+    });
+    takers.collect()
+}
+
+fn takes_token(operation: &Operation) -> bool {
+    operation.security.as_ref().is_some_and(|security| !security.is_empty())
+}
+
 /// The responses for `kinds`, for use in `IntoResponses`; [`crate::problem_responses!`] writes that
 /// for you. Kinds of one status become one response with an example of each.
 pub fn responses(kinds: &[&'static ProblemType]) -> BTreeMap<String, RefOr<Response>> {
@@ -237,12 +260,11 @@ fn usual_problems(operation: &Operation) -> Vec<&'static ProblemType> {
         })
     };
     let has_body = operation.request_body.is_some();
-    let is_protected = operation.security.as_ref().is_some_and(|security| !security.is_empty());
 
     let mut kinds = vec![&problems::INTERNAL, &problems::TOO_BUSY, &problems::SERVICE_UNAVAILABLE];
-    kinds.extend([&problems::TIMED_OUT, &problems::UNAUTHENTICATED, &problems::TOKEN_EXPIRED]);
-    if is_protected {
-        kinds.push(&problems::FORBIDDEN);
+    kinds.push(&problems::TIMED_OUT);
+    if takes_token(operation) {
+        kinds.extend([&problems::UNAUTHENTICATED, &problems::TOKEN_EXPIRED, &problems::FORBIDDEN]);
     }
     if has_body {
         kinds.extend([&problems::MALFORMED_JSON, &problems::UNSUPPORTED_MEDIA_TYPE]);

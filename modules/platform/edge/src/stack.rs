@@ -38,7 +38,9 @@ const PREFLIGHT_LIFETIME: Duration = Duration::from_hours(1);
 pub fn public_stack(routes: Router, inputs: &PublicInputs) -> Result<Router, StartError> {
     let is_gateway = inputs.hosted().iter().any(|module| module.name == runtime::GATEWAY);
     let served = if is_gateway { inputs.modules() } else { inputs.hosted() };
-    let documented = routes.merge(docs(&openapi::merge(served)));
+    let document = openapi::merge(served);
+    let documented = routes.merge(docs(&document));
+    let taking_tokens = openapi::taking_tokens(&document);
     let parts = Parts {
         settings: inputs.settings(),
         keys: inputs.client::<dyn TokenKeys>(),
@@ -46,6 +48,10 @@ pub fn public_stack(routes: Router, inputs: &PublicInputs) -> Result<Router, Sta
         random: inputs.random(),
         ids: inputs.ids(),
         tasks: inputs.tasks(),
+        takes_token: Box::new(move |method, route| {
+            let documented_as = if method == Method::HEAD { Method::GET } else { method.clone() };
+            taking_tokens.contains(&(documented_as, route.to_owned()))
+        }),
     };
     Ok(lay_around(documented, parts))
 }
@@ -66,6 +72,10 @@ pub struct Parts {
     /// Where requests are worked on, so that work outlives a client that leaves, and a stop waits
     /// for it.
     pub tasks: Tasks,
+    /// Whether an operation, given as its method and route, takes an access token. To one that does
+    /// not, everyone is anonymous, and a token that came along is no reason to refuse: whoever
+    /// refreshes a session sends an expired one.
+    pub takes_token: Box<dyn Fn(&Method, &str) -> bool + Send + Sync>,
 }
 
 struct Stack {
@@ -74,12 +84,13 @@ struct Stack {
     random: Arc<dyn Random>,
     ids: Ids,
     tasks: Tasks,
+    takes_token: Box<dyn Fn(&Method, &str) -> bool + Send + Sync>,
     in_flight: Arc<Semaphore>,
 }
 
 /// Lays the stack around `routes`. Handlers find a `runtime::Context` in their request.
 pub fn lay_around(routes: Router, parts: Parts) -> Router {
-    let Parts { settings, keys, clock, random, ids, tasks } = parts;
+    let Parts { settings, keys, clock, random, ids, tasks, takes_token } = parts;
     let cors = cors(&settings);
     let permits = usize::try_from(settings.max_in_flight).unwrap_or(usize::MAX);
     let stack = Arc::new(Stack {
@@ -89,6 +100,7 @@ pub fn lay_around(routes: Router, parts: Parts) -> Router {
         random,
         ids,
         tasks,
+        takes_token,
     });
     let guarded = routes
         .fallback(|| async { Problem::not_found() })

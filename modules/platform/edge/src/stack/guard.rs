@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     http::{HeaderMap, header},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -69,7 +69,8 @@ pub(super) async fn guard(
 async fn answer(stack: &Stack, arrival: Arrival, mut request: Request, next: Next) -> Response {
     let Arrival { request_id, trace, deadline } = arrival;
     let anonymous = Context::new(Principal::Anonymous, deadline, request_id, trace);
-    let identified = match &stack.authenticator {
+    let authenticator = stack.authenticator.as_ref().filter(|_| takes_token(stack, &request));
+    let identified = match authenticator {
         Some(authenticator) => authenticator.identify(&anonymous, request.headers()).await,
         None => Ok(Identified::Nobody),
     };
@@ -84,6 +85,11 @@ async fn answer(stack: &Stack, arrival: Arrival, mut request: Request, next: Nex
     };
     request.extensions_mut().insert(cx);
     next.run(request).await
+}
+
+fn takes_token(stack: &Stack, request: &Request) -> bool {
+    let route = request.extensions().get::<MatchedPath>();
+    route.is_some_and(|route| (stack.takes_token)(request.method(), route.as_str()))
 }
 
 fn announced_length(headers: &HeaderMap) -> Option<u64> {

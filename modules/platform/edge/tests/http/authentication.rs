@@ -26,6 +26,7 @@ fn routes() -> Router {
         )
         .route("/adas", get(|cx: Context| async move { edge::owner(&cx, ADA) }))
         .route("/caller", get(caller))
+        .route("/open", get(|cx: Context| async move { cx.principal().actor() }))
 }
 
 async fn caller(caller: Caller) -> Result<String, Problem> {
@@ -96,6 +97,20 @@ async fn a_token_whose_time_is_over_is_refused_as_such() {
     api.clock.advance(SignedDuration::from_secs(1));
     refused(ask(&api, "/user", &token).await, "token-expired").await;
     refused(ask(&api, "/anyone", &token).await, "token-expired").await;
+}
+
+#[tokio::test]
+async fn nobody_looks_at_a_token_where_none_is_taken() {
+    let api = Api::start(routes()).await;
+    let token = api.token(ADA, &[]);
+    api.clock.advance(SignedDuration::from_hours(1));
+    for token in [token.as_str(), "nonsense"] {
+        let answer = ask(&api, "/open", token).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(answer.text().await.unwrap(), "anonymous");
+        problem(ask(&api, "/nowhere", token).await, 404, "not-found").await;
+    }
+    assert_eq!(api.identity.times_asked(), 0);
 }
 
 #[tokio::test]

@@ -142,7 +142,7 @@ fn an_operation_documents_the_problems_that_follow_from_what_it_is() {
         ["201", "400", "401", "403", "408", "409", "413", "415", "422", "500", "503", "504"];
     assert_eq!(statuses(place), BTreeSet::from(expected));
     let list = &document["paths"]["/v1/orders"]["get"];
-    assert_eq!(statuses(list), BTreeSet::from(["200", "401", "422", "500", "503", "504"]));
+    assert_eq!(statuses(list), BTreeSet::from(["200", "422", "500", "503", "504"]));
     let change = &document["paths"]["/v1/orders/{id}"]["put"];
     assert!(statuses(change).is_superset(&BTreeSet::from(["404", "412", "428"])));
 }

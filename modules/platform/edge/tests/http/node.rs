@@ -52,8 +52,14 @@ async fn me(cx: Context) -> Result<Json<Uuid>, Problem> {
     Ok(Json(edge::user(&cx)?))
 }
 
+/// Who the caller is here, whatever it says.
+#[utoipa::path(get, path = "/v1/me/open", responses((status = 200)))]
+async fn anyone(cx: Context) -> Json<String> {
+    Json(cx.principal().actor())
+}
+
 fn http() -> Routes {
-    Routes::default().routes(routes!(me))
+    Routes::default().routes(routes!(me)).routes(routes!(anyone))
 }
 
 static PROFILE: Module = Module {
@@ -114,6 +120,21 @@ async fn a_process_verifies_callers_with_the_keys_of_the_identity_it_hosts() {
         (status, &body["type"]),
         (StatusCode::UNAUTHORIZED, &json!("/problems/unauthenticated"))
     );
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_counts_where_the_document_says_that_one_is_taken() {
+    let node = start("").await;
+    let refused = (StatusCode::UNAUTHORIZED, json!("/problems/unauthenticated"));
+    let (status, body) = get(&node, "/v1/me", Some("nonsense")).await;
+    assert_eq!((status, body["type"].clone()), refused);
+    let open = get(&node, "/v1/me/open", Some("nonsense")).await;
+    assert_eq!(open, (StatusCode::OK, json!("anonymous")));
+    let url = format!("http://{}/v1/me", node.public_addr());
+    let head = web_client().unwrap().head(url).bearer_auth("nonsense").send().await.unwrap();
+    assert_eq!(head.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(head.headers()["www-authenticate"], "Bearer error=\"invalid_token\"");
     node.stop().await;
 }
 

@@ -54,6 +54,7 @@ impl Api {
             random: random.clone(),
             ids: Ids::new(Arc::new(clock.clone()), random),
             tasks: Tasks::new(),
+            takes_token: Box::new(|_, route| route != "/open"),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
