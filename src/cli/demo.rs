@@ -21,8 +21,8 @@ use super::{Failure, block_on, flags::ConfigurationFlags};
 
 /// The account that a Boxoffice with embedded databases makes at its first start, and where it
 /// leaves that account's password, in its data directory.
-const FIRST_ADMIN: &str = "admin@boxoffice.internal";
-const PASSWORD_FILE: &str = "first-admin-password";
+pub(super) const FIRST_ADMIN: &str = "admin@boxoffice.internal";
+pub(super) const PASSWORD_FILE: &str = "first-admin-password";
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {

@@ -6,6 +6,7 @@
 use std::{
     io::{self, Read, Write},
     net::SocketAddr,
+    path::Path,
     sync::Arc,
     thread,
 };
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Failure, block_on,
+    demo::{FIRST_ADMIN, PASSWORD_FILE},
     flags::{ConfigurationFlags, wrong},
     signals::Signals,
     supervise,
@@ -60,7 +62,7 @@ pub(super) fn run(
                 return Ok(());
             };
             if !serve.until_stdin_closes {
-                greet(out, &plan, &node)?;
+                greet(out, &plan, &node, &config.node().data_dir)?;
             }
             stop.cancelled().await;
             node.stop().await;
@@ -104,10 +106,15 @@ fn stop_with_stdin(stop: CancellationToken) {
     });
 }
 
-fn greet(out: &mut impl Write, plan: &Plan, node: &RunningNode) -> io::Result<()> {
+fn greet(
+    out: &mut impl Write,
+    plan: &Plan,
+    node: &RunningNode,
+    data_dir: &Path,
+) -> io::Result<()> {
     let names: Vec<&str> = plan.start_order.iter().map(|module| module.name).collect();
     writeln!(out, "Boxoffice {} hosts {}", env!("CARGO_PKG_VERSION"), names.join(", "))?;
-    point_to(out, node.public_addr(), node.admin_addr())?;
+    point_to(out, node.public_addr(), node.admin_addr(), data_dir)?;
     writeln!(out, "  stop it with ctrl-c")?;
     out.flush()
 }
@@ -117,9 +124,15 @@ pub(super) fn point_to(
     out: &mut impl Write,
     public: SocketAddr,
     admin: SocketAddr,
+    data_dir: &Path,
 ) -> io::Result<()> {
     writeln!(out, "  API         http://{public}/v1")?;
     writeln!(out, "  Swagger UI  http://{public}/docs")?;
     writeln!(out, "  readiness   http://{admin}/readyz")?;
-    writeln!(out, "  metrics     http://{admin}/metrics")
+    writeln!(out, "  metrics     http://{admin}/metrics")?;
+    let password = data_dir.join(PASSWORD_FILE);
+    if password.exists() {
+        writeln!(out, "  first admin {FIRST_ADMIN}, password in {}", password.display())?;
+    }
+    Ok(())
 }

@@ -7,6 +7,7 @@ use std::{
     ffi::OsString,
     io::{self, Write},
     net::SocketAddr,
+    path::PathBuf,
     process::{ExitStatus, Stdio},
     time::Duration,
 };
@@ -47,11 +48,12 @@ pub(super) fn run(
     })
 }
 
-/// Where the processes listen, as far as this one needs to know.
+/// Where the processes listen and keep their data, as far as this one needs to know.
 struct Addresses {
     /// Each service's admin listener.
     admin: Vec<(&'static str, SocketAddr)>,
     gateway_public: SocketAddr,
+    data_dir: PathBuf,
 }
 
 impl Addresses {
@@ -74,7 +76,7 @@ impl Addresses {
             .get(GATEWAY)
             .and_then(|process| process.public)
             .ok_or_else(|| missing(GATEWAY, "public"))?;
-        Ok(Self { admin, gateway_public })
+        Ok(Self { admin, gateway_public, data_dir: config.node().data_dir })
     }
 }
 
@@ -122,7 +124,7 @@ fn greet(out: &mut impl Write, addresses: &Addresses) -> io::Result<()> {
     writeln!(out, "all are ready: {}", names.join(", "))?;
     let of_gateway = addresses.admin.iter().find(|(service, _)| *service == GATEWAY);
     let admin = of_gateway.map_or(addresses.gateway_public, |(_, address)| *address);
-    point_to(out, addresses.gateway_public, admin)?;
+    point_to(out, addresses.gateway_public, admin, &addresses.data_dir)?;
     writeln!(out, "  stop them with ctrl-c")?;
     out.flush()
 }
