@@ -123,12 +123,13 @@ mod tests {
     async fn a_stop_waits_for_what_was_started_even_while_it_waits() {
         let tasks = Tasks::new();
         let (inner, stop) = (tasks.clone(), tasks.stopping());
-        let outer = tasks.spawn(async move {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        drop(tasks.spawn(async move {
             stop.cancelled().await;
-            inner.spawn(async { 5 })
-        });
+            drop(inner.spawn(async { sender.send(5) }));
+        }));
         assert_eq!(tasks.stop(LONG).await, 0);
-        assert_eq!(outer.await.unwrap().await, Ok(5));
+        assert_eq!(receiver.await, Ok(5));
     }
 
     #[tokio::test]
