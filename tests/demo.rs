@@ -1,4 +1,4 @@
-//! `boxoffice demo` against a monolith that nobody has configured: the shop has what the summary
+//! `boxoffice demo` against a Boxoffice that nobody has configured: the shop has what the summary
 //! promises.
 
 #![cfg(test)]
@@ -11,17 +11,17 @@ use boxoffice::{
 };
 use runtime::{Secret, SystemClock, SystemRandom};
 use serde_json::Value;
-use testkit::{Client, Composition, Sandbox};
+use testkit::{Client, Composition, Sandbox, Shape};
 
 const FIRST_ADMIN: &str = "admin@boxoffice.internal";
 
-async fn shop() -> Sandbox {
+async fn shop(shape: Shape) -> Sandbox {
     let composition = Composition {
         modules: registry::MODULES,
         sections: registry::SECTIONS,
         launch: node::launch,
     };
-    Sandbox::builder(composition).start().await
+    Sandbox::builder(composition).shape(shape).start().await
 }
 
 async fn log_in(shop: &Sandbox, password: &str) -> Result<Admin, DemoError> {
@@ -56,11 +56,19 @@ fn text(value: &Value, name: &str) -> String {
 
 #[tokio::test]
 async fn a_demo_set_has_everything_that_its_summary_promises() {
-    let shop = shop().await;
-    let set = fill(&shop).await;
+    keeps_its_promises(&shop(Shape::Monolith).await).await;
+}
+
+#[tokio::test]
+async fn a_split_is_filled_through_its_gateway() {
+    keeps_its_promises(&shop(Shape::Split).await).await;
+}
+
+async fn keeps_its_promises(shop: &Sandbox) {
+    let set = fill(shop).await;
     assert!(set.is_first);
     let nobody = shop.client();
-    let organizer = person(&shop, &set, "Olga").await;
+    let organizer = person(shop, &set, "Olga").await;
 
     let of_set = format!("/v1/events?limit=200&organizer_id={}", set.organizer_id);
     let events = items(&organizer, &of_set).await;
@@ -81,9 +89,9 @@ async fn a_demo_set_has_everything_that_its_summary_promises() {
     let left = nobody.get(&availability).await.expect(200).value();
     assert_eq!(left["ticket_types"][0]["free"], 1, "{left}");
 
-    purchases_are_as_promised(&shop, &set).await;
+    purchases_are_as_promised(shop, &set).await;
 
-    let staff = person(&shop, &set, "Sam").await;
+    let staff = person(shop, &set, "Sam").await;
     let open = events.iter().find(|event| event["name"] == "Open rehearsal").unwrap();
     let scans = items(&staff, &format!("/v1/check-ins?event_id={}", text(open, "id"))).await;
     let refused = scans.iter().filter(|scan| scan["refused"] == "already_admitted").count();
@@ -93,7 +101,6 @@ async fn a_demo_set_has_everything_that_its_summary_promises() {
     for account in &set.accounts {
         assert!(shown.contains(account.password.expose()), "{} can log in", account.name);
     }
-    shop.stop().await;
 }
 
 async fn purchases_are_as_promised(shop: &Sandbox, set: &DemoSet) {
@@ -123,7 +130,7 @@ async fn purchases_are_as_promised(shop: &Sandbox, set: &DemoSet) {
 
 #[tokio::test]
 async fn running_it_again_makes_another_set_and_says_so() {
-    let shop = shop().await;
+    let shop = shop(Shape::Monolith).await;
     let first = fill(&shop).await;
     let second = fill(&shop).await;
     assert!(!second.is_first);
@@ -136,7 +143,7 @@ async fn running_it_again_makes_another_set_and_says_so() {
 
 #[tokio::test]
 async fn whoever_is_refused_is_told_why() {
-    let shop = shop().await;
+    let shop = shop(Shape::Monolith).await;
     let Err(refused) = log_in(&shop, "not the password").await else {
         panic!("any password will do");
     };
