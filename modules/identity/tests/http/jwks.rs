@@ -1,3 +1,5 @@
+//! The key set: who may read it, and what it holds.
+
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::Value;
 

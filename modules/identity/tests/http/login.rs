@@ -1,3 +1,5 @@
+//! Logging in, and not.
+
 use crate::world::{PASSWORD, World, on_both_databases};
 
 on_both_databases! {

@@ -1,3 +1,5 @@
+//! Registering: what an account needs, and that each address has one.
+
 use std::collections::BTreeSet;
 
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! Sessions: refreshed, reused, expired, ended.
+
 use jiff::SignedDuration;
 use store::{Database, DatabaseSettings};
 use testkit::{Storage, eventually};
@@ -7,6 +9,7 @@ use crate::world::{PASSWORD, World, on_both_databases};
 
 on_both_databases! {
     each_refresh_gives_tokens_for_the_next,
+    an_access_token_that_expired_does_not_keep_one_from_refreshing,
     a_token_that_is_used_twice_ends_the_session,
     of_many_who_refresh_with_one_token_at_once_one_wins,
     a_session_that_nobody_uses_expires,
@@ -29,6 +32,19 @@ async fn each_refresh_gives_tokens_for_the_next(world: World) {
         assert_ne!(next, token);
         token = next;
     }
+}
+
+async fn an_access_token_that_expired_does_not_keep_one_from_refreshing(world: World) {
+    let _ada = world.person("ada@example.org").await;
+    let session = world.log_in("ada@example.org", PASSWORD).await.expect(200);
+    let client = world.client.with_token(session.field("access_token"));
+    world.sandbox.clock().advance(SignedDuration::from_hours(1));
+    let _expired = client.get("/v1/auth/me").await.expect_problem(401, "token-expired");
+    let refresh = serde_json::json!({ "refresh_token": session.field("refresh_token") });
+    let _refreshed = client.post("/v1/auth/refresh", &refresh).await.expect(200);
+    let login = serde_json::json!({ "email": "ada@example.org", "password": PASSWORD });
+    let _logged_in = client.post("/v1/auth/login", &login).await.expect(200);
+    let _keys = client.get("/.well-known/jwks.json").await.expect(200);
 }
 
 async fn a_token_that_is_used_twice_ends_the_session(world: World) {

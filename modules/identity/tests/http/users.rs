@@ -1,3 +1,5 @@
+//! Accounts: who may see them, and who gives them roles.
+
 use serde_json::json;
 use testkit::Client;
 

@@ -36,8 +36,9 @@ pub struct Envelope {
     pub traceparent: String,
     /// The event itself, as the publisher's contract describes it.
     pub payload: Value,
-    /// Why the publisher could not translate what happened. Then `payload` is what it could not
-    /// translate, and only somebody who repairs the publisher can help.
+    /// That the publisher could not translate what happened. Then `payload` is null, since what a
+    /// service records is its own affair; its log says why, and only somebody who repairs it can
+    /// help.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
 }
@@ -89,7 +90,7 @@ impl Envelope {
             correlation_id: raw.correlation_id.clone(),
             causation_id: raw.causation_id,
             traceparent: raw.traceparent.clone(),
-            payload: raw.payload.clone(),
+            payload: Value::Null,
             fault: None,
         };
         let translated = std::panic::catch_unwind(AssertUnwindSafe(|| {
@@ -110,7 +111,8 @@ impl Envelope {
             }
             Err(reason) => {
                 tracing::error!(event = %frame.id, frame.event_type, reason, "not translated");
-                Some(Self { fault: Some(reason), ..frame })
+                let fault = format!("event {} has no translation; its log says why", frame.id);
+                Some(Self { fault: Some(fault), ..frame })
             }
         }
     }

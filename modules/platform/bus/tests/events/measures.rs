@@ -1,3 +1,5 @@
+//! What the metrics say of consumers.
+
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use testkit::eventually;
 

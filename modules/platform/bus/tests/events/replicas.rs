@@ -1,3 +1,5 @@
+//! Several replicas of one consumer: one reads, and another takes over.
+
 use std::time::Duration;
 
 use testkit::eventually;

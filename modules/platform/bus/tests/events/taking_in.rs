@@ -1,3 +1,5 @@
+//! Events take effect once each, in the order of their keys.
+
 use std::{
     sync::{
         Arc,

@@ -1,3 +1,5 @@
+//! Dead letters: listed, shown, retried, discarded.
+
 use runtime::Clock;
 use serde_json::json;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! Feeds: nothing is stepped over, and readers wake up.
+
 use std::time::Duration;
 
 use store::{Dialect, Feed, Position};

@@ -1,3 +1,5 @@
+//! Leases: one holder, fenced by its epoch.
+
 use std::time::Duration;
 
 use store::{Database, HeldLease, Lease, LeaseError};

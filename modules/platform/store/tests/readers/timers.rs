@@ -1,3 +1,5 @@
+//! Timers: they fire when due, once, and again where that failed.
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
