@@ -5,7 +5,8 @@ use edge::{Problem, ProblemType};
 
 use crate::domain::Rejection;
 
-/// Every problem inventory can answer with beside the edge's.
+/// Every problem inventory can answer with beside the edge's. It explains the first two for orders as
+/// well.
 pub(crate) static ALL: &[&ProblemType] =
     &[&SOLD_OUT, &NOT_ON_SALE, &HOLD_RELEASED, &HOLD_DIFFERS, &HOLD_BELONGS_TO_ORDER];
 

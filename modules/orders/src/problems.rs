@@ -1,16 +1,16 @@
 //! The problems that are orders' own, and which rejection becomes which.
 //!
-//! What inventory refuses, orders refuses under the same name and in the same words: `sold-out`,
-//! `not-on-sale`. Both services have them, since neither may depend on the other.
+//! What inventory refuses, orders refuses under the same names: `sold-out`, `not-on-sale`. These are
+//! inventory's problems, which explains them; here they are written once more, in the same words,
+//! since no service depends on another.
 
 use contracts::{catalog::CatalogError, inventory::InventoryError};
 use edge::{Problem, ProblemType};
 
 use crate::domain::{Cause, Rejection};
 
-/// Every problem orders can answer with beside the edge's.
-pub(crate) static ALL: &[&ProblemType] =
-    &[&SOLD_OUT, &NOT_ON_SALE, &HOLD_GONE, &ORDER_IS_PAID, &ORDER_HAS_ENDED];
+/// Every problem that is orders' own.
+pub(crate) static ALL: &[&ProblemType] = &[&HOLD_GONE, &ORDER_IS_PAID, &ORDER_HAS_ENDED];
 
 pub(crate) static SOLD_OUT: ProblemType = ProblemType {
     slug: "sold-out",
