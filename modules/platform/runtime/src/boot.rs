@@ -315,7 +315,7 @@ impl PublicInputs {
         self.node.ids.clone()
     }
 
-    /// For work that outlives the request that started it. Waited for after all modules' own.
+    /// For work that outlives the request that started it. Waited for before any module stops.
     pub fn tasks(&self) -> Tasks {
         self.tasks.clone()
     }
