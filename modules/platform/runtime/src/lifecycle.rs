@@ -245,8 +245,8 @@ impl RunningNode {
     }
 
     /// Stops it politely: not ready, but serving until load balancers have noticed; then no new
-    /// connections, requests under way finish, modules stop in reverse order, and the admin
-    /// listener closes last. Each step has its limit in `[shutdown]`.
+    /// connections, requests under way finish, also those whose client has left, modules stop in
+    /// reverse order, and the admin listener closes last. Each step has its limit in `[shutdown]`.
     pub async fn stop(self) {
         tracing::info!("stopping");
         self.readiness.stopping();
@@ -394,10 +394,14 @@ impl RunningNode {
         if public + internal > 0 {
             tracing::warn!(connections = public + internal, "requests took too long and were cut");
         }
+        // Requests that nobody waits for any more still work with the modules.
+        let left = self.tasks.stop(self.shutdown.module).await;
+        if left > 0 {
+            tracing::warn!(tasks = left, "requests without a client took too long and were cut");
+        }
         for module in self.modules.iter().rev() {
             module.stop(self.shutdown.module).await;
         }
-        self.tasks.stop(self.shutdown.module).await;
         self.admin.drain(ADMIN_DRAIN).await;
     }
 }

@@ -417,6 +417,33 @@ async fn a_stopping_process_finishes_what_it_accepted_and_keeps_its_probes() {
 }
 
 #[tokio::test]
+async fn work_that_outlived_its_client_is_finished_before_the_modules_stop() {
+    let diary = Arc::new(Diary::default());
+    let (begun, finish) = (CancellationToken::new(), CancellationToken::new());
+    let (at_work, may_end, notes) = (begun.clone(), finish.clone(), Arc::clone(&diary));
+    let launch = Launch::new(config(""), BOTH).extension(Arc::clone(&diary));
+    let launch = launch.public_stack(move |routes, inputs| {
+        drop(inputs.tasks().spawn(async move {
+            at_work.cancel();
+            may_end.cancelled().await;
+            notes.note("the work is done");
+        }));
+        Ok(routes)
+    });
+    let node = launch.start().await.unwrap();
+    begun.cancelled().await;
+    let (public, mut stopping) = (node.public_addr(), tokio::task::JoinSet::new());
+    stopping.spawn(node.stop());
+    until(async || tokio::net::TcpStream::connect(public).await.is_err()).await;
+    finish.cancel();
+    stopping.join_next().await.unwrap().unwrap();
+    let said = diary.read();
+    let done = said.iter().position(|it| it == "the work is done").unwrap();
+    let stopped = said.iter().position(|it| it.ends_with("stopped")).unwrap();
+    assert!(done < stopped, "{said:?}");
+}
+
+#[tokio::test]
 async fn a_stopping_process_serves_on_until_load_balancers_have_noticed() {
     let node = Launch::new(config("shutdown.grace = '1s'"), SLOW_ALONE).start().await.unwrap();
     let (public, admin) = (node.public_addr(), node.admin_addr());
