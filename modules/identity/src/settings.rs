@@ -14,8 +14,8 @@ pub(crate) const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 12..=128;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct IdentitySettings {
-    /// The address of the account that is made an admin when it does not exist at start. Empty: no
-    /// account is made.
+    /// The address of the account that is made an admin when it does not exist at start. Empty: one
+    /// is made up (see `first_admin.rs`) with embedded databases, and otherwise none.
     pub(crate) first_admin_email: String,
     /// That account's first password.
     pub(crate) first_admin_password: Secret,

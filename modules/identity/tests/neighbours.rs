@@ -6,10 +6,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use axum::{Router, extract::State, routing::get};
+use axum::extract::State;
 use bus::{BusSettings, Delivered, HandlerError};
 use contracts::identity::{FindUser, Identity, IdentityError, IdentityEvent};
-use edge::{EdgeSettings, Json, Path, Problem, token::TokenKeys};
+use edge::{EdgeSettings, Json, Path, Problem, Routes, routes, token::TokenKeys};
 use runtime::{
     Boot, BoxFuture, Config, Context, Launch, Module, Needed, SectionSpec, StartError, async_trait,
 };
@@ -46,7 +46,7 @@ static DESK: Module = Module {
     consumes: &["identity.user_registered"],
     settings: None,
     schema: Some(&SCHEMA),
-    openapi: utoipa::openapi::OpenApi::default,
+    openapi: || edge::openapi::describe("desk", http(), &[]),
     start: start_desk,
 };
 
@@ -64,7 +64,7 @@ fn start_desk(boot: &mut Boot) -> BoxFuture<'_, Result<(), StartError>> {
         let committer = Committer::start(boot, &database);
         let desk = Desk { identity: boot.client::<dyn Identity>()?, newcomers: Arc::default() };
         bus::subscribe::<IdentityEvent>(boot, &committer, "desk", desk.clone())?;
-        boot.public(Router::new().route("/v1/desk/{id}", get(ask)).with_state(desk));
+        boot.public(http().with_state(desk).into());
         Ok(())
     })
 }
@@ -83,6 +83,15 @@ impl bus::Handler<IdentityEvent> for Desk {
     }
 }
 
+fn http() -> Routes<Desk> {
+    Routes::default().routes(routes!(ask))
+}
+
+/// What the desk knows of an account, and identity too.
+#[utoipa::path(
+    get, path = "/v1/desk/{user_id}", params(("user_id" = Uuid, Path)),
+    security(("bearer" = [])), responses((status = 200)),
+)]
 async fn ask(
     State(desk): State<Desk>,
     cx: Context,
