@@ -22,6 +22,8 @@ use crate::{Connection, StoreError, Tx, settings::DatabaseSettings};
 
 /// SQLite's write-ahead log is cut back to this many bytes after a checkpoint.
 const WAL_LIMIT: &str = "67108864";
+/// A data directory that is made here is its owner's alone: it holds what people confided.
+const OWNER_ONLY: u32 = 0o700;
 /// A PostgreSQL connection that was idle for longer is tested before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// A commit that takes longer is worth a line in the log.
@@ -338,7 +340,8 @@ async fn open_file(
     name: &str,
     data_dir: &Path,
 ) -> Result<Engine, StoreError> {
-    tokio::fs::create_dir_all(data_dir).await.map_err(|error| {
+    let mut directory = tokio::fs::DirBuilder::new();
+    directory.recursive(true).mode(OWNER_ONLY).create(data_dir).await.map_err(|error| {
         StoreError::Unavailable(format!("cannot create {}: {error}", data_dir.display()))
     })?;
     let file = data_dir.join(format!("{name}.db"));
