@@ -22,7 +22,8 @@ pub struct EdgeSettings {
     /// How long a request may take, from its head to the answer's: at most 25 s, 10 s by default.
     #[serde(with = "runtime::duration")]
     pub request_timeout: Duration,
-    /// How many requests are worked on at the same time; more are refused at once. 512 by default.
+    /// How many requests are worked on at the same time, and how many more may wait for the rest of
+    /// their bodies; others are refused at once. 512 by default.
     pub max_in_flight: u32,
     /// Tells browsers to use HTTPS only, for this long (`Strict-Transport-Security`). Not sent by
     /// default: set it where TLS is in front.

@@ -6,6 +6,7 @@
 mod body;
 mod guard;
 mod observe;
+mod place;
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,9 +17,9 @@ use axum::{
     middleware::from_fn_with_state,
 };
 use runtime::{Clock, Ids, PublicInputs, Random, StartError, Tasks};
-use tokio::sync::Semaphore;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use self::place::Places;
 use crate::{
     Authenticator, EdgeSettings, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Problem, docs, openapi,
     problems, token::TokenKeys,
@@ -85,17 +86,16 @@ struct Stack {
     ids: Ids,
     tasks: Tasks,
     takes_token: Box<dyn Fn(&Method, &str) -> bool + Send + Sync>,
-    in_flight: Arc<Semaphore>,
+    places: Places,
 }
 
 /// Lays the stack around `routes`. Handlers find a `runtime::Context` in their request.
 pub fn lay_around(routes: Router, parts: Parts) -> Router {
     let Parts { settings, keys, clock, random, ids, tasks, takes_token } = parts;
     let cors = cors(&settings);
-    let permits = usize::try_from(settings.max_in_flight).unwrap_or(usize::MAX);
     let stack = Arc::new(Stack {
         authenticator: keys.map(|keys| Authenticator::new(keys, clock, tasks.clone())),
-        in_flight: Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS))),
+        places: Places::new(settings.max_in_flight),
         settings,
         random,
         ids,

@@ -1,4 +1,5 @@
-//! A request's body on its way in: no longer than allowed, and no later.
+//! A request's body on its way in: no longer than allowed, and no later. While it keeps its reader
+//! waiting, the request has a place among those that wait.
 
 use std::{
     pin::Pin,
@@ -7,6 +8,7 @@ use std::{
         atomic::{AtomicU8, Ordering},
     },
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use axum::{
@@ -16,10 +18,14 @@ use axum::{
 use hyper::body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-use crate::{ProblemType, problems};
+use super::place::Place;
+use crate::{Problem, problems};
 
 const TOO_LARGE: u8 = 1;
 const TOO_SLOW: u8 = 2;
+const TOO_BUSY: u8 = 3;
+
+const BUSY_RETRY: Duration = Duration::from_secs(1);
 
 /// How the body's arrival went, as far as it is known.
 #[derive(Clone, Default)]
@@ -27,10 +33,11 @@ pub(super) struct Upload(Arc<AtomicU8>);
 
 impl Upload {
     /// The problem with it, when there is one.
-    pub(super) fn fault(&self) -> Option<&'static ProblemType> {
+    pub(super) fn problem(&self) -> Option<Problem> {
         match self.0.load(Ordering::Relaxed) {
-            TOO_LARGE => Some(&problems::PAYLOAD_TOO_LARGE),
-            TOO_SLOW => Some(&problems::REQUEST_TIMEOUT),
+            TOO_LARGE => Some(Problem::new(&problems::PAYLOAD_TOO_LARGE)),
+            TOO_SLOW => Some(Problem::new(&problems::REQUEST_TIMEOUT)),
+            TOO_BUSY => Some(too_busy()),
             _ => None,
         }
     }
@@ -41,19 +48,30 @@ impl Upload {
     }
 }
 
+/// There is no place for the request.
+pub(super) fn too_busy() -> Problem {
+    Problem::new(&problems::TOO_BUSY).retry_after(BUSY_RETRY)
+}
+
 #[derive(Debug, thiserror::Error)]
-#[error("the body is longer than allowed, or came too late")]
+#[error("the body is longer than allowed, came too late, or found no place to wait")]
 struct Refused;
 
 /// The same request with a body that fails beyond `limit` bytes and after `deadline`.
-pub(super) fn watch(request: Request, limit: u64, deadline: Instant) -> (Request, Upload) {
+pub(super) fn watch(
+    request: Request,
+    limit: u64,
+    deadline: Instant,
+    place: &Place,
+) -> (Request, Upload) {
     let upload = Upload::default();
     let watched = request.map(|body| {
         if body.is_end_stream() {
             return body;
         }
         let upload = upload.clone();
-        Body::new(Watched { body, left: limit, deadline, alarm: None, upload })
+        let place = place.clone();
+        Body::new(Watched { body, left: limit, deadline, alarm: None, upload, place })
     });
     (watched, upload)
 }
@@ -65,6 +83,7 @@ struct Watched {
     /// Set once the body keeps its reader waiting.
     alarm: Option<Pin<Box<Sleep>>>,
     upload: Upload,
+    place: Place,
 }
 
 impl HttpBody for Watched {
@@ -76,7 +95,13 @@ impl HttpBody for Watched {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            if !self.place.work() {
+                return Poll::Ready(Some(Err(self.upload.failed(TOO_BUSY))));
+            }
             return Poll::Ready(frame.map(|frame| self.count(frame?)));
+        }
+        if !self.place.wait() {
+            return Poll::Ready(Some(Err(self.upload.failed(TOO_BUSY))));
         }
         let deadline = self.deadline;
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));

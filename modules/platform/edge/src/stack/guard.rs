@@ -14,7 +14,7 @@ use tracing::Instrument;
 
 use super::{
     Stack,
-    body::{Upload, watch},
+    body::{Upload, too_busy, watch},
     observe::Arrival,
 };
 use crate::{Problem, authenticate::Identified, problems};
@@ -26,7 +26,6 @@ const GRACE: Duration = Duration::from_millis(100);
 /// How long after its deadline work may go on that nobody waits for any more.
 const ABANDONED_WORK_MAY_TAKE: Duration = Duration::from_secs(30);
 
-const BUSY_RETRY: Duration = Duration::from_secs(1);
 const TIMED_OUT_RETRY: Duration = Duration::from_secs(1);
 
 pub(super) async fn guard(
@@ -34,9 +33,7 @@ pub(super) async fn guard(
     request: Request,
     next: Next,
 ) -> Response {
-    let Ok(permit) = Arc::clone(&stack.in_flight).try_acquire_owned() else {
-        return Problem::new(&problems::TOO_BUSY).retry_after(BUSY_RETRY).into_response();
-    };
+    let Some(place) = stack.places.take() else { return too_busy().into_response() };
     let limit = stack.settings.body_limit_bytes;
     if announced_length(request.headers()).is_some_and(|length| length > limit) {
         return Problem::new(&problems::PAYLOAD_TOO_LARGE).into_response();
@@ -45,14 +42,16 @@ pub(super) async fn guard(
         return Problem::internal("a request came past the layer that names it").into_response();
     };
     let deadline = arrival.deadline;
-    let (watched, upload) = watch(request, limit, deadline);
+    let (watched, upload) = watch(request, limit, deadline, &place);
 
     let worker = Arc::clone(&stack);
     let work = async move {
-        let _permit = permit;
         let answering = answer(&worker, arrival, watched, next);
         let limited = tokio::time::timeout_at(deadline + ABANDONED_WORK_MAY_TAKE, answering);
-        limited.await.unwrap_or_else(|_| Problem::new(&problems::TIMED_OUT).into_response())
+        let response =
+            limited.await.unwrap_or_else(|_| Problem::new(&problems::TIMED_OUT).into_response());
+        place.leave();
+        response
     };
     let task = stack.tasks.spawn(work.in_current_span());
     let response = match tokio::time::timeout_at(deadline + GRACE, task).await {
@@ -99,8 +98,8 @@ fn announced_length(headers: &HeaderMap) -> Option<u64> {
 /// Whoever read a body that did not arrive knows less about the reason than we do.
 fn prefer_fault_of_upload(upload: &Upload, response: Response) -> Response {
     let is_error = response.status().is_client_error() || response.status().is_server_error();
-    match upload.fault() {
-        Some(kind) if is_error => Problem::new(kind).into_response(),
+    match upload.problem() {
+        Some(problem) if is_error => problem.into_response(),
         _ => response,
     }
 }

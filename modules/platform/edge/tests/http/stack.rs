@@ -13,7 +13,7 @@ use crate::support::{Api, problem};
 use axum::{
     Router,
     body::Bytes,
-    extract::State,
+    extract::{FromRequest, Request, State},
     http::StatusCode,
     routing::{get, post},
 };
@@ -225,6 +225,39 @@ async fn a_body_that_drips_is_cut_off() {
     socket.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!(answer.contains("/problems/request-timeout"), "{answer}");
+}
+
+#[tokio::test]
+async fn who_sends_slowly_keeps_out_only_who_does_so_too() {
+    let begun = Arc::new(Notify::new());
+    let told = Arc::clone(&begun);
+    let upload = post(move |request: Request| {
+        told.notify_one();
+        async move { Bytes::from_request(request, &()).await }
+    });
+    let routes = Router::new().route("/v1/upload", upload).merge(echo());
+    let settings = EdgeSettings { max_in_flight: 1, ..EdgeSettings::default() };
+    let api = Api::with(routes, settings).await;
+    let begin = || async {
+        let mut socket = TcpStream::connect(api.address).await.unwrap();
+        let head = b"POST /v1/upload HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
+        socket.write_all(head).await.unwrap();
+        socket.write_all(b"content-length: 6\r\n\r\nabc").await.unwrap();
+        begun.notified().await;
+        socket
+    };
+    let mut slow = begin().await;
+    let mut second = begin().await;
+    let mut refusal = String::new();
+    second.read_to_string(&mut refusal).await.unwrap();
+    assert!(refusal.starts_with("HTTP/1.1 503 "), "{refusal}");
+    assert!(refusal.contains("/problems/too-busy"), "{refusal}");
+    assert_eq!(api.get("/v1/context").send().await.unwrap().status(), StatusCode::OK);
+
+    slow.write_all(b"def").await.unwrap();
+    let mut answer = String::new();
+    slow.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("abcdef"), "{answer}");
 }
 
 #[tokio::test]
