@@ -10,6 +10,10 @@ use sqlx::{
     sqlite::{SqliteArgumentsBuffer, SqliteTypeInfo, SqliteValueRef},
 };
 
+/// The first instant of a `timestamptz`, in 4714 BC. Clients can name earlier ones, in cursors and
+/// filters; nothing is earlier than either.
+const EARLIEST_IN_POSTGRES: Timestamp = Timestamp::constant(-210_866_803_200, 0);
+
 /// An instant as a column: `timestamptz` in PostgreSQL, integer microseconds since 1970 in SQLite.
 /// Bind it and read it where a statement has an instant. In the rows of [`sql!`](crate::sql!) it is
 /// a column of type `instant`.
@@ -77,7 +81,8 @@ impl Type<Postgres> for At {
 
 impl Encode<'_, Postgres> for At {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        Encode::<Postgres>::encode(jiff_sqlx::Timestamp::from(self.0), buffer)
+        let reachable = self.0.max(EARLIEST_IN_POSTGRES);
+        Encode::<Postgres>::encode(jiff_sqlx::Timestamp::from(reachable), buffer)
     }
 }
 

@@ -75,6 +75,9 @@ on_both! {
         assert_eq!(store::fetch_all!(&database, Note, ALL, until).await.unwrap(), rows);
         let before = At("2026-11-20T19:00:00.123455Z".parse().unwrap());
         assert_eq!(store::fetch_all!(&database, Note, ALL, before).await.unwrap(), [empty(2)]);
+        let before_history = At(runtime::Timestamp::MIN);
+        let found = store::fetch_all!(&database, Note, ALL, before_history).await.unwrap();
+        assert_eq!(found, [empty(2)]);
     }
 
     async fn a_set_of_rows_can_update(world) {
