@@ -237,12 +237,26 @@ fn a_secret_file_must_be_there_and_must_not_contradict_the_secret() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     writeln!(file, "hunter2").unwrap();
     let path = file.path().display().to_string();
-    let both = Sources::new().toml("a.toml", "[shop]\npassword = 'x'\n").set(
-        "--set",
-        "shop.password_file",
-        &path,
-    );
-    insta::assert_snapshot!(load(both).unwrap_err().replace(&path, "FILE"), @"- shop.password is given twice, by a.toml and by FILE (--set)");
+    let twice = format!("[shop]\npassword = 'x'\npassword_file = '{path}'\n");
+    let both = Sources::new().toml("a.toml", &twice);
+    insta::assert_snapshot!(load(both).unwrap_err().replace(&path, "FILE"), @"- shop.password is given twice, by a.toml and by FILE (a.toml)");
+    let variables = [("SHOP__PASSWORD", "x"), ("SHOP__PASSWORD_FILE", path.as_str())]
+        .map(|(name, value)| (format!("BOXOFFICE__{name}"), value.to_owned()));
+    let both = Sources::new().environment(variables);
+    insta::assert_snapshot!(load(both).unwrap_err().replace(&path, "FILE"), @"- shop.password is given twice, by environment variable BOXOFFICE__SHOP__PASSWORD and by FILE (environment variable BOXOFFICE__SHOP__PASSWORD_FILE)");
+}
+
+#[test]
+fn of_a_secret_and_its_file_the_stronger_source_wins() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "hunter2").unwrap();
+    let path = file.path().display().to_string();
+    let weak = || Sources::new().toml("a.toml", "[shop]\npassword = 'x'\n");
+    let config = load(weak().set("--set", "shop.password_file", &path)).unwrap();
+    assert_eq!(config.section::<Shop>().password.expose(), "hunter2");
+    let in_file = format!("[shop]\npassword_file = '{path}'\n");
+    let config = load(Sources::new().toml("a.toml", &in_file).set("--set", "shop.password", "x"));
+    assert_eq!(config.unwrap().section::<Shop>().password.expose(), "x");
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! From sources to a configuration, or to every fault in them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use figment::{
-    Error, Figment,
+    Error,
     error::{Actual, Kind},
     value::{Dict, Value},
 };
@@ -20,6 +23,8 @@ struct Supplied {
     path: Vec<String>,
     value: Value,
     source: String,
+    /// Of two sources that give one key in different ways, the one with more wins.
+    strength: usize,
     /// The value is text because its source knows nothing else.
     is_text: bool,
 }
@@ -51,9 +56,7 @@ pub(super) fn load(
 
 /// Gives a process of a split on one machine the addresses that `[processes]` has for it.
 fn add_process_addresses(sources: &mut Sources) {
-    let merged = sources.merge();
-    let text_sources = sources.text_sources().into_iter().map(str::to_owned).collect();
-    let supplied = by_section_of(&merged, &text_sources);
+    let supplied = by_section(sources);
     let node: NodeSettings = best_effort(&supplied, SectionSpec::of::<NodeSettings>());
     let processes: ProcessesSettings =
         best_effort(&supplied, SectionSpec::of::<ProcessesSettings>());
@@ -93,14 +96,8 @@ fn best_effort<S: Section>(supplied: &BTreeMap<String, Vec<Supplied>>, spec: Sec
 }
 
 fn by_section(sources: &Sources) -> BTreeMap<String, Vec<Supplied>> {
-    let text_sources = sources.text_sources().into_iter().map(str::to_owned).collect();
-    by_section_of(&sources.merge(), &text_sources)
-}
-
-fn by_section_of(
-    merged: &Figment,
-    text_sources: &BTreeSet<String>,
-) -> BTreeMap<String, Vec<Supplied>> {
+    let merged = sources.merge();
+    let text_sources = sources.text_sources();
     let tables: Dict = merged.extract().unwrap_or_default();
     let mut sections: BTreeMap<String, Vec<Supplied>> = BTreeMap::new();
     for (name, table) in tables {
@@ -110,8 +107,9 @@ fn by_section_of(
             let source = merged
                 .get_metadata(value.tag())
                 .map_or_else(|| "unknown source".to_owned(), |metadata| metadata.name.to_string());
-            let is_text = text_sources.contains(&source);
-            Supplied { path, value, source, is_text }
+            let is_text = text_sources.contains(source.as_str());
+            let strength = sources.strength(&source);
+            Supplied { path, value, source, strength, is_text }
         });
         sections.insert(name, supplied.collect());
     }
@@ -142,7 +140,8 @@ fn load_section(spec: &SectionSpec, keys: &[Supplied]) -> Result<Loaded, Vec<Str
     let mut faults = Vec::new();
     let mut faults_of_values = Vec::new();
     let mut given = Value::from(Dict::new());
-    let mut sources = BTreeMap::new();
+    let mut sources: BTreeMap<String, String> = BTreeMap::new();
+    let mut strengths = BTreeMap::new();
     for key in keys {
         let (path, value, source) = match typed(spec, key) {
             Ok(value) => (key.path.clone(), value, key.source.clone()),
@@ -159,9 +158,18 @@ fn load_section(spec: &SectionSpec, keys: &[Supplied]) -> Result<Loaded, Vec<Str
             },
         };
         let name = path.join(".");
-        if let Some(other) = sources.get(&name) {
-            faults.push(format!("{}.{name} is given twice, by {other} and by {source}", spec.name));
+        // Only a secret can be given in two ways.
+        if let (Some(other), Some(strength)) = (sources.get(&name), strengths.get(&name)) {
+            match key.strength.cmp(strength) {
+                Ordering::Less => continue,
+                Ordering::Equal => faults.push(format!(
+                    "{}.{name} is given twice, by {other} and by {source}",
+                    spec.name
+                )),
+                Ordering::Greater => {}
+            }
         }
+        strengths.insert(name.clone(), key.strength);
         insert(&mut given, &path, value);
         sources.insert(name, source);
     }

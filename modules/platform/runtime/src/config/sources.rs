@@ -12,6 +12,9 @@ use figment::{
 /// `BOXOFFICE__PUBLIC__ADDRESS` is the key `public.address`.
 pub const ENVIRONMENT_PREFIX: &str = "BOXOFFICE__";
 
+/// What faults call an environment variable, before its name.
+const VARIABLE: &str = "environment variable";
+
 /// What was configured, in the order of precedence: what is added later wins. By convention that
 /// is file, profile, environment, flags.
 #[derive(Debug, Default)]
@@ -70,7 +73,7 @@ impl Sources {
         for (name, value) in variables {
             let Some(path) = name.strip_prefix(ENVIRONMENT_PREFIX) else { continue };
             let key = path.to_ascii_lowercase().replace("__", ".");
-            self = self.set(format!("environment variable {name}"), &key, value);
+            self = self.set(format!("{VARIABLE} {name}"), &key, value);
         }
         self
     }
@@ -105,6 +108,16 @@ impl Sources {
     pub(super) fn insert_below_text(&mut self, source: String, values: Dict) {
         let index = self.layers.iter().position(|layer| layer.is_text).unwrap_or(self.layers.len());
         self.layers.insert(index, Layer { source, is_text: false, values });
+    }
+
+    /// What is more wins. All environment variables are equally strong.
+    pub(super) fn strength(&self, source: &str) -> usize {
+        let is_same = |layer: &Layer| {
+            let are_variables =
+                [&layer.source, source].iter().all(|name| name.starts_with(VARIABLE));
+            layer.source == source || are_variables
+        };
+        self.layers.iter().position(is_same).unwrap_or_default()
     }
 
     pub(super) fn merge(&self) -> Figment {
