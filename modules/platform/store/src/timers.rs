@@ -106,8 +106,9 @@ const RELEASE_ALL: &str =
 /// `handler` gets a context that carries on the correlation and the trace of the aggregate's last
 /// event, with the usual deadline, and the aggregate's id. It gives the aggregate the command that
 /// moves it on; if the state still wants to be woken after that, or the handler fails, it is called
-/// again, after a wait that grows up to a minute, or to five seconds while errors are transient. Several run at once, never two for one aggregate
-/// in one process. After a crash the same wake-up can come again.
+/// again, after a wait that grows up to a minute, or to five seconds while errors are transient.
+/// Several run at once, never two for one aggregate in one process. After a crash the same wake-up
+/// can come again.
 pub fn on_wake<A, H, F>(boot: &Boot, events: &Events<A>, handler: H)
 where
     A: Aggregate,

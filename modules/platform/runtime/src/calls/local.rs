@@ -68,9 +68,9 @@ pub struct LocalMethod {
 }
 
 impl LocalMethod {
-    /// Runs `work`, unless the caller may not call this or the deadline of `cx` has passed already. When it passes meanwhile the
-    /// caller gets a [`Fault::Unknown`]; the work itself goes on, as it does when the caller goes
-    /// away. A panic becomes a [`Fault::Failed`].
+    /// Runs `work`, unless the caller may not call this or the deadline of `cx` has passed already.
+    /// When it passes meanwhile the caller gets a [`Fault::Unknown`]; the work itself goes on, as it
+    /// does when the caller goes away. A panic becomes a [`Fault::Failed`].
     pub async fn call<Reply, E, Work>(&self, cx: &Context, work: Work) -> Result<Reply, E>
     where
         Reply: Send + 'static,
