@@ -48,6 +48,7 @@ pub(super) fn run(
         telemetry::Metrics::install().map_err(|error| Failure::error("cannot measure", error))?;
     runtime::describe_call_metrics();
     bus::describe_bus_metrics();
+    store::describe_timer_metrics();
     block_on(async {
         let background = Tasks::new();
         drop(background.spawn(metrics.clone().upkeep()));
