@@ -1,4 +1,4 @@
-//! The files in `config/`.
+//! The files in `config/`, and the page that describes them.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -30,6 +30,23 @@ fn the_default_file_documents_every_key_with_its_default() {
             let line = format!("# {} = ", default.key);
             assert!(text.contains(&line), "config/default.toml does not mention {key}");
         }
+    }
+}
+
+#[test]
+fn the_page_about_configuration_has_every_key_with_its_default() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join("configuration.md");
+    let text = std::fs::read_to_string(page).unwrap();
+    for (key, default) in by_key(&node::configuration(Sources::new()).unwrap()) {
+        let (_, after) = text.split_once(&format!("### `[{}]`", default.section)).unwrap();
+        let section = after.split_once("\n### ").map_or(after, |(section, _)| section);
+        let value = match default.value.as_deref() {
+            None => "none".to_owned(),
+            Some("\"\"" | "\"<hidden>\"") => "empty".to_owned(),
+            Some(value) => format!("`{}`", value.trim_matches('"')),
+        };
+        let row = format!("\n| `{}` | {value} | ", default.key);
+        assert!(section.contains(&row), "docs/configuration.md lacks {key} with {value}");
     }
 }
 
