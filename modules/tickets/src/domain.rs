@@ -192,8 +192,12 @@ impl OrderTickets {
         let (Some(ticket), Some(issue)) = (ticket, &self.issue) else {
             return Err(Rejection::UnknownTicket);
         };
-        let is_same_scan =
-            |admission: &Admission| scan.nonce.is_some() && admission.nonce == scan.nonce;
+        // Scanners that number their scans have the same marks at several doors.
+        let is_same_scan = |admission: &Admission| {
+            scan.nonce.is_some()
+                && admission.nonce == scan.nonce
+                && admission.entrance == scan.entrance
+        };
         match &ticket.admission {
             Some(admission) if is_same_scan(admission) => Ok(Vec::new()),
             _ if let Some(voiding) = &self.voided => Err(Rejection::Voided(voiding.clone())),

@@ -78,6 +78,8 @@ fn an_upload_that_is_repeated_with_its_nonce_is_no_second_scan() {
     tell(&mut tickets, Command::Admit(scan(100, Some("a1"), 10))).expect("let in");
     assert_eq!(tell(&mut tickets, Command::Admit(scan(100, Some("a1"), 12))), Ok(0));
     assert!(tell(&mut tickets, Command::Admit(scan(100, Some("b2"), 13))).is_err());
+    let elsewhere = Scan { entrance: Some("south".to_owned()), ..scan(100, Some("a1"), 14) };
+    assert!(tell(&mut tickets, Command::Admit(elsewhere)).is_err());
 }
 
 #[test]

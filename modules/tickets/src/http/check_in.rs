@@ -39,8 +39,8 @@ pub(super) struct NewCheckIn {
     #[schema(max_length = 100)]
     #[serde(default)]
     entrance: Option<String>,
-    /// The scan's own mark, different for each scan: the same scan sent again with it is no second
-    /// one.
+    /// The scan's own mark, different for each scan at an entrance: the same scan sent again with it
+    /// is no second one.
     #[garde(length(min = 1, max = 100))]
     #[schema(min_length = 1, max_length = 100)]
     #[serde(default)]

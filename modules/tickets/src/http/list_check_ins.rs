@@ -21,6 +21,11 @@ pub(super) struct ScanFilter {
     event_id: Uuid,
 }
 
+edge::problem_responses! {
+    /// What listing may be refused with.
+    pub(super) ListProblems: edge::problems::NOT_FOUND
+}
+
 /// List scans
 ///
 /// Everybody who was let in at an event, and every ticket that was refused, newest first. For those
@@ -29,7 +34,10 @@ pub(super) struct ScanFilter {
     get,
     path = "/v1/check-ins",
     params(ScanFilter, Page),
-    responses((status = 200, description = "A page of scans", body = Listing<ScanResource>)),
+    responses(
+        (status = 200, description = "A page of scans", body = Listing<ScanResource>),
+        ListProblems,
+    ),
     security(("bearer" = [])),
 )]
 pub(super) async fn list_check_ins(

@@ -24,6 +24,11 @@ pub(super) struct TicketFilter {
     order_id: Option<Uuid>,
 }
 
+edge::problem_responses! {
+    /// What listing may be refused with.
+    pub(super) ListProblems: edge::problems::NOT_FOUND
+}
+
 /// List tickets
 ///
 /// One's own; with `event_id` those of an event, for those who may scan there. An event without
@@ -32,7 +37,10 @@ pub(super) struct TicketFilter {
     get,
     path = "/v1/tickets",
     params(TicketFilter, Page),
-    responses((status = 200, description = "A page of tickets", body = Listing<TicketResource>)),
+    responses(
+        (status = 200, description = "A page of tickets", body = Listing<TicketResource>),
+        ListProblems,
+    ),
     security(("bearer" = [])),
 )]
 pub(super) async fn list_tickets(
