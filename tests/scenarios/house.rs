@@ -6,11 +6,13 @@ use std::{
 };
 
 use boxoffice::{node, registry};
-use runtime::Clock as _;
-use testkit::{Builder, Client, Composition, Sandbox};
+use runtime::{Clock as _, Secret};
+use store::DatabaseSettings;
+use testkit::{Builder, Client, Composition, Sandbox, postgres};
 use tokio::runtime::Runtime;
 
 use crate::{
+    gate::Gate,
     people::{ADMIN, PASSWORD},
     shapes::Shape,
 };
@@ -18,13 +20,50 @@ use crate::{
 /// How long what still runs may take to end when a house is torn down.
 const TEAR_DOWN: Duration = Duration::from_secs(5);
 
+/// To PostgreSQL, of each service.
+const CONNECTIONS: u32 = 4;
+
+/// How long the payment provider may take to answer. Short, since some cards never do.
+const PROVIDER_TIMEOUT: &str = "500ms";
+
 /// A running installation.
 pub struct House {
     /// Its nodes.
     pub sandbox: Sandbox,
+    /// Where the services have their state.
+    pub database: DatabaseSettings,
+    /// Stops a service right after it has recorded something.
+    pub gate: Gate,
 }
 
 impl House {
+    /// Starts one; `adjust` may change the sandbox before.
+    pub async fn open(shape: Shape, adjust: impl FnOnce(Builder) -> Builder) -> Self {
+        let gate = Gate::new();
+        let observer = Arc::new(gate.observer());
+        let mut builder = shape
+            .nodes(Sandbox::builder(COMPOSITION))
+            .adjusted(move |launch| launch.extension(Arc::clone(&observer)))
+            .setting("identity.first_admin_email", ADMIN)
+            .setting("identity.first_admin_password", PASSWORD)
+            .setting("identity.access_token_life", "2h")
+            .setting("identity.password.memory_kib", "8")
+            .setting("identity.password.iterations", "1")
+            .setting("payments.provider_timeout", PROVIDER_TIMEOUT);
+        let mut database = DatabaseSettings::default();
+        if shape.is_on_postgres() {
+            let url = postgres::fresh_database().await;
+            builder = builder
+                .setting("database.url", url.as_str())
+                .setting("database.postgres_connections", CONNECTIONS.to_string())
+                // These make themselves on SQLite only.
+                .signing_key("identity.signing_keys_dir")
+                .signing_key("tickets.signing_keys_dir");
+            database.url = Secret::from(url.as_str().to_owned());
+        }
+        Self { sandbox: adjust(builder).start().await, database, gate }
+    }
+
     /// Speaks to the house as nobody.
     pub fn client(&self) -> Client {
         self.sandbox.client()
@@ -38,25 +77,12 @@ impl House {
 }
 
 /// The services as `main` composes them.
-pub fn composition() -> Composition {
-    Composition { modules: registry::MODULES, sections: registry::SECTIONS, launch: node::launch }
-}
-
-/// Describes a sandbox with an admin. Passwords are hashed as cheaply as they can be.
-pub fn builder(shape: Shape) -> Builder {
-    shape
-        .on(Sandbox::builder(composition()))
-        .setting("identity.first_admin_email", ADMIN)
-        .setting("identity.first_admin_password", PASSWORD)
-        .setting("identity.access_token_life", "1h")
-        .setting("identity.password.memory_kib", "8")
-        .setting("identity.password.iterations", "1")
-}
+const COMPOSITION: Composition =
+    Composition { modules: registry::MODULES, sections: registry::SECTIONS, launch: node::launch };
 
 /// Tells a story in a house of its own.
 pub fn alone(shape: Shape, story: impl AsyncFnOnce(&House)) {
-    let built = Built::build(shape);
-    built.tell(story);
+    Built::build(shape).tell(story);
 }
 
 /// Tells a story in a house that the stories of its shape share. It stands as long as one of them
@@ -85,8 +111,8 @@ struct Built {
 impl Built {
     fn build(shape: Shape) -> Self {
         let threads = Runtime::new().expect("a test can have threads");
-        let sandbox = threads.block_on(builder(shape).start());
-        Self { house: Some(House { sandbox }), threads: Some(threads) }
+        let house = threads.block_on(House::open(shape, |builder| builder));
+        Self { house: Some(house), threads: Some(threads) }
     }
 
     fn tell(&self, story: impl AsyncFnOnce(&House)) {

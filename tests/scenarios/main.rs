@@ -3,10 +3,13 @@
 
 #![cfg(test)]
 
+mod books;
+mod gate;
 mod house;
 mod people;
 mod shapes;
 mod stories;
+mod stubborn;
 
 use shapes::in_every_shape;
 
@@ -47,5 +50,16 @@ in_every_shape! {
         a_payment_that_makes_no_sense_takes_nothing
         a_code_that_is_not_ours_opens_no_door
         paths_and_methods_that_do_not_exist_are_problems
+    }
+    time alone {
+        an_order_that_nobody_pays_expires_and_frees_its_places
+        an_order_expires_though_its_service_was_away_when_it_was_time
+        money_that_comes_too_late_buys_tickets_while_there_is_room
+        money_that_comes_too_late_goes_back_when_the_places_are_gone
+        a_charge_whose_answer_is_lost_is_found_and_counts_once
+    }
+    crash alone {
+        a_purchase_goes_on_after_a_crash_at_any_step
+        undoing_a_purchase_goes_on_after_a_crash_at_any_step
     }
 }

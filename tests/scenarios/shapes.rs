@@ -1,6 +1,6 @@
 //! The shapes that every story is told in.
 
-use testkit::{Builder, Shape as Nodes, Storage};
+use testkit::{Builder, Shape as Nodes};
 
 /// Which services share a process, on which database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,27 +19,23 @@ impl Shape {
     /// How many there are.
     pub const COUNT: usize = 4;
 
-    /// Describes a sandbox of this shape.
-    pub fn on(self, builder: Builder) -> Builder {
-        match self {
-            Self::MonolithOnSqlite => builder.shape(Nodes::Monolith),
-            Self::MonolithOnPostgres => on_postgres(builder.shape(Nodes::Monolith)),
-            Self::SplitOnPostgres => on_postgres(builder.shape(Nodes::Split)),
-            Self::ThreeGroupsOnSqlite => builder.shape(Nodes::Groups(vec![
+    /// Whether its services keep their state in PostgreSQL.
+    pub fn is_on_postgres(self) -> bool {
+        matches!(self, Self::MonolithOnPostgres | Self::SplitOnPostgres)
+    }
+
+    /// Describes a sandbox with nodes of this shape.
+    pub fn nodes(self, builder: Builder) -> Builder {
+        builder.shape(match self {
+            Self::MonolithOnSqlite | Self::MonolithOnPostgres => Nodes::Monolith,
+            Self::SplitOnPostgres => Nodes::Split,
+            Self::ThreeGroupsOnSqlite => Nodes::Groups(vec![
                 vec!["gateway", "identity", "catalog", "notifications", "reporting"],
                 vec!["inventory", "orders"],
                 vec!["payments", "tickets"],
-            ])),
-        }
+            ]),
+        })
     }
-}
-
-/// With the keys that make themselves on SQLite only.
-fn on_postgres(builder: Builder) -> Builder {
-    builder
-        .database(Storage::Postgres)
-        .signing_key("identity.signing_keys_dir")
-        .signing_key("tickets.signing_keys_dir")
 }
 
 /// Makes a test of each story in each shape: `file house { story story }`. The house is `shared`

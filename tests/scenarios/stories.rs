@@ -2,8 +2,10 @@
 
 pub mod bad_input;
 pub mod call_off;
+pub mod crash;
 pub mod crowd;
 pub mod pay;
 pub mod repeat;
 pub mod sell;
 pub mod strangers;
+pub mod time;

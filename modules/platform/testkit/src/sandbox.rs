@@ -8,6 +8,7 @@ mod plan;
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -20,7 +21,7 @@ use tempfile::TempDir;
 use crate::{Client, TestClock, postgres};
 
 pub use node::Node;
-use node::Origin;
+use node::{Origin, Recipe};
 use plan::Plan;
 
 /// How long nodes may take to become ready. Long, for machines that do much else.
@@ -70,7 +71,11 @@ pub struct Builder {
     binary: Option<PathBuf>,
     settings: Vec<(String, String)>,
     key_directories: Vec<String>,
+    adjust: Arc<Adjust>,
 }
+
+/// Changes how a node of the test's process is put together.
+type Adjust = dyn Fn(Launch) -> Launch + Send + Sync;
 
 impl Builder {
     /// On this database; SQLite when nothing is said.
@@ -101,6 +106,13 @@ impl Builder {
     /// `identity.signing_keys_dir`.
     pub fn signing_key(mut self, key: &str) -> Self {
         self.key_directories.push(key.to_owned());
+        self
+    }
+
+    /// With every node of the test's process put together as `adjust` says, each time it starts;
+    /// such as with an extension.
+    pub fn adjusted(mut self, adjust: impl Fn(Launch) -> Launch + Send + Sync + 'static) -> Self {
+        self.adjust = Arc::new(adjust);
         self
     }
 
@@ -139,7 +151,11 @@ impl Builder {
             .map(|site| {
                 let origin = match &self.binary {
                     Some(binary) => Origin::Binary(binary.clone()),
-                    None => Origin::Composition(self.composition, self.clock.clone()),
+                    None => Origin::Composition(Recipe {
+                        composition: self.composition,
+                        clock: self.clock.clone(),
+                        adjust: Arc::clone(&self.adjust),
+                    }),
                 };
                 Node::new(site, origin)
             })
@@ -169,6 +185,7 @@ impl Sandbox {
             binary: None,
             settings: Vec::new(),
             key_directories: Vec::new(),
+            adjust: Arc::new(|launch| launch),
         }
     }
 

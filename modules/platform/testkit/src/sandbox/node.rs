@@ -14,7 +14,7 @@ use std::{
 use runtime::{Config, RunningNode, Sources};
 use tokio::sync::Mutex;
 
-use super::{Composition, START_PATIENCE, plan::Site};
+use super::{Adjust, Composition, START_PATIENCE, plan::Site};
 use crate::{Client, TestClock, eventually, within};
 
 /// Runs a command until it ends or standard input does; then it is killed. Says the command's
@@ -46,9 +46,16 @@ pub struct Node {
 /// What a node is started from.
 pub(super) enum Origin {
     /// Code of the test's own process.
-    Composition(Composition, TestClock),
+    Composition(Recipe),
     /// A program.
     Binary(PathBuf),
+}
+
+/// How a node of the test's own process is put together.
+pub(super) struct Recipe {
+    pub(super) composition: Composition,
+    pub(super) clock: TestClock,
+    pub(super) adjust: Arc<Adjust>,
 }
 
 enum Running {
@@ -128,8 +135,8 @@ impl Node {
 
     pub(super) async fn launch(&self) {
         let running = match &self.origin {
-            Origin::Composition(composition, clock) => {
-                Running::Here(Box::new(launch_here(&self.site, *composition, clock).await))
+            Origin::Composition(recipe) => {
+                Running::Here(Box::new(launch_here(&self.site, recipe).await))
             }
             Origin::Binary(binary) => Running::Apart(Process::spawn(&self.site, binary)),
         };
@@ -149,7 +156,8 @@ impl Node {
     }
 }
 
-async fn launch_here(site: &Site, composition: Composition, clock: &TestClock) -> RunningNode {
+async fn launch_here(site: &Site, recipe: &Recipe) -> RunningNode {
+    let Recipe { composition, clock, adjust } = recipe;
     let sections = composition.modules.iter().filter_map(|module| module.settings);
     let mut sources = Sources::new().toml("the sandbox", &site.configuration);
     for (key, value) in &site.settings {
@@ -157,7 +165,7 @@ async fn launch_here(site: &Site, composition: Composition, clock: &TestClock) -
     }
     let config = Config::load(sections.chain(composition.sections.iter().copied()), sources)
         .unwrap_or_else(|faults| panic!("{}: {faults}", site.name));
-    let launch = (composition.launch)(config).clock(Arc::new(clock.clone()));
+    let launch = adjust((composition.launch)(config).clock(Arc::new(clock.clone())));
     match launch.start().await {
         Ok(node) => node,
         Err(faults) => panic!("{} cannot start: {faults}", site.name),

@@ -1,0 +1,134 @@
+//! Clients that do not give up: whatever breaks while they buy, they ask again as the API tells
+//! them to.
+
+use std::time::Duration;
+
+use serde_json::json;
+use testkit::{Reply, Request, within};
+
+use crate::people::{Person, Sale, card, payment};
+
+/// How long they try.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What an answer leaves to do.
+enum Next {
+    Done(Reply),
+    /// The request may be sent again as it is.
+    Again(String),
+    /// It is not known what became of an earlier request with this key.
+    Unknown(Reply),
+}
+
+async fn ask(request: Request) -> Next {
+    let reply = match request.send().await {
+        Ok(reply) => reply,
+        Err(error) => return Next::Again(error.to_string()),
+    };
+    if reply.status().is_server_error() {
+        return Next::Again(reply.to_string());
+    }
+    if reply.status() == 409 && reply.text().contains("/problems/idempotency-key-in-flight") {
+        return Next::Unknown(reply);
+    }
+    Next::Done(reply)
+}
+
+impl Person {
+    /// Buys so many tickets, whatever happens meanwhile: the order's id, once it is fulfilled.
+    /// This person must have no other order.
+    pub async fn buy_stubbornly(&self, sale: &Sale, quantity: u32) -> String {
+        let order = self.order_stubbornly(sale, quantity).await;
+        self.pay_stubbornly(&order).await;
+        self.reaches(&order, "fulfilled").await;
+        order
+    }
+
+    async fn order_stubbornly(&self, sale: &Sale, quantity: u32) -> String {
+        let body = sale.order(quantity);
+        let placed = within(PATIENCE, "the order to be placed", || async {
+            match ask(self.post("/v1/orders", &body).key("order")).await {
+                Next::Done(reply) => Ok(reply.expect(201).field("id")),
+                Next::Again(why) => Err(why),
+                // Whoever was asked before has died, or still works on it.
+                Next::Unknown(reply) => self.only_order().await.ok_or(reply.to_string()),
+            }
+        });
+        let order = placed.await;
+        within(PATIENCE, "the order to be held", || async {
+            let state = self.state_of(&order).await?;
+            if state == "placed" { Err(state) } else { Ok(()) }
+        })
+        .await;
+        order
+    }
+
+    async fn only_order(&self) -> Option<String> {
+        let list = self.get("/v1/orders").send().await.ok()?;
+        let list = list.status().is_success().then(|| list.value())?;
+        list["items"][0]["id"].as_str().map(str::to_owned)
+    }
+
+    async fn pay_stubbornly(&self, order: &str) {
+        let body = payment(order, card::GOOD);
+        let key = std::cell::Cell::new(0);
+        within(PATIENCE, "the payment to be settled", || async {
+            if !matches!(self.state_of(order).await?.as_str(), "placed" | "held") {
+                return Ok(());
+            }
+            let request = self.post("/v1/payments", &body).key(&format!("pay-{}", key.get()));
+            let reply = match ask(request).await {
+                Next::Done(reply) if reply.status().is_success() => reply,
+                Next::Done(reply) if is_called_off(&reply) => {
+                    key.set(key.get() + 1);
+                    return Err(reply.to_string());
+                }
+                Next::Done(reply) => reply.expect_problem(409, "payment-under-way"),
+                Next::Again(why) => return Err(why),
+                Next::Unknown(reply) => {
+                    // As long as the first attempt may take money, another one is refused.
+                    key.set(key.get() + 1);
+                    return Err(reply.to_string());
+                }
+            };
+            if reply.value()["status"] == "settled" { Ok(()) } else { Err(reply.to_string()) }
+        })
+        .await;
+    }
+
+    /// Calls the order off, whatever happens meanwhile.
+    pub async fn cancel_stubbornly(&self, order: &str) {
+        let path = format!("/v1/orders/{order}/cancel");
+        within(PATIENCE, "the order to be called off", || async {
+            match ask(self.post(&path, &json!({}))).await {
+                Next::Done(reply) if reply.status() == 409 => Ok(()),
+                Next::Done(_) => Ok(()),
+                Next::Again(why) => Err(why),
+                Next::Unknown(reply) => Err(reply.to_string()),
+            }
+        })
+        .await;
+        self.reaches(order, "cancelled").await;
+    }
+
+    /// Waits until the order is in the state, over restarts.
+    pub async fn reaches(&self, order: &str, state: &str) {
+        within(PATIENCE, format!("the order to be {state}"), || async {
+            let found = self.state_of(order).await?;
+            if found == state { Ok(()) } else { Err(found) }
+        })
+        .await;
+    }
+
+    async fn state_of(&self, order: &str) -> Result<String, String> {
+        match self.get(&format!("/v1/orders/{order}")).send().await {
+            Ok(reply) if reply.status().is_success() => Ok(reply.field("state")),
+            Ok(reply) => Err(reply.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+fn is_called_off(reply: &Reply) -> bool {
+    reply.status() == 409 && reply.text().contains("/problems/payment-called-off")
+}
