@@ -82,6 +82,7 @@ async fn time(echo: &dyn Echo, calls: u32) -> Duration {
     each(begun.elapsed(), calls)
 }
 
+#[expect(clippy::disallowed_methods, reason = "the bare server that calls are measured against")]
 async fn serve(routes: Router) -> reqwest::Url {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let address = listener.local_addr().expect("it has an address");

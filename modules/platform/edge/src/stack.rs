@@ -73,11 +73,14 @@ pub struct Parts {
     /// Where requests are worked on, so that work outlives a client that leaves, and a stop waits
     /// for it.
     pub tasks: Tasks,
-    /// Whether an operation, given as its method and route, takes an access token. To one that does
-    /// not, everyone is anonymous, and a token that came along is no reason to refuse: whoever
-    /// refreshes a session sends an expired one.
-    pub takes_token: Box<dyn Fn(&Method, &str) -> bool + Send + Sync>,
+    /// Which operations take an access token.
+    pub takes_token: TakesToken,
 }
+
+/// Whether an operation, given as its method and route, takes an access token. To one that does
+/// not, everyone is anonymous, and a token that came along is no reason to refuse: whoever
+/// refreshes a session sends an expired one.
+pub type TakesToken = Box<dyn Fn(&Method, &str) -> bool + Send + Sync>;
 
 struct Stack {
     settings: EdgeSettings,
@@ -85,7 +88,7 @@ struct Stack {
     random: Arc<dyn Random>,
     ids: Ids,
     tasks: Tasks,
-    takes_token: Box<dyn Fn(&Method, &str) -> bool + Send + Sync>,
+    takes_token: TakesToken,
     places: Places,
 }
 
