@@ -107,12 +107,7 @@ fn stop_with_stdin(stop: CancellationToken) {
     });
 }
 
-fn greet(
-    out: &mut impl Write,
-    plan: &Plan,
-    node: &RunningNode,
-    data_dir: &Path,
-) -> io::Result<()> {
+fn greet(out: &mut impl Write, plan: &Plan, node: &RunningNode, data_dir: &Path) -> io::Result<()> {
     let names: Vec<&str> = plan.start_order.iter().map(|module| module.name).collect();
     writeln!(out, "Boxoffice {} hosts {}", env!("CARGO_PKG_VERSION"), names.join(", "))?;
     point_to(out, node.public_addr(), node.admin_addr(), data_dir)?;

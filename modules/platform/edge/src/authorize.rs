@@ -70,7 +70,8 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
-fn unauthenticated() -> Problem {
+/// For those who need an access token and have none.
+pub(crate) fn unauthenticated() -> Problem {
     Problem::new(&problems::UNAUTHENTICATED)
         .detail("this needs an access token")
         .header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))

@@ -3,7 +3,7 @@
 //!
 //! It is served by `docs.rs`.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use axum::http::Method;
 use runtime::Module;
@@ -15,7 +15,7 @@ use utoipa::{
         example::ExampleBuilder,
         extensions::Extensions,
         path::{Operation, Parameter, ParameterIn, PathItem},
-        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
         tag::TagBuilder,
     },
 };
@@ -25,6 +25,7 @@ use crate::{
     FieldFault, PROBLEM_JSON, Problem, ProblemType, RequestPart,
     problem::Occurrence,
     problems::{self, Explanation},
+    stack::TokenUse,
 };
 
 /// The name of the security scheme of access tokens: `security(("bearer" = []))` in a handler's
@@ -128,9 +129,9 @@ fn claims(document: &OpenApi) -> Vec<(String, Value)> {
     schemas.chain(handlers).chain(own_problems).collect()
 }
 
-/// The operations of `document` that take an access token, each as its method and route, whether
-/// they need one or only answer more to those who have one.
-pub(crate) fn taking_tokens(document: &OpenApi) -> HashSet<(Method, String)> {
+/// What the operations of `document` that take an access token do with it, each under its method
+/// and route.
+pub(crate) fn token_uses(document: &OpenApi) -> HashMap<(Method, String), TokenUse> {
     let takers = document.paths.paths.iter().flat_map(|(route, item)| {
         let methods = [
             (Method::GET, &item.get),
@@ -140,14 +141,24 @@ pub(crate) fn taking_tokens(document: &OpenApi) -> HashSet<(Method, String)> {
             (Method::HEAD, &item.head),
             (Method::PATCH, &item.patch),
         ];
-        let taking = methods.into_iter().filter(|(_, it)| it.as_ref().is_some_and(takes_token));
-        taking.map(|(method, _)| (method, route.clone()))
+        let taking = methods.into_iter().filter_map(|(method, it)| Some((method, it.as_ref()?)));
+        let taking = taking.filter(|(_, operation)| takes_token(operation));
+        taking.map(|(method, operation)| ((method, route.clone()), token_use(operation)))
     });
     takers.collect()
 }
 
 fn takes_token(operation: &Operation) -> bool {
-    operation.security.as_ref().is_some_and(|security| !security.is_empty())
+    token_use(operation) != TokenUse::None
+}
+
+/// One of an operation's requirements suffices, and the empty one asks for nothing.
+fn token_use(operation: &Operation) -> TokenUse {
+    match operation.security.as_deref().unwrap_or_default() {
+        [] => TokenUse::None,
+        requirements if requirements.contains(&SecurityRequirement::default()) => TokenUse::Welcome,
+        _ => TokenUse::Needed,
+    }
 }
 
 /// The responses for `kinds`, for use in `IntoResponses`; [`crate::problem_responses!`] writes that

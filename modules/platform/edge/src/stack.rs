@@ -41,7 +41,7 @@ pub fn public_stack(routes: Router, inputs: &PublicInputs) -> Result<Router, Sta
     let served = if is_gateway { inputs.modules() } else { inputs.hosted() };
     let document = openapi::merge(served);
     let documented = routes.merge(docs(&document));
-    let taking_tokens = openapi::taking_tokens(&document);
+    let token_uses = openapi::token_uses(&document);
     let parts = Parts {
         settings: inputs.settings(),
         keys: inputs.client::<dyn TokenKeys>(),
@@ -49,9 +49,9 @@ pub fn public_stack(routes: Router, inputs: &PublicInputs) -> Result<Router, Sta
         random: inputs.random(),
         ids: inputs.ids(),
         tasks: inputs.tasks(),
-        takes_token: Box::new(move |method, route| {
+        token_use: Box::new(move |method, route| {
             let documented_as = if method == Method::HEAD { Method::GET } else { method.clone() };
-            taking_tokens.contains(&(documented_as, route.to_owned()))
+            token_uses.get(&(documented_as, route.to_owned())).copied().unwrap_or(TokenUse::None)
         }),
     };
     Ok(lay_around(documented, parts))
@@ -73,14 +73,24 @@ pub struct Parts {
     /// Where requests are worked on, so that work outlives a client that leaves, and a stop waits
     /// for it.
     pub tasks: Tasks,
-    /// Which operations take an access token.
-    pub takes_token: TakesToken,
+    /// What operations do with an access token.
+    pub token_use: FindTokenUse,
 }
 
-/// Whether an operation, given as its method and route, takes an access token. To one that does
-/// not, everyone is anonymous, and a token that came along is no reason to refuse: whoever
-/// refreshes a session sends an expired one.
-pub type TakesToken = Box<dyn Fn(&Method, &str) -> bool + Send + Sync>;
+/// What an operation, given as its method and route, does with an access token.
+pub type FindTokenUse = Box<dyn Fn(&Method, &str) -> TokenUse + Send + Sync>;
+
+/// What an operation does with an access token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenUse {
+    /// It takes none. Everyone is anonymous to it, and a token that came along is no reason to
+    /// refuse: whoever refreshes a session sends an expired one.
+    None,
+    /// It answers everyone, and more to those who have one.
+    Welcome,
+    /// It has nothing to say to those who have none, not even what is wrong with their request.
+    Needed,
+}
 
 struct Stack {
     settings: EdgeSettings,
@@ -88,13 +98,13 @@ struct Stack {
     random: Arc<dyn Random>,
     ids: Ids,
     tasks: Tasks,
-    takes_token: TakesToken,
+    token_use: FindTokenUse,
     places: Places,
 }
 
 /// Lays the stack around `routes`. Handlers find a `runtime::Context` in their request.
 pub fn lay_around(routes: Router, parts: Parts) -> Router {
-    let Parts { settings, keys, clock, random, ids, tasks, takes_token } = parts;
+    let Parts { settings, keys, clock, random, ids, tasks, token_use } = parts;
     let cors = cors(&settings);
     let stack = Arc::new(Stack {
         authenticator: keys.map(|keys| Authenticator::new(keys, clock, tasks.clone())),
@@ -103,7 +113,7 @@ pub fn lay_around(routes: Router, parts: Parts) -> Router {
         random,
         ids,
         tasks,
-        takes_token,
+        token_use,
     });
     let guarded = routes
         .fallback(|| async { Problem::not_found() })

@@ -13,11 +13,11 @@ use runtime::{Context, Principal, TaskFault};
 use tracing::Instrument;
 
 use super::{
-    Stack,
+    Stack, TokenUse,
     body::{Upload, too_busy, watch},
     observe::Arrival,
 };
-use crate::{Problem, authenticate::Identified, problems};
+use crate::{Problem, authenticate::Identified, authorize::unauthenticated, problems};
 
 /// Who has reached the deadline may answer that himself, and better than the stack; it waits so
 /// much longer.
@@ -68,13 +68,16 @@ pub(super) async fn guard(
 async fn answer(stack: &Stack, arrival: Arrival, mut request: Request, next: Next) -> Response {
     let Arrival { request_id, trace, deadline } = arrival;
     let anonymous = Context::new(Principal::Anonymous, deadline, request_id, trace);
-    let authenticator = stack.authenticator.as_ref().filter(|_| takes_token(stack, &request));
+    let token_use = token_use(stack, &request);
+    let authenticator = stack.authenticator.as_ref().filter(|_| token_use != TokenUse::None);
     let identified = match authenticator {
         Some(authenticator) => authenticator.identify(&anonymous, request.headers()).await,
         None => Ok(Identified::Nobody),
     };
+    let may_be_nobody = authenticator.is_none() || token_use != TokenUse::Needed;
     let cx = match identified {
-        Ok(Identified::Nobody) => anonymous,
+        Ok(Identified::Nobody) if may_be_nobody => anonymous,
+        Ok(Identified::Nobody) => return unauthenticated().into_response(),
         Ok(Identified::User(claims)) => {
             let cx = anonymous.with_principal(claims.principal());
             request.extensions_mut().insert(claims);
@@ -86,9 +89,9 @@ async fn answer(stack: &Stack, arrival: Arrival, mut request: Request, next: Nex
     next.run(request).await
 }
 
-fn takes_token(stack: &Stack, request: &Request) -> bool {
+fn token_use(stack: &Stack, request: &Request) -> TokenUse {
     let route = request.extensions().get::<MatchedPath>();
-    route.is_some_and(|route| (stack.takes_token)(request.method(), route.as_str()))
+    route.map_or(TokenUse::None, |route| (stack.token_use)(request.method(), route.as_str()))
 }
 
 fn announced_length(headers: &HeaderMap) -> Option<u64> {

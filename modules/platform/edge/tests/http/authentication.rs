@@ -27,6 +27,7 @@ fn routes() -> Router {
         .route("/adas", get(|cx: Context| async move { edge::owner(&cx, ADA) }))
         .route("/caller", get(caller))
         .route("/open", get(|cx: Context| async move { cx.principal().actor() }))
+        .route("/closed", get(|| async { Problem::invalid_field("/", "anything") }))
 }
 
 async fn caller(caller: Caller) -> Result<String, Problem> {
@@ -97,6 +98,13 @@ async fn a_token_whose_time_is_over_is_refused_as_such() {
     api.clock.advance(SignedDuration::from_secs(1));
     refused(ask(&api, "/user", &token).await, "token-expired").await;
     refused(ask(&api, "/anyone", &token).await, "token-expired").await;
+}
+
+#[tokio::test]
+async fn whoever_has_no_token_where_one_is_needed_hears_of_nothing_else() {
+    let api = Api::start(routes()).await;
+    refused(api.get("/closed").send().await.unwrap(), "unauthenticated").await;
+    problem(ask(&api, "/closed", &api.token(ADA, &[])).await, 422, "invalid-input").await;
 }
 
 #[tokio::test]

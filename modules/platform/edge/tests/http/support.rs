@@ -12,7 +12,7 @@ use std::{
 use axum::Router;
 use edge::{
     EdgeSettings,
-    stack::{self, Parts},
+    stack::{self, Parts, TokenUse},
     token::{
         AccessClaims, TokenKey, TokenKeySet, TokenKeys, TokenKeysError, TokenKeysRequest,
         TokenSigner, new_private_key_pem,
@@ -54,7 +54,11 @@ impl Api {
             random: random.clone(),
             ids: Ids::new(Arc::new(clock.clone()), random),
             tasks: Tasks::new(),
-            takes_token: Box::new(|_, route| route != "/open"),
+            token_use: Box::new(|_, route| match route {
+                "/open" => TokenUse::None,
+                "/closed" => TokenUse::Needed,
+                _ => TokenUse::Welcome,
+            }),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
