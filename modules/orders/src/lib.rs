@@ -23,6 +23,7 @@ use edge::{Idempotency, token::TokenKeys};
 use jiff::SignedDuration;
 use runtime::{Boot, Module, Needed, SectionSpec, StartError};
 use store::{Committer, Events, HandlerError, Schema};
+use tokio::sync::Semaphore;
 
 use crate::{
     domain::Order, reactions::FollowPayments, saga::Purchases, settings::OrdersSettings,
@@ -52,6 +53,9 @@ pub static MODULE: Module = Module {
 
 static SCHEMA: Schema = store::schema!("orders");
 
+/// How many readers may wait for orders at the same time; the others are answered at once.
+const MOST_WAITING: usize = 128;
+
 async fn start(boot: &mut Boot) -> Result<(), StartError> {
     let settings: OrdersSettings = boot.settings();
     let database = store::open(boot, &SCHEMA).await?;
@@ -67,6 +71,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
         clock: boot.clock(),
         random: boot.random(),
         payment_margin: SignedDuration::from_secs(settings.payment_margin_seconds.into()),
+        waiting: Semaphore::new(MOST_WAITING),
     });
 
     let keys = Idempotency::start(boot, &committer);

@@ -14,6 +14,7 @@ use contracts::{
 use jiff::SignedDuration;
 use runtime::{Clock, Context, Random, Timestamp};
 use store::{Answer, Database, Events, ExecuteError, IdempotencyKey, Loaded, StoreError, Work};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::domain::{Cause, Command, Order, Rejection, Shortage, Step, Terms};
@@ -29,6 +30,8 @@ pub(crate) struct Purchases {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) payment_margin: SignedDuration,
+    /// Places for readers that wait for an order to come to its end.
+    pub(crate) waiting: Semaphore,
 }
 
 /// Why an order could not be driven on for now. It stays as it is and is tried again later.

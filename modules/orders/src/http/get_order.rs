@@ -52,6 +52,10 @@ pub(super) async fn get_order(
     let Some(wait) = wait(&headers) else {
         return Ok(tagged(id, &order)?.into_response());
     };
+    // Those who wait take a place that others work in: beyond so many, RFC 7240 lets us decline.
+    let Ok(_place) = app.waiting.try_acquire() else {
+        return Ok(tagged(id, &order)?.into_response());
+    };
     let order = settled(&app, &cx, id, order, wait).await?;
     let applied = [("preference-applied", HeaderValue::from_static("wait"))];
     Ok((applied, tagged(id, &order)?).into_response())
