@@ -6,6 +6,7 @@
 mod books;
 mod gate;
 mod house;
+mod killed;
 mod people;
 mod shapes;
 mod stories;

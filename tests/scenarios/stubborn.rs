@@ -1,7 +1,7 @@
 //! Clients that do not give up: whatever breaks while they buy, they ask again as the API tells
 //! them to.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use serde_json::json;
 use testkit::{Reply, Request, within};
@@ -35,43 +35,59 @@ async fn ask(request: Request) -> Next {
 }
 
 impl Person {
-    /// Buys so many tickets, whatever happens meanwhile: the order's id, once it is fulfilled.
-    /// This person must have no other order.
-    pub async fn buy_stubbornly(&self, sale: &Sale, quantity: u32) -> String {
-        let order = self.order_stubbornly(sale, quantity).await;
+    /// Buys so many tickets, whatever happens meanwhile: the order's id, once it is fulfilled, or
+    /// nothing when there are not enough places. This person must have no other order.
+    pub async fn buy_stubbornly(&self, sale: &Sale, quantity: u32) -> Option<String> {
+        let order = self.order_stubbornly(sale, quantity).await?;
         self.pay_stubbornly(&order).await;
         self.reaches(&order, "fulfilled").await;
-        order
+        Some(order)
     }
 
-    async fn order_stubbornly(&self, sale: &Sale, quantity: u32) -> String {
+    async fn order_stubbornly(&self, sale: &Sale, quantity: u32) -> Option<String> {
         let body = sale.order(quantity);
+        let key = Cell::new(0);
         let placed = within(PATIENCE, "the order to be placed", || async {
-            match ask(self.post("/v1/orders", &body).key("order")).await {
-                Next::Done(reply) => Ok(reply.expect(201).field("id")),
+            match ask(self.post("/v1/orders", &body).key(&format!("order-{}", key.get()))).await {
+                Next::Done(reply) if reply.status() == 409 => {
+                    let _sold_out = reply.expect_problem(409, "sold-out");
+                    Ok(None)
+                }
+                Next::Done(reply) => Ok(Some(reply.expect(201).field("id"))),
                 Next::Again(why) => Err(why),
-                // Whoever was asked before has died, or still works on it.
-                Next::Unknown(reply) => self.only_order().await.ok_or(reply.to_string()),
+                Next::Unknown(reply) => {
+                    // Whoever was asked before has died: with the order placed, or before.
+                    let found = self.only_order().await?;
+                    if found.is_none() {
+                        key.set(key.get() + 1);
+                    }
+                    found.map(Some).ok_or_else(|| reply.to_string())
+                }
             }
         });
-        let order = placed.await;
-        within(PATIENCE, "the order to be held", || async {
+        let order = placed.await?;
+        let state = within(PATIENCE, "the order to be held", || async {
             let state = self.state_of(&order).await?;
-            if state == "placed" { Err(state) } else { Ok(()) }
-        })
-        .await;
-        order
+            if matches!(state.as_str(), "placed" | "calling_off") { Err(state) } else { Ok(state) }
+        });
+        (state.await != "cancelled").then_some(order)
     }
 
-    async fn only_order(&self) -> Option<String> {
-        let list = self.get("/v1/orders").send().await.ok()?;
-        let list = list.status().is_success().then(|| list.value())?;
-        list["items"][0]["id"].as_str().map(str::to_owned)
+    /// The order this person has, if there is one already.
+    async fn only_order(&self) -> Result<Option<String>, String> {
+        match ask(self.get("/v1/orders")).await {
+            Next::Done(list) => {
+                let list = list.expect(200).value();
+                Ok(list["items"][0]["id"].as_str().map(str::to_owned))
+            }
+            Next::Again(why) => Err(why),
+            Next::Unknown(reply) => Err(reply.to_string()),
+        }
     }
 
     async fn pay_stubbornly(&self, order: &str) {
         let body = payment(order, card::GOOD);
-        let key = std::cell::Cell::new(0);
+        let key = Cell::new(0);
         within(PATIENCE, "the payment to be settled", || async {
             if !matches!(self.state_of(order).await?.as_str(), "placed" | "held") {
                 return Ok(());
@@ -101,8 +117,14 @@ impl Person {
         let path = format!("/v1/orders/{order}/cancel");
         within(PATIENCE, "the order to be called off", || async {
             match ask(self.post(&path, &json!({}))).await {
-                Next::Done(reply) if reply.status() == 409 => Ok(()),
-                Next::Done(_) => Ok(()),
+                Next::Done(reply) => {
+                    let is_over = reply.status() == 409;
+                    Ok(if is_over {
+                        reply.expect_problem(409, "order-has-ended")
+                    } else {
+                        reply.expect(200)
+                    })
+                }
                 Next::Again(why) => Err(why),
                 Next::Unknown(reply) => Err(reply.to_string()),
             }
