@@ -29,10 +29,10 @@ pub(super) struct Demo {
     /// The Boxoffice to fill: its public listener, or its gateway.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     url: String,
-    /// An admin's address [default: that of the first admin, admin@boxoffice.internal].
+    /// An admin's address (by default that of the first admin, `admin@boxoffice.internal`).
     #[arg(long, value_name = "ADDRESS", requires = "password_file")]
     email: Option<String>,
-    /// Holds the admin's password [default: first-admin-password in the data directory].
+    /// Holds the admin's password (by default `first-admin-password` in the data directory).
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
 }

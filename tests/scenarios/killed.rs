@@ -17,7 +17,7 @@ use crate::{
 const AT_ONCE: usize = 8;
 
 /// How long they may take to buy what is bought between two kills.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn a_process_that_is_killed_while_people_buy_loses_nothing_and_sells_nothing_twice() {

@@ -9,7 +9,7 @@ use testkit::{Reply, Request, within};
 use crate::people::{Person, Sale, card, payment};
 
 /// How long they try.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What an answer leaves to do.
 enum Next {

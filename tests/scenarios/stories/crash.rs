@@ -78,12 +78,10 @@ pub async fn a_purchase_goes_on_after_a_crash_at_any_step(house: &House) {
 pub async fn undoing_a_purchase_goes_on_after_a_crash_at_any_step(house: &House) {
     let sale = house.sale(100).await;
     let buyer = house.somebody().await;
-    let mut undone = 0;
-    for point in STEPS_OF_UNDOING {
+    for (undone, point) in (1..).zip(STEPS_OF_UNDOING) {
         let order = buyer.buy(&sale, 2).await;
         house.gate.close_at(point);
         join(sale.organizer.cancel_stubbornly(&order), crash_at(house, point)).await;
-        undone += 1;
 
         let books = Books { charges: undone, refunds: undone };
         assert_eq!(house.books().await, books, "{point:?}");
