@@ -36,7 +36,7 @@ pub(crate) fn router(readiness: Arc<Readiness>, metrics: Option<MetricsRender>) 
 }
 
 async fn startup(State(readiness): State<Arc<Readiness>>) -> Response {
-    if readiness.all_started() {
+    if readiness.is_open() {
         return "started\n".into_response();
     }
     let report = readiness.report().await;

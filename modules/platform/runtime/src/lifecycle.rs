@@ -321,6 +321,7 @@ impl RunningNode {
         let inputs = PublicInputs { node, tasks: self.tasks.clone() };
         self.public.replace(public_stack(public, &inputs)?);
         self.serve_internally(internal.fallback_service(unavailable::elsewhere()));
+        self.readiness.open();
         Ok(())
     }
 

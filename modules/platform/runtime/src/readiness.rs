@@ -40,6 +40,8 @@ pub(crate) struct Readiness(Mutex<State>);
 
 #[derive(Default)]
 struct State {
+    /// Whether requests are answered by modules yet.
+    open: bool,
     stopping: bool,
     modules: BTreeMap<&'static str, ModuleState>,
 }
@@ -61,8 +63,13 @@ impl Readiness {
         self.lock().modules.entry(module).or_default().started = true;
     }
 
-    pub(crate) fn all_started(&self) -> bool {
-        self.lock().modules.values().all(|state| state.started)
+    /// Every module has started, and what they serve is served.
+    pub(crate) fn open(&self) {
+        self.lock().open = true;
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.lock().open
     }
 
     /// The module is not ready from now on, for good.
@@ -80,19 +87,26 @@ impl Readiness {
 
     /// Asks every module, all at once. Takes a second at most.
     pub(crate) async fn report(&self) -> ReadinessReport {
-        let (stopping, questions) = self.questions();
+        let (about_process, questions) = self.questions();
         let modules: BTreeMap<&'static str, ModuleReadiness> =
             join_all(questions.into_iter().map(Question::ask)).await.into_iter().collect();
-        let about_process = stopping.then(|| "the process is stopping".to_owned());
         let about_modules = modules.iter().flat_map(|(module, readiness)| {
             readiness.reasons.iter().map(move |reason| format!("{module}: {reason}"))
         });
-        let reasons: Vec<String> = about_process.into_iter().chain(about_modules).collect();
+        let about_process = about_process.map(str::to_owned).into_iter();
+        let reasons: Vec<String> = about_process.chain(about_modules).collect();
         ReadinessReport { ready: reasons.is_empty(), reasons, modules }
     }
 
-    fn questions(&self) -> (bool, Vec<Question>) {
+    fn questions(&self) -> (Option<&'static str>, Vec<Question>) {
         let state = self.lock();
+        // Modules that have not started yet say so themselves.
+        let is_opening = !state.open && state.modules.values().all(|module| module.started);
+        let about_process = match (state.stopping, is_opening) {
+            (true, _) => Some("the process is stopping"),
+            (false, true) => Some("the public routes are not served yet"),
+            (false, false) => None,
+        };
         let questions = state
             .modules
             .iter()
@@ -105,7 +119,7 @@ impl Readiness {
                 }
             })
             .collect();
-        (state.stopping, questions)
+        (about_process, questions)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
