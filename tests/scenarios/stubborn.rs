@@ -3,10 +3,10 @@
 
 use std::{cell::Cell, time::Duration};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::{Reply, Request, within};
 
-use crate::people::{Person, Sale, card, payment};
+use crate::people::{Person, Sale, card, payment, text};
 
 /// How long they try.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -66,11 +66,15 @@ impl Person {
             }
         });
         let order = placed.await?;
-        let state = within(PATIENCE, "the order to be held", || async {
-            let state = self.state_of(&order).await?;
-            if matches!(state.as_str(), "placed" | "calling_off") { Err(state) } else { Ok(state) }
+        let settled = within(PATIENCE, "the order to wait for its payment", || async {
+            let found = self.read_stubbornly(&order).await?;
+            match text(&found, "state") {
+                "held" if found["payment_id"].is_string() => Ok(true),
+                "cancelled" => Ok(false),
+                _ => Err(found.to_string()),
+            }
         });
-        (state.await != "cancelled").then_some(order)
+        settled.await.then_some(order)
     }
 
     /// The order this person has, if there is one already.
@@ -143,10 +147,14 @@ impl Person {
     }
 
     async fn state_of(&self, order: &str) -> Result<String, String> {
-        match self.get(&format!("/v1/orders/{order}")).send().await {
-            Ok(reply) if reply.status().is_success() => Ok(reply.field("state")),
-            Ok(reply) => Err(reply.to_string()),
-            Err(error) => Err(error.to_string()),
+        Ok(text(&self.read_stubbornly(order).await?, "state").to_owned())
+    }
+
+    async fn read_stubbornly(&self, order: &str) -> Result<Value, String> {
+        match ask(self.get(&format!("/v1/orders/{order}"))).await {
+            Next::Done(reply) => Ok(reply.expect(200).value()),
+            Next::Again(why) => Err(why),
+            Next::Unknown(reply) => Err(reply.to_string()),
         }
     }
 }
