@@ -34,7 +34,7 @@ const ASIDE_AT_ONCE: u32 = 16;
 /// How much of a log without events for this consumer may be read again after a restart.
 const UNNOTED: i64 = 1_000;
 
-/// One consumer of one publisher's events. [`subscribe`](crate::subscribe) makes one and runs it.
+/// One consumer of one publisher's events. [`subscribe`](crate::subscribe()) makes one and runs it.
 pub struct Consumer {
     name: &'static str,
     publisher: &'static str,

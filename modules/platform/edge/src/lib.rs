@@ -5,7 +5,7 @@
 //!   [`IdempotencyKey`], and `runtime::Context`;
 //! - what they give: [`Json`], [`Tagged`], [`Listing`], [`Answered`];
 //! - who may: [`user`], [`require`], [`owner`]; tokens: [`token`], [`Authenticator`];
-//! - documentation: [`openapi`], [`docs`];
+//! - documentation: [`openapi`], [`docs()`];
 //! - around it all: [`public_stack`] and its [`EdgeSettings`].
 //!
 //! Nothing here knows of tickets. Calls between services are the runtime's.
