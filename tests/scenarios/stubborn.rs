@@ -99,14 +99,13 @@ impl Person {
             let request = self.post("/v1/payments", &body).key(&format!("pay-{}", key.get()));
             let reply = match ask(request).await {
                 Next::Done(reply) if reply.status().is_success() => reply,
-                Next::Done(reply) if is_called_off(&reply) => {
-                    key.set(key.get() + 1);
-                    return Err(reply.to_string());
-                }
-                Next::Done(reply) => reply.expect_problem(409, "payment-under-way"),
                 Next::Again(why) => return Err(why),
-                Next::Unknown(reply) => {
-                    // As long as the first attempt may take money, another one is refused.
+                // As long as an earlier attempt may take money, another one is refused; then it
+                // takes another key.
+                Next::Unknown(reply) | Next::Done(reply) => {
+                    let may_pay_again = ["in-flight", "payment-under-way", "payment-called-off"];
+                    let problem = reply.clone().expect(409).field("type");
+                    assert!(may_pay_again.iter().any(|it| problem.ends_with(it)), "{reply}");
                     key.set(key.get() + 1);
                     return Err(reply.to_string());
                 }
@@ -157,8 +156,4 @@ impl Person {
             Next::Unknown(reply) => Err(reply.to_string()),
         }
     }
-}
-
-fn is_called_off(reply: &Reply) -> bool {
-    reply.status() == 409 && reply.text().contains("/problems/payment-called-off")
 }
