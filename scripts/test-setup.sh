@@ -25,6 +25,8 @@ need() {
 
 has_c_compiler() { command -v cc >/dev/null; }
 
+has_curl() { command -v curl >/dev/null; }
+
 has_component() { cargo "$1" --version >/dev/null 2>&1; }
 
 # The places in which testkit looks for PostgreSQL.
@@ -44,3 +46,4 @@ for component in fmt clippy; do
 done
 need "a C compiler, for SQLite and the cryptography" build-essential has_c_compiler
 need "PostgreSQL's server" postgresql has_postgresql
+need "curl, with which the README sells a ticket" curl has_curl
