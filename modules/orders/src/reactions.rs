@@ -25,10 +25,13 @@ impl Handler<PaymentEvent> for FollowPayments {
             PaymentEvent::PaymentSettled { order_id, payment_id, amount, .. } => {
                 (order_id, Command::RecordPayment { payment_id, amount, at })
             }
-            PaymentEvent::PaymentRefunded { order_id, .. } => {
+            PaymentEvent::PaymentRefunded { order_id, whole: true, .. } => {
                 (order_id, Command::RecordRefund { at })
             }
-            PaymentEvent::PaymentDeclined { .. } | PaymentEvent::Unknown => return Ok(()),
+            PaymentEvent::PaymentRefunded { .. }
+            | PaymentEvent::PaymentDeclined { .. }
+            | PaymentEvent::RefundFailed { .. }
+            | PaymentEvent::Unknown => return Ok(()),
         };
         work.execute(&purchases.orders, order_id, command).await?;
         Ok(())

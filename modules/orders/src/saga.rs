@@ -273,7 +273,8 @@ impl Purchases {
 
     async fn return_money(&self, cx: &Context, id: Uuid, order: &Order) -> Result<Command, Stuck> {
         let reason = order.cause.map_or("called off", Cause::in_words).to_owned();
-        let refunded = self.payments.refund(cx, RefundOrder { order_id: id, reason }).await;
+        let request = RefundOrder { order_id: id, reason, refund_id: None, amount: None };
+        let refunded = self.payments.refund(cx, request).await;
         let payment = refunded.map_err(|error| stuck(Step::ReturnMoney, &error))?;
         match payment.status {
             PaymentStatus::Refunded | PaymentStatus::Closed => {

@@ -16,9 +16,15 @@ pub(crate) fn announce(recorded: &Recorded<Event>) -> Option<PaymentEvent> {
             let reason = reason.in_words().to_owned();
             Some(PaymentEvent::PaymentDeclined { order_id, payment_id, reason })
         }
-        Event::RefundDone { payment_id, amount, at, .. } => {
-            Some(PaymentEvent::PaymentRefunded { order_id, payment_id, amount, refunded_at: at })
-        }
+        Event::RefundDone { payment_id, amount, at, .. } => Some(PaymentEvent::PaymentRefunded {
+            order_id,
+            payment_id,
+            amount,
+            refunded_at: at,
+            refund_id: None,
+            total_refunded: None,
+            whole: true,
+        }),
         Event::Opened { .. }
         | Event::Closed { .. }
         | Event::AttemptBegun { .. }

@@ -4,7 +4,10 @@
 //! money. An attempt is recorded before the provider hears of it, so whatever happens afterwards, the
 //! payment knows what to ask the provider for, and wakes up until it has an answer.
 
-use contracts::{money::Money, payments::PaymentStatus};
+use contracts::{
+    money::Money,
+    payments::{AttemptState, PaymentStatus, RefundState},
+};
 use jiff::SignedDuration;
 use runtime::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -58,24 +61,6 @@ pub(crate) struct Attempt {
     ask_at: Option<Timestamp>,
 }
 
-/// Where an attempt to pay stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum AttemptState {
-    /// Recorded; the provider is being asked.
-    Created,
-    /// The provider was asked, and what came of it is not known yet.
-    Pending,
-    /// The payer has to take a second step.
-    ActionRequired,
-    /// The money was received.
-    Confirmed,
-    /// The provider declined.
-    Failed,
-    /// Called off; it takes no money any more.
-    Cancelled,
-}
-
 /// Why the provider declined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -112,20 +97,6 @@ pub(crate) struct Refund {
     pub(crate) done_at: Option<Timestamp>,
     /// When to ask the provider again.
     ask_at: Option<Timestamp>,
-}
-
-/// Where a refund stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum RefundState {
-    /// Recorded; the provider is being asked, again and again if it must be.
-    Created,
-    /// The provider has taken it on.
-    InTransit,
-    /// The money was given back.
-    Done,
-    /// The provider refused. Another refund follows by itself.
-    Failed,
 }
 
 /// What a provider says of a charge.
@@ -333,10 +304,11 @@ impl Payment {
     pub(crate) fn status(&self) -> PaymentStatus {
         if let Some(refund) = self.refunds.last() {
             return match refund.state {
-                RefundState::Done => PaymentStatus::Refunded,
-                RefundState::Created | RefundState::InTransit | RefundState::Failed => {
-                    PaymentStatus::Refunding
-                }
+                RefundState::Done | RefundState::External => PaymentStatus::Refunded,
+                RefundState::Created
+                | RefundState::InTransit
+                | RefundState::Failed
+                | RefundState::Cancelled => PaymentStatus::Refunding,
             };
         }
         if self.settlement.is_some() {
@@ -510,7 +482,13 @@ impl Payment {
         let payment_id = self.id.ok_or(Rejection::Unknown)?;
         let Refund { number, amount, .. } = *refund;
         match (refund.state, outcome) {
-            (RefundState::Done | RefundState::Failed, _)
+            (
+                RefundState::Done
+                | RefundState::Failed
+                | RefundState::Cancelled
+                | RefundState::External,
+                _,
+            )
             | (_, RefundOutcome::Unknown)
             | (RefundState::InTransit, RefundOutcome::InTransit) => Ok(Vec::new()),
             (RefundState::Created, RefundOutcome::InTransit) => {

@@ -19,11 +19,12 @@ use store::{Answer, Database, ExecuteError, Loaded, Work};
 use uuid::Uuid;
 
 use crate::{
-    domain::{AttemptState, Outcome, Payment, Rejection},
+    domain::{Outcome, Payment, Rejection},
     problems,
     service::Service,
     views::{self, PaymentResource},
 };
+use contracts::payments::AttemptState;
 
 /// What the endpoints work with.
 #[derive(Clone)]

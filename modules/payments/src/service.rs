@@ -5,8 +5,10 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
+use contracts::money::Money;
 use contracts::payments::{
-    ClosePayment, OpenPayment, Payment as PaymentReply, PaymentError, Payments, RefundOrder,
+    AttemptLine, AttemptState, ClosePayment, FindPayment, OpenPayment, Payment as PaymentReply,
+    PaymentBooks, PaymentError, Payments, RefundLine, RefundOrder, RefundState,
 };
 use jiff::SignedDuration;
 use runtime::{Clock, Context, Fault, Ids, Timestamp, async_trait};
@@ -15,10 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     card::CardNumber,
-    domain::{
-        Attempt, AttemptState, Command, Outcome, Payment, RefundOutcome, RefundState, Rejection,
-        Terms,
-    },
+    domain::{Attempt, Command, Outcome, Payment, Refund, RefundOutcome, Rejection, Terms},
     provider::{Charge, Provider},
 };
 
@@ -162,7 +161,14 @@ impl Service {
                 let known = async { asked.await.unwrap_or(RefundOutcome::Unknown) };
                 self.refund_in_time(known).await
             }
-            (RefundState::Created | RefundState::Done | RefundState::Failed, _) => {
+            (
+                RefundState::Created
+                | RefundState::Done
+                | RefundState::Failed
+                | RefundState::Cancelled
+                | RefundState::External,
+                _,
+            ) => {
                 return Ok(payment);
             }
         };
@@ -290,7 +296,7 @@ impl Payments for Service {
         cx: &Context,
         request: RefundOrder,
     ) -> Result<PaymentReply, PaymentError> {
-        let RefundOrder { order_id, reason } = request;
+        let RefundOrder { order_id, reason, .. } = request;
         let failed = |error| in_contract(error, "refund", order_id);
         let known = self.payments.load(order_id).await.map_err(|error| failed(error.into()))?;
         let payment = match known {
@@ -307,6 +313,44 @@ impl Payments for Service {
         };
         reply(&payment.state, "refund")
     }
+
+    async fn find(
+        &self,
+        _cx: &Context,
+        request: FindPayment,
+    ) -> Result<PaymentBooks, PaymentError> {
+        let FindPayment { order_id } = request;
+        let failed = |error: StoreError| in_contract(error.into(), "find", order_id);
+        let known = self.payments.load(order_id).await.map_err(failed)?;
+        let books = known.and_then(|payment| books(order_id, &payment.state));
+        books.ok_or(PaymentError::Unknown { order_id })
+    }
+}
+
+/// The books of a payment that was opened.
+fn books(order_id: Uuid, payment: &Payment) -> Option<PaymentBooks> {
+    let due = payment.terms.as_ref()?.amount;
+    let nothing = Money::zero(due.currency);
+    let attempts = payment.attempts.iter().map(|attempt| AttemptLine {
+        number: attempt.number,
+        state: attempt.state,
+        begun_at: attempt.begun_at,
+    });
+    Some(PaymentBooks {
+        payment_id: payment.id?,
+        order_id,
+        status: payment.status(),
+        due,
+        charged: payment.settlement.as_ref().map_or(nothing, |settlement| settlement.amount),
+        refunded: nothing,
+        attempts: attempts.collect(),
+        refunds: payment.refunds.iter().map(refund_line).collect(),
+    })
+}
+
+fn refund_line(refund: &Refund) -> RefundLine {
+    let Refund { id, number, amount, state, .. } = *refund;
+    RefundLine { refund_id: id, number, amount, state }
 }
 
 fn later(instant: Timestamp, by: SignedDuration) -> Timestamp {
@@ -318,7 +362,9 @@ fn reply(payment: &Payment, method: &'static str) -> Result<PaymentReply, Paymen
         let reason = "the payment has no id".to_owned();
         return Err(Fault::Failed { service: SERVICE, method, reason }.into());
     };
-    Ok(PaymentReply { payment_id, status: payment.status() })
+    let received = payment.settlement.as_ref().map(|settlement| settlement.amount);
+    let (status, refunded, refund) = (payment.status(), None, None);
+    Ok(PaymentReply { payment_id, status, received, refunded, refund })
 }
 
 fn in_contract(error: Setback, method: &'static str, order_id: Uuid) -> PaymentError {

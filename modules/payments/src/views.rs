@@ -2,7 +2,10 @@
 
 pub(crate) mod sandbox;
 
-use contracts::{money::Money, payments::PaymentStatus};
+use contracts::{
+    money::Money,
+    payments::{AttemptState, PaymentStatus, RefundState},
+};
 use runtime::{Timestamp, async_trait};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
@@ -12,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     card::CardSummary,
-    domain::{Attempt, AttemptState, Decline, Payment, Refund, RefundState},
+    domain::{Attempt, Decline, Payment, Refund},
 };
 const UPSERT_PAYMENTS: Sql = store::sql!(
     "INSERT INTO payments (payment_id, order_id, payer_id, opened_at, content) \

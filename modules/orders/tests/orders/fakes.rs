@@ -16,12 +16,12 @@ use contracts::{
     },
     inventory::{
         ConfirmHold, FindHold, Hold, HoldPlaces, HoldState, Inventory, InventoryError, ReleaseHold,
-        Released,
+        ReleasePlaces, Released,
     },
-    money::Money,
+    money::{Money, Tax, TaxRounding},
     payments::{
-        ClosePayment, OpenPayment, Payment, PaymentError, PaymentEvent, PaymentStatus, Payments,
-        RefundOrder,
+        ClosePayment, FindPayment, OpenPayment, Payment, PaymentBooks, PaymentError, PaymentEvent,
+        PaymentStatus, Payments, RefundOrder,
     },
     tickets::{IssueTickets, IssuedTickets, TicketError, Tickets, VoidTickets, VoidedTickets},
 };
@@ -141,6 +141,13 @@ impl Catalog for FakeCatalog {
             ticket_type_id,
             name: name.to_owned(),
             price: Money::new(amount, Currency::EUR),
+            tax: Tax::default(),
+            sales_from: None,
+            sales_until: None,
+            min_per_order: 0,
+            max_per_order: 0,
+            seated: false,
+            on_sale: true,
         };
         Ok(SaleTerms {
             event_id,
@@ -150,6 +157,7 @@ impl Catalog for FakeCatalog {
             time_zone: "Europe/Berlin".to_owned(),
             venue_name: "Boathouse".to_owned(),
             on_sale: mood != "closed",
+            tax_rounding: TaxRounding::PerLine,
             ticket_types: vec![offer(SEAT, "Stalls", 2500), offer(FREE_SEAT, "Children", 0)],
         })
     }
@@ -283,6 +291,15 @@ impl Inventory for FakeInventory {
         }
         unless(breaks, "inventory", "release", Released { hold_id })
     }
+
+    async fn release_places(
+        &self,
+        _cx: &Context,
+        request: ReleasePlaces,
+    ) -> Result<Released, InventoryError> {
+        let breaks = self.begin("release_places").await?;
+        unless(breaks, "inventory", "release_places", Released { hold_id: request.hold_id })
+    }
 }
 
 // ---- payments
@@ -414,7 +431,13 @@ impl FakePayments {
         let mut payments = lock(&self.till.payments);
         let (status, _) = payments.entry(order_id).or_insert((first, amount));
         *status = change(*status);
-        Payment { payment_id: payment_id(order_id), status: *status }
+        Payment {
+            payment_id: payment_id(order_id),
+            status: *status,
+            received: None,
+            refunded: None,
+            refund: None,
+        }
     }
 }
 
@@ -451,6 +474,14 @@ impl Payments for FakePayments {
                 other => other,
             });
         unless(breaks, "payments", "refund", payment)
+    }
+
+    async fn find(
+        &self,
+        _cx: &Context,
+        request: FindPayment,
+    ) -> Result<PaymentBooks, PaymentError> {
+        Err(PaymentError::Unknown { order_id: request.order_id })
     }
 }
 

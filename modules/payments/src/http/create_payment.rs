@@ -1,6 +1,7 @@
 //! `POST /v1/payments`: pays an order.
 
 use axum::{extract::State, response::Response};
+use contracts::payments::AttemptState;
 use edge::{IdempotencyKey, Json, Problem};
 use garde::Validate;
 use runtime::Context;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 use super::{App, answer};
 use crate::{
     card::{CardNumber, CardText},
-    domain::{AttemptState, Rejection},
+    domain::Rejection,
     problems,
     views::PaymentResource,
 };
