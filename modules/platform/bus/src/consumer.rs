@@ -525,8 +525,9 @@ impl Consumer {
                 self.ask_again(source, letter).await?.unwrap_or(envelope)
             }
             Ok(envelope) => envelope,
-            Err(error) => {
-                let fate = Fate::Dead { attempts: letter.attempts + 1, error: error.to_string() };
+            Err(_quotes_the_value) => {
+                let error = "what was put aside is no event of this build".to_owned();
+                let fate = Fate::Dead { attempts: letter.attempts + 1, error };
                 return self.note_failure(held, letter, fate).await;
             }
         };

@@ -73,9 +73,11 @@ pub struct Delivered<E> {
 
 impl Envelope {
     /// Puts the translation of a recorded event into an envelope. `None` when it has no translation.
+    /// `key` tells what an event is about that cannot be translated.
     pub(crate) fn seal<A, E>(
         raw: RawRecorded,
         translate: &dyn Fn(&Recorded<A::Event>) -> Option<E>,
+        key: fn(&RawRecorded) -> Uuid,
     ) -> Option<Self>
     where
         A: Aggregate,
@@ -85,7 +87,7 @@ impl Envelope {
             id: raw.id,
             event_type: format!("{}.{}.{}", E::PUBLISHER, raw.category, raw.event_type),
             schema_version: SCHEMA_VERSION,
-            key: raw.stream,
+            key: key(&raw),
             time: raw.recorded_at.0,
             correlation_id: raw.correlation_id.clone(),
             causation_id: raw.causation_id,
@@ -122,7 +124,8 @@ impl Envelope {
         if let Some(fault) = &self.fault {
             return Err(format!("{} could not tell what happened: {fault}", E::PUBLISHER));
         }
-        let event = E::deserialize(&self.payload).map_err(|error| error.to_string())?;
+        let event = E::deserialize(&self.payload)
+            .map_err(|_quotes_the_value| format!("this build cannot read {}", self.event_type))?;
         Ok(Delivered {
             event,
             id: self.id,

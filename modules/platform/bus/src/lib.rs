@@ -10,6 +10,7 @@
 //! delivered in their order: when one cannot be taken, it is put aside with those of its key that
 //! follow, and all others go on.
 
+mod audit;
 mod consumer;
 mod envelope;
 mod hub;
@@ -20,6 +21,7 @@ mod settings;
 mod source;
 mod subscribe;
 
+pub use audit::{AuditLog, AuditRecord, keep_audit, publish_audit};
 pub use consumer::Consumer;
 pub use envelope::{Delivered, Entry, Envelope};
 pub use hub::Hub;

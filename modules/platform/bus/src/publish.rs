@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use runtime::{Boot, IntegrationEvents, StartError, async_trait};
 use store::{Aggregate, Database, Events, Feed, Position, RawRecorded, Recorded, StoreError};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::{Entry, Envelope, Hub, Page, Query, Source, SourceError, remote};
 
@@ -15,10 +16,12 @@ const STRETCH: u32 = 256;
 pub struct Translator<E> {
     category: &'static str,
     seal: Seal,
+    key: Key,
     events: std::marker::PhantomData<fn() -> E>,
 }
 
-type Seal = Arc<dyn Fn(RawRecorded) -> Option<Envelope> + Send + Sync>;
+type Key = fn(&RawRecorded) -> Uuid;
+type Seal = Arc<dyn Fn(RawRecorded, Key) -> Option<Envelope> + Send + Sync>;
 
 impl<E: IntegrationEvents> Translator<E> {
     /// Translates the events of `A`; `None` for those that concern nobody else. The same event must
@@ -28,9 +31,18 @@ impl<E: IntegrationEvents> Translator<E> {
     ) -> Self {
         Self {
             category: A::NAME,
-            seal: Arc::new(move |raw| Envelope::seal::<A, E>(raw, &translate)),
+            seal: Arc::new(move |raw, key| Envelope::seal::<A, E>(raw, &translate, key)),
+            key: |raw| raw.stream,
             events: std::marker::PhantomData,
         }
+    }
+
+    /// For events that are about something else than the aggregate they happened to: what
+    /// [`IntegrationEvents::key`] says, found in the row alone. An event that cannot be translated
+    /// then holds back those with its key, as any other does.
+    #[must_use]
+    pub fn keyed_by(self, key: fn(&RawRecorded) -> Uuid) -> Self {
+        Self { key, ..self }
     }
 }
 
@@ -78,7 +90,7 @@ pub fn publish_all<E: IntegrationEvents>(
     }
     let feed: Arc<dyn Source> = Arc::new(PublishedFeed::new(database, translators));
     hub(boot)?.offer(E::PUBLISHER, Arc::clone(&feed));
-    let routes = remote::routes(boot, E::PUBLISHER, feed);
+    let routes = remote::routes(boot, remote::FEED, E::PUBLISHER, feed);
     boot.internal(routes);
     Ok(())
 }
@@ -95,22 +107,22 @@ pub(crate) fn hub(boot: &Boot) -> Result<Arc<Hub>, StartError> {
 /// A publisher's log, translated. [`publish`] makes one and offers it.
 pub struct PublishedFeed {
     feed: Feed,
-    translations: HashMap<&'static str, Seal>,
+    translations: HashMap<&'static str, (Seal, Key)>,
 }
 
 impl PublishedFeed {
     /// The events in `database` for which there is a translator.
     pub fn new<E>(database: &Database, translators: Vec<Translator<E>>) -> Self {
-        let translations: HashMap<&'static str, Seal> =
-            translators.into_iter().map(|it| (it.category, it.seal)).collect();
+        let translations: HashMap<&'static str, (Seal, Key)> =
+            translators.into_iter().map(|it| (it.category, (it.seal, it.key))).collect();
         let categories: Vec<&'static str> = translations.keys().copied().collect();
         Self { feed: Feed::new(database, categories), translations }
     }
 
     fn translate(&self, raw: RawRecorded) -> Option<Entry> {
         let position = raw.position();
-        let seal = self.translations.get(raw.category.as_str())?;
-        Some(Entry { position, envelope: seal(raw)? })
+        let (seal, key) = self.translations.get(raw.category.as_str())?;
+        Some(Entry { position, envelope: seal(raw, *key)? })
     }
 
     async fn behind(&self, reached: Position) -> Result<u64, StoreError> {

@@ -26,7 +26,7 @@ use crate::{
     settings::{LARGEST_BATCH, LONGEST_WAIT},
 };
 
-const FEED: Method = Method { name: "feed", idempotent: true };
+pub(crate) const FEED: Method = Method { name: "feed", idempotent: true };
 /// A query is a few names and numbers.
 const QUERY_LIMIT: usize = 64 * 1024;
 
@@ -91,8 +91,13 @@ impl From<WirePage> for Page {
     }
 }
 
-/// Serves `feed` to the modules that consume events of `publisher`.
-pub(crate) fn routes(boot: &Boot, publisher: &'static str, feed: Arc<dyn Source>) -> Router {
+/// Serves `feed` as `method` of `publisher` to the modules that consume its events.
+pub(crate) fn routes(
+    boot: &Boot,
+    method: Method,
+    publisher: &'static str,
+    feed: Arc<dyn Source>,
+) -> Router {
     let serving = Arc::new(Serving {
         publisher,
         feed,
@@ -109,7 +114,7 @@ pub(crate) fn routes(boot: &Boot, publisher: &'static str, feed: Arc<dyn Source>
             }
         }
     };
-    Router::new().route(&format!("/internal/{publisher}/{}", FEED.name), post(handler))
+    Router::new().route(&format!("/internal/{publisher}/{}", method.name), post(handler))
 }
 
 struct Serving {
@@ -196,9 +201,9 @@ pub(crate) struct RemoteFeed {
 }
 
 impl RemoteFeed {
-    pub(crate) fn new(boot: &Boot, publisher: &HttpClient) -> Self {
+    pub(crate) fn new(boot: &Boot, method: &'static Method, publisher: &HttpClient) -> Self {
         Self {
-            feed: publisher.method(&FEED),
+            feed: publisher.method(method),
             module: boot.module().name,
             ids: boot.ids(),
             random: boot.random(),

@@ -9,7 +9,7 @@ use crate::{
     BusSettings, Consumer, Delivered, Envelope, Hub, Source,
     consumer::{Deliver, Setback},
     publish::hub,
-    remote::RemoteFeed,
+    remote::{FEED, RemoteFeed},
 };
 
 /// Reacts to the events of one publisher.
@@ -94,7 +94,7 @@ fn place_of(boot: &Boot, publisher: &'static str) -> Result<Place, StartError> {
         return hub(boot).map(Place::Here);
     }
     match boot.http_client(publisher) {
-        Some(client) => Ok(Place::Elsewhere(Arc::new(RemoteFeed::new(boot, &client)))),
+        Some(client) => Ok(Place::Elsewhere(Arc::new(RemoteFeed::new(boot, &FEED, &client)))),
         None => Err(StartError::new(format!(
             "{} consumes events of {publisher}, which is neither hosted here nor addressed; set \
              peers.{publisher}.internal",

@@ -94,10 +94,14 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::Tls(_)
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed => Self::Unavailable(reason),
-            sqlx::Error::ColumnDecode { .. }
-            | sqlx::Error::Decode(_)
-            | sqlx::Error::ColumnNotFound(_)
-            | sqlx::Error::TypeNotFound { .. } => Self::Corrupt(reason),
+            // What a decoder says quotes the value.
+            sqlx::Error::ColumnDecode { index, .. } => {
+                Self::Corrupt(format!("column {index} cannot be read"))
+            }
+            sqlx::Error::Decode(_) => Self::Corrupt("a value cannot be read".to_owned()),
+            sqlx::Error::ColumnNotFound(_) | sqlx::Error::TypeNotFound { .. } => {
+                Self::Corrupt(reason)
+            }
             sqlx::Error::Database(refusal) => from_code(refusal.code().as_deref(), reason),
             _ => Self::Failed(reason),
         }

@@ -214,9 +214,9 @@ impl<A: Aggregate> Cached<A> {
                 loaded: Loaded { state, version: row.version },
                 snapshot_at: row.version,
             }),
-            Err(error) => {
+            Err(_quotes_the_value) => {
                 let (category, stream) = (row.category, row.stream);
-                tracing::warn!(category, %stream, %error, "a snapshot cannot be read and is ignored");
+                tracing::warn!(category, %stream, "a snapshot cannot be read and is ignored");
                 None
             }
         }

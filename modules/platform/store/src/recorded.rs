@@ -108,7 +108,8 @@ impl RawRecorded {
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when `A` does not understand it: it was written by a newer build, or
-    /// [`Aggregate::upcast`] misses a step.
+    /// [`Aggregate::upcast`] misses a step. It names the event and quotes nothing of it, since what
+    /// people confided must not get into log lines.
     pub fn decode<A: Aggregate>(self) -> Result<Recorded<A::Event>, StoreError> {
         let position = self.position();
         let present = if self.schema_version < A::EVENT_SCHEMA {
@@ -116,9 +117,9 @@ impl RawRecorded {
         } else {
             self.payload
         };
-        let event = serde_json::from_value(present).map_err(|error| {
+        let event = serde_json::from_value(present).map_err(|_quotes_the_value| {
             StoreError::Corrupt(format!(
-                "event {} of {} {} ({}, schema {}): {error}",
+                "event {} of {} {} ({}, schema {}) is none that this build knows",
                 self.version, self.category, self.stream, self.event_type, self.schema_version
             ))
         })?;

@@ -1,9 +1,14 @@
 //! Events that cannot be taken in: put aside, tried again, decided about.
 
-use store::{DeadLetter, DeadLetterState};
+use std::time::Duration;
+
+use bus::{PublishedFeed, Query, Source};
+use store::{DeadLetter, DeadLetterState, Position};
 use testkit::eventually;
 
-use crate::support::{ATTEMPTS, Clerk, Office, TillCommand, UNSPEAKABLE, context, on_both, uuid};
+use crate::support::{
+    ATTEMPTS, Clerk, Office, TillCommand, UNSPEAKABLE, context, on_both, translator, uuid,
+};
 
 const FOREVER: u32 = u32::MAX;
 
@@ -152,6 +157,18 @@ on_both! {
         assert!(letter.error.unwrap().contains("has no translation"));
         assert_eq!(letter.event["payload"], serde_json::Value::Null);
         assert!(!letter.event.to_string().contains("words fail"), "what it holds stays there");
+
+        // It is about what its publisher says it is about, even when it says so of the row alone.
+        let keyed = translator().keyed_by(|raw| uuid(u128::from(raw.version) + 40));
+        let feed = PublishedFeed::new(shop.tills.committer().database(), vec![keyed]);
+        let query = Query {
+            types: Vec::new(),
+            after: Position::START,
+            limit: 1,
+            wait: Duration::ZERO,
+        };
+        let untranslated = feed.read(&query).await.unwrap().entries;
+        assert_eq!(untranslated[0].envelope.key, uuid(41));
 
         // As long as the publisher cannot, retrying changes nothing.
         assert!(office.letters.retry(letter.id).await.unwrap());

@@ -127,6 +127,22 @@ on_both! {
         assert!(matches!(failed, Err(ExecuteError::Store(StoreError::Corrupt(_)))), "{failed:?}");
         assert!(fine.is_ok());
     }
+
+    async fn what_an_event_holds_that_cannot_be_read_is_not_repeated(world) {
+        let (process, id) = with_deposits(&world, 1).await;
+        change(&process.database, async |tx| {
+            let spoilt = Json(json!({"type": "deposited", "amount": "4242 4242 4242 4242"}));
+            store::execute!(tx, REWRITE, id, 1_i64, "deposited", spoilt).await.unwrap();
+        })
+        .await;
+        process.stop().await;
+
+        let again = world.start().await;
+        let Err(StoreError::Corrupt(reason)) = again.accounts.load(id).await else {
+            panic!("an amount is no text");
+        };
+        assert!(reason.contains("deposited") && !reason.contains("4242"), "{reason}");
+    }
 }
 
 #[test]

@@ -1,0 +1,441 @@
+//! The trail of everything that changes: for each event of a service's log who did what to which
+//! thing, when and why, and never what the event holds.
+//!
+//! It travels as integration events do, from the log itself, on a feed of its own: the service
+//! `orders` publishes `orders.audit`. Whoever keeps the trail takes it in by pages, each written as
+//! one set in one commit together with how far it has come, so that each record is kept once. There
+//! is nothing in a record that could not be taken in, so none is ever put aside.
+
+use std::{sync::Arc, time::Duration};
+
+use runtime::{
+    Boot, CancellationToken, Context, DEFAULT_DEADLINE, Method, Principal, Random, StartError,
+    Timestamp, TraceContext, async_trait,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use store::{
+    Backoff, Committer, Database, Feed, HeldLease, Inbox, Lease, LeaseError, Position, RawRecorded,
+    StoreError, Tx, Work,
+};
+use tokio::time::{Instant, timeout};
+use uuid::Uuid;
+
+use crate::{
+    BusSettings, Entry, Envelope, Hub, Page, Query, Source, SourceError, measures::Measures,
+    publish::hub, remote,
+};
+
+/// How the name of a feed of this kind ends: `orders.audit`.
+const SUFFIX: &str = ".audit";
+const AUDIT: Method = Method { name: "audit", idempotent: true };
+/// Records of one page, which is one statement and one commit.
+const PAGE: u32 = 500;
+/// How long records may gather before they are asked for. A trail need not be of this very moment,
+/// and a commit for each change would cost as much as the changes themselves.
+const GATHER: Duration = Duration::from_millis(250);
+const TROUBLE: Backoff =
+    Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(5) };
+/// The longest reason that is kept, in characters.
+const LONGEST_REASON: usize = 500;
+
+/// One change of one thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// The identity of the event.
+    pub id: Uuid,
+    /// The service it happened in.
+    pub service: &'static str,
+    /// What kind of thing changed, such as `order`.
+    pub aggregate: String,
+    /// Which one.
+    pub stream: Uuid,
+    /// How many changes it has seen with this one.
+    pub version: u64,
+    /// What happened, such as `places_confirmed`.
+    pub event_type: String,
+    /// When.
+    pub recorded_at: Timestamp,
+    /// Who was behind it: `user:<id>`, `service:<name>` or `anonymous`.
+    pub actor: String,
+    /// What ties together everything that one request caused.
+    pub correlation_id: String,
+    /// The event that caused it, if one did.
+    pub causation_id: Option<Uuid>,
+    /// Why, where the event says so in a text called `reason` or `cause`.
+    pub reason: Option<String>,
+}
+
+/// What of a record has no place in an envelope.
+#[derive(Serialize, Deserialize)]
+struct Particulars {
+    aggregate: String,
+    version: u64,
+    event: String,
+    actor: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// Publishes the trail of `database`, the module's own. The module lists `<name>.audit` under its
+/// `publishes`.
+///
+/// # Errors
+/// When it does not.
+pub fn publish_audit(boot: &mut Boot, database: &Database) -> Result<(), StartError> {
+    let module = boot.module();
+    let is_it = |name: &&&str| name.strip_suffix(SUFFIX) == Some(module.name);
+    let Some(name) = module.publishes.iter().find(is_it) else {
+        return Err(StartError::new(format!(
+            "{0} publishes {0}{SUFFIX} without saying so; list it under its publishes",
+            module.name
+        )));
+    };
+    let trail: Arc<dyn Source> = Arc::new(Trail { name, feed: Feed::of_everything(database) });
+    hub(boot)?.offer(name, Arc::clone(&trail));
+    let routes = remote::routes(boot, AUDIT, module.name, trail);
+    boot.internal(routes);
+    Ok(())
+}
+
+/// A service's log without what the events hold.
+struct Trail {
+    name: &'static str,
+    feed: Feed,
+}
+
+#[async_trait]
+impl Source for Trail {
+    async fn read(&self, query: &Query) -> Result<Page, SourceError> {
+        let stretch = self.feed.wait(query.after, query.limit.max(1), query.wait).await?;
+        let head = if stretch.is_end { None } else { self.feed.head().await? };
+        let reached = stretch.reached;
+        let behind =
+            head.map_or(0, |head| u64::try_from(head.seq - reached.seq).unwrap_or_default());
+        let entries = stretch.events.into_iter().map(|raw| enter(self.name, raw)).collect();
+        Ok(Page { entries, reached, behind })
+    }
+}
+
+fn enter(name: &str, raw: RawRecorded) -> Entry {
+    let position = raw.position();
+    let particulars = Particulars {
+        reason: reason(&raw.payload),
+        aggregate: raw.category,
+        version: raw.version,
+        event: raw.event_type,
+        actor: raw.actor,
+    };
+    let envelope = Envelope {
+        id: raw.id,
+        event_type: name.to_owned(),
+        schema_version: raw.schema_version,
+        key: raw.stream,
+        time: raw.recorded_at.0,
+        correlation_id: raw.correlation_id,
+        causation_id: raw.causation_id,
+        traceparent: raw.traceparent,
+        payload: serde_json::to_value(particulars).unwrap_or_default(),
+        fault: None,
+    };
+    Entry { position, envelope }
+}
+
+/// Why it happened, in the words of the event, without anything that a database cannot keep.
+fn reason(payload: &Value) -> Option<String> {
+    let words = ["reason", "cause"].iter().find_map(|name| payload.get(*name)?.as_str())?;
+    let is_plain = |character: &char| !character.is_control();
+    Some(words.chars().filter(is_plain).take(LONGEST_REASON).collect())
+}
+
+impl AuditRecord {
+    fn of(service: &'static str, envelope: Envelope) -> Option<Self> {
+        let particulars: Particulars = serde_json::from_value(envelope.payload).ok()?;
+        let Particulars { aggregate, version, event, actor, reason } = particulars;
+        Some(Self {
+            id: envelope.id,
+            service,
+            aggregate,
+            stream: envelope.key,
+            version,
+            event_type: event,
+            recorded_at: envelope.time,
+            actor,
+            correlation_id: envelope.correlation_id,
+            causation_id: envelope.causation_id,
+            reason,
+        })
+    }
+}
+
+/// Keeps the trail of other services.
+#[async_trait]
+pub trait AuditLog: Send + Sync + 'static {
+    /// Keeps these records, in the transaction that notes how far was read.
+    ///
+    /// # Errors
+    /// When a statement fails; then the same records come again.
+    async fn keep(&self, tx: &mut Tx, records: &[AuditRecord]) -> Result<(), store::sqlx::Error>;
+}
+
+/// Has `log` keep the trails that the module lists under `consumes` (`orders.audit`), each from the
+/// beginning. `consumer` names the place where it remembers how far it has come; never change it.
+///
+/// # Errors
+/// When the module consumes no trail, or a service is not hosted here and nobody said where it is.
+pub fn keep_audit(
+    boot: &mut Boot,
+    committer: &Committer,
+    consumer: &'static str,
+    log: impl AuditLog,
+) -> Result<(), StartError> {
+    let module = boot.module();
+    let log: Arc<dyn AuditLog> = Arc::new(log);
+    let trails =
+        module.consumes.iter().filter_map(|name| Some((*name, name.strip_suffix(SUFFIX)?)));
+    let trails: Vec<(&'static str, &'static str)> = trails.collect();
+    if trails.is_empty() {
+        return Err(StartError::new(format!(
+            "{} keeps the trails of no service; list <service>{SUFFIX} under its consumes",
+            module.name
+        )));
+    }
+    for (name, service) in trails {
+        let place = place_of(boot, name, service)?;
+        let keeper = Keeper {
+            name,
+            service,
+            consumer,
+            committer: committer.clone(),
+            inbox: Inbox::new(consumer, service),
+            log: Arc::clone(&log),
+            wait: boot.settings::<BusSettings>().wait,
+            random: boot.random(),
+            measures: Measures::new(consumer, service),
+        };
+        boot.spawn("audit", move |stop| async move {
+            let source = stop.run_until_cancelled(place.source(name)).await;
+            if let Some(source) = source {
+                keeper.run(source, stop).await;
+            }
+        });
+    }
+    Ok(())
+}
+
+enum Place {
+    Here(Arc<Hub>),
+    Elsewhere(Arc<dyn Source>),
+}
+
+fn place_of(boot: &Boot, name: &str, service: &'static str) -> Result<Place, StartError> {
+    if boot.hosts(service) {
+        return hub(boot).map(Place::Here);
+    }
+    let client = boot.http_client(service).ok_or_else(|| {
+        StartError::new(format!(
+            "{} consumes {name}, and {service} is neither hosted here nor addressed; set \
+             peers.{service}.internal",
+            boot.module().name
+        ))
+    })?;
+    Ok(Place::Elsewhere(Arc::new(remote::RemoteFeed::new(boot, &AUDIT, &client))))
+}
+
+impl Place {
+    async fn source(self, name: &'static str) -> Arc<dyn Source> {
+        match self {
+            Self::Here(hub) => hub.feed(name).await,
+            Self::Elsewhere(feed) => feed,
+        }
+    }
+}
+
+/// Keeps the trail of one service.
+struct Keeper {
+    name: &'static str,
+    service: &'static str,
+    consumer: &'static str,
+    committer: Committer,
+    inbox: Inbox,
+    log: Arc<dyn AuditLog>,
+    wait: Duration,
+    random: Arc<dyn Random>,
+    measures: Measures,
+}
+
+/// Why a page was not kept.
+#[derive(Debug, thiserror::Error)]
+enum Setback {
+    /// Another process keeps the trail now.
+    #[error("the lease is somebody else's now")]
+    Lost,
+    #[error("somebody else has gone on from there")]
+    Overtaken,
+    #[error("{0}")]
+    Trouble(String),
+}
+
+impl From<StoreError> for Setback {
+    fn from(error: StoreError) -> Self {
+        Self::Trouble(error.to_string())
+    }
+}
+
+impl From<store::sqlx::Error> for Setback {
+    fn from(error: store::sqlx::Error) -> Self {
+        StoreError::from(error).into()
+    }
+}
+
+impl From<LeaseError> for Setback {
+    fn from(error: LeaseError) -> Self {
+        match error {
+            LeaseError::Lost(_) => Self::Lost,
+            LeaseError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SourceError> for Setback {
+    fn from(error: SourceError) -> Self {
+        Self::Trouble(error.to_string())
+    }
+}
+
+impl Keeper {
+    async fn run(self, source: Arc<dyn Source>, stop: CancellationToken) {
+        let database = self.committer.database();
+        let silence = database.settings().lease_timeout;
+        let name = format!("consumers/{}/{}", self.consumer, self.name);
+        while !stop.is_cancelled() {
+            let lease = Lease::new(database, name.clone(), self.committer.ids().next(), silence);
+            let Some(held) = stop.run_until_cancelled(lease.acquire()).await else {
+                return;
+            };
+            self.measures.active(true);
+            tokio::select! {
+                () = stop.cancelled() => {}
+                _lost = held.keep() => {}
+                () = self.follow(&held, source.as_ref()) => {}
+            }
+            self.measures.active(false);
+            if stop.is_cancelled() {
+                if let Err(error) = held.release().await {
+                    tracing::warn!(trail = self.name, %error, "its turn ends by silence");
+                }
+                return;
+            }
+            tracing::warn!(trail = self.name, "another process keeps the trail now");
+            let _stopped = timeout(silence, stop.cancelled()).await;
+        }
+    }
+
+    /// Keeps page after page until the lease is lost.
+    async fn follow(&self, held: &HeldLease, source: &dyn Source) {
+        let mut failures = 0;
+        loop {
+            let Err(setback) = self.follow_undisturbed(held, source, &mut failures).await;
+            match setback {
+                Setback::Lost => return,
+                Setback::Overtaken => {}
+                Setback::Trouble(reason) => {
+                    failures += 1;
+                    if failures.is_power_of_two() {
+                        tracing::warn!(
+                            trail = self.name,
+                            failures,
+                            reason,
+                            "the trail has to wait"
+                        );
+                    }
+                    pause(TROUBLE.pause(failures, self.random.as_ref())).await;
+                }
+            }
+        }
+    }
+
+    async fn follow_undisturbed(
+        &self,
+        held: &HeldLease,
+        source: &dyn Source,
+        failures: &mut u32,
+    ) -> Result<std::convert::Infallible, Setback> {
+        let mut at = self.inbox.position(self.committer.database()).await?;
+        loop {
+            let types = vec![self.name.to_owned()];
+            let query = Query { types, after: at, limit: PAGE, wait: self.wait };
+            let page = source.read(&query).await?;
+            self.measures.arrived(&page, self.committer.clock().now());
+            if page.reached != at {
+                self.keep(held, at, &page).await?;
+                at = page.reached;
+            }
+            self.measures.taken(&page, self.committer.clock().now());
+            *failures = 0;
+            if page.behind == 0 && !page.entries.is_empty() {
+                pause(GATHER).await;
+            }
+        }
+    }
+
+    async fn keep(&self, held: &HeldLease, from: Position, page: &Page) -> Result<(), Setback> {
+        let to = page.reached;
+        let records = page.entries.iter().cloned();
+        let records: Arc<[AuditRecord]> =
+            records.filter_map(|entry| AuditRecord::of(self.service, entry.envelope)).collect();
+        let (log, held, inbox) = (Arc::clone(&self.log), held.clone(), self.inbox.clone());
+        let count = records.len();
+        let kept: Result<(), Setback> = self
+            .committer
+            .transact(&self.context(), move |work: &mut Work<'_>| {
+                let (log, held, inbox) = (Arc::clone(&log), held.clone(), inbox.clone());
+                let records = Arc::clone(&records);
+                Box::pin(async move {
+                    held.fence(work.tx()).await?;
+                    log.keep(work.tx(), &records).await?;
+                    if !inbox.advance(work.tx(), from, to).await? {
+                        return Err(Setback::Overtaken);
+                    }
+                    Ok(())
+                })
+            })
+            .await;
+        kept?;
+        self.measures.handled(count);
+        Ok(())
+    }
+
+    fn context(&self) -> Context {
+        let principal = Principal::Service { name: self.consumer.to_owned() };
+        let trace = TraceContext::start(self.random.as_ref());
+        let correlation_id = self.committer.ids().next().to_string();
+        Context::new(principal, Instant::now() + DEFAULT_DEADLINE, correlation_id, trace)
+    }
+}
+
+async fn pause(duration: Duration) {
+    let _passed = timeout(duration, std::future::pending::<()>()).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn why_is_what_the_event_calls_its_reason_or_its_cause() {
+        assert_eq!(reason(&json!({"reason": "rain", "cause": "x"})).as_deref(), Some("rain"));
+        assert_eq!(reason(&json!({"cause": "expired"})).as_deref(), Some("expired"));
+        assert_eq!(reason(&json!({"reason": {"text": "rain"}})), None);
+        assert_eq!(reason(&json!({"amount": 5})), None);
+    }
+
+    #[test]
+    fn a_reason_is_cut_and_holds_nothing_that_a_database_refuses() {
+        let long = reason(&json!({"reason": "ab\u{0}\n".repeat(1_000)})).unwrap();
+        assert_eq!(long.len(), LONGEST_REASON);
+        assert!(!long.contains('\u{0}'));
+    }
+}
