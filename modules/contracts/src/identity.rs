@@ -1,6 +1,10 @@
 //! What identity says to other services: who an account is.
 
-use runtime::{Context, ContractError, Fault, IntegrationEvents, Role, Unrecognised, service};
+use std::fmt;
+
+use runtime::{
+    Context, ContractError, Fault, IntegrationEvents, Role, Timestamp, Unrecognised, service,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -11,6 +15,55 @@ pub trait Identity {
     /// The account with this id.
     #[idempotent]
     async fn user(&self, cx: &Context, request: FindUser) -> Result<User, IdentityError>;
+
+    /// Lets a guest in: somebody who buys without an account, whom the caller has made sure of. Each
+    /// call gives another token.
+    #[idempotent]
+    async fn admit_guest(
+        &self,
+        cx: &Context,
+        request: AdmitGuest,
+    ) -> Result<GuestAccess, IdentityError>;
+}
+
+/// Asks to let a guest in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AdmitGuest {
+    /// The guest: a buyer like any other, without an account.
+    pub guest_id: Uuid,
+}
+
+/// With what a guest speaks to every endpoint for the time being.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct GuestAccess {
+    /// Speaks for the guest, with the role customer.
+    pub access_token: AccessToken,
+    /// When the token stops being good.
+    pub expires_at: Timestamp,
+}
+
+/// An access token on its way to its owner. Never shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(transparent)]
+pub struct AccessToken(String);
+
+impl AccessToken {
+    /// The token itself. Keep it out of logs and errors.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for AccessToken {
+    fn from(token: String) -> Self {
+        Self(token)
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccessToken(<hidden>)")
+    }
 }
 
 /// Asks for an account.

@@ -1,14 +1,179 @@
-//! What orders says to other services: what became of purchases.
+//! What orders says to other services: who is to be told of an order, how it stands, and what became
+//! of purchases. Personal data leaves by [`Orders::contact`] alone, never in an event.
 
-use runtime::{IntegrationEvents, Timestamp};
+use std::fmt;
+
+use runtime::{Context, ContractError, Fault, IntegrationEvents, Timestamp, Unrecognised, service};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::money::Money;
+use crate::{
+    money::{Money, Tax},
+    seating::Seat,
+};
+
+/// Orders, as other services may ask for them.
+#[service("orders")]
+pub trait Orders {
+    /// Whom to write to about an order: the account's holder, or the guest who bought it.
+    #[idempotent]
+    async fn contact(&self, cx: &Context, request: FindContact) -> Result<Contact, OrderError>;
+
+    /// An order as it stands.
+    #[idempotent]
+    async fn find_order(
+        &self,
+        cx: &Context,
+        request: FindOrder,
+    ) -> Result<OrderSummary, OrderError>;
+
+    /// Orders in the order of their ids, a stretch at a time.
+    #[idempotent]
+    async fn list_orders(&self, cx: &Context, request: ListOrders)
+    -> Result<OrderPage, OrderError>;
+}
+
+/// Asks whom to write to about an order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FindContact {
+    /// The order.
+    pub order_id: Uuid,
+}
+
+/// Asks for an order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FindOrder {
+    /// The order.
+    pub order_id: Uuid,
+}
+
+/// Asks for a stretch of all orders.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ListOrders {
+    /// The last order of the stretch before; none for the first stretch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Uuid>,
+    /// How many at most; no more than 500 are given.
+    pub limit: u32,
+}
+
+/// A stretch of all orders.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct OrderPage {
+    /// By id. Fewer than were asked for, and than 500, are the last.
+    pub orders: Vec<OrderSummary>,
+}
+
+/// Whom to write to about an order. Personal data: to be used for the purpose at hand and not to be
+/// stored.
+#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Contact {
+    /// The order.
+    pub order_id: Uuid,
+    /// The order's code, which people read to each other.
+    pub order_code: String,
+    /// How the person wants to be called.
+    pub name: String,
+    /// Where mail for the person goes.
+    pub email: String,
+    /// The language the person reads best (BCP 47), when it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    /// The order's secret, which goes into links beside the code. None for orders of before there
+    /// was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    /// Whether the person bought without an account.
+    #[serde(default)]
+    pub guest: bool,
+}
+
+/// Kept out of logs and failed assertions.
+impl fmt::Debug for Contact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Contact").field("order_id", &self.order_id).finish_non_exhaustive()
+    }
+}
+
+/// An order as it stands, without personal data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct OrderSummary {
+    /// The order.
+    pub order_id: Uuid,
+    /// The order's code, which people read to each other.
+    pub order_code: String,
+    /// Where it stands.
+    pub state: OrderState,
+    /// Who bought.
+    pub buyer_id: Uuid,
+    /// Whether the buyer has no account.
+    pub guest: bool,
+    /// Who runs the event.
+    pub organizer_id: Uuid,
+    /// The event.
+    pub event_id: Uuid,
+    /// Its name.
+    pub event_name: String,
+    /// What was ordered.
+    pub total: Money,
+    /// What was received.
+    pub received: Money,
+    /// What was given back.
+    pub refunded: Money,
+    /// What was received, was not given back and buys nothing: more than nothing while a refund is
+    /// under way, and for as long as one is stuck.
+    pub overpaid: Money,
+    /// One a ticket, those that were cancelled included.
+    pub positions: Vec<OrderedPosition>,
+    /// When it was placed.
+    pub placed_at: Timestamp,
+}
+
+/// Where an order stands.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderState {
+    /// Accepted; places are being held.
+    #[default]
+    Placed,
+    /// Places are held and the buyer is asked to pay.
+    Held,
+    /// The money was received.
+    Paid,
+    /// The places are sold to the buyer.
+    Confirmed,
+    /// The tickets exist.
+    Fulfilled,
+    /// It is being called off: tickets voided, places freed, money returned.
+    CallingOff,
+    /// It was called off.
+    Cancelled,
+    /// It was not paid in time.
+    Expired,
+}
+
+impl OrderState {
+    /// As it is written in JSON and in the database.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Placed => "placed",
+            Self::Held => "held",
+            Self::Paid => "paid",
+            Self::Confirmed => "confirmed",
+            Self::Fulfilled => "fulfilled",
+            Self::CallingOff => "calling_off",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+        }
+    }
+}
 
 /// One kind of ticket in an order, with what was copied from the programme at the moment of sale.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(from = "WrittenItem")]
 pub struct OrderedItem {
     /// The ticket type.
     pub ticket_type_id: Uuid,
@@ -18,9 +183,91 @@ pub struct OrderedItem {
     pub quantity: u32,
     /// What one costs, taxes included.
     pub unit_price: Money,
+    /// The taxes in the price of all of them.
+    #[schema(required = false)]
+    pub tax: Money,
+    /// Which tax that is.
+    #[schema(required = false)]
+    pub tax_rate: Tax,
+    /// The seats, in the order of the positions; none for general admission.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub seats: Vec<Seat>,
 }
 
-/// Published by orders.
+/// An item as it may have been written before there were taxes and seats.
+#[derive(Deserialize)]
+struct WrittenItem {
+    ticket_type_id: Uuid,
+    name: String,
+    quantity: u32,
+    unit_price: Money,
+    tax: Option<Money>,
+    #[serde(default)]
+    tax_rate: Tax,
+    #[serde(default)]
+    seats: Vec<Seat>,
+}
+
+impl From<WrittenItem> for OrderedItem {
+    fn from(item: WrittenItem) -> Self {
+        let WrittenItem { ticket_type_id, name, quantity, unit_price, tax, tax_rate, seats } = item;
+        let tax = tax.unwrap_or(Money::zero(unit_price.currency));
+        Self { ticket_type_id, name, quantity, unit_price, tax, tax_rate, seats }
+    }
+}
+
+/// One ticket of an order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct OrderedPosition {
+    /// Counted from 1 in each order.
+    pub position: u32,
+    /// The ticket type.
+    pub ticket_type_id: Uuid,
+    /// Its name at the moment of sale.
+    pub name: String,
+    /// What it cost, taxes included.
+    pub price: Money,
+    /// The taxes in the price.
+    pub tax: Money,
+    /// The seat; none for general admission.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seat: Option<Seat>,
+    /// The ticket, once it exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket_id: Option<Uuid>,
+    /// Whether it was cancelled.
+    pub cancelled: bool,
+}
+
+/// Why orders did not do what was asked.
+#[derive(Debug, Clone, PartialEq, thiserror::Error, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum OrderError {
+    /// No order has this id.
+    #[error("no order has the id {order_id}")]
+    OrderUnknown {
+        /// The id that was asked for.
+        order_id: Uuid,
+    },
+    /// The buyer's account does not exist any more.
+    #[error("the buyer of order {order_id} has no account any more")]
+    BuyerGone {
+        /// The order.
+        order_id: Uuid,
+    },
+    /// The call itself failed.
+    #[error(transparent)]
+    #[serde(skip)]
+    Fault(#[from] Fault),
+    /// An error of a newer orders.
+    #[error("{0}")]
+    #[serde(untagged)]
+    Unrecognised(Unrecognised),
+}
+impl ContractError for OrderError {}
+
+/// Published by orders. Never carries personal data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum OrderEvent {
@@ -44,8 +291,83 @@ pub enum OrderEvent {
         total: Money,
         /// When.
         confirmed_at: Timestamp,
+        /// One a ticket, in the order of the items.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        positions: Vec<OrderedPosition>,
+        /// Whether the buyer has no account.
+        #[serde(default)]
+        guest: bool,
     },
-    /// The order was called off after it had been confirmed: tickets void, money on its way back.
+    /// The tickets of the order exist.
+    OrderFulfilled {
+        /// The order.
+        order_id: Uuid,
+        /// The event.
+        event_id: Uuid,
+        /// Who bought.
+        buyer_id: Uuid,
+        /// Who runs the event.
+        organizer_id: Uuid,
+        /// The tickets, in the order of the positions.
+        ticket_ids: Vec<Uuid>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Some positions of the order were cancelled; the others stay as they are. Their tickets become
+    /// void, their places free, and `amount` is on its way back.
+    PositionsCancelled {
+        /// The order.
+        order_id: Uuid,
+        /// The event.
+        event_id: Uuid,
+        /// Who runs it.
+        organizer_id: Uuid,
+        /// Who bought.
+        buyer_id: Uuid,
+        /// The positions.
+        positions: Vec<u32>,
+        /// What they were, by ticket type.
+        items: Vec<OrderedItem>,
+        /// What is given back for them.
+        amount: Money,
+        /// Why.
+        reason: String,
+    },
+    /// Money of the order was given back.
+    OrderRefunded {
+        /// The order.
+        order_id: Uuid,
+        /// The event.
+        event_id: Uuid,
+        /// Who runs it.
+        organizer_id: Uuid,
+        /// Who bought.
+        buyer_id: Uuid,
+        /// The refund, when it was for some positions, or when it was not orders that wanted it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refund_id: Option<Uuid>,
+        /// How much was given back.
+        amount: Money,
+        /// Whether the order keeps tickets.
+        partial: bool,
+        /// Why, in words; an order that was paid too late says so here.
+        cause: String,
+    },
+    /// The money came after the places had gone to others, and goes back.
+    PaidTooLate {
+        /// The order.
+        order_id: Uuid,
+        /// The event.
+        event_id: Uuid,
+        /// Who bought.
+        buyer_id: Uuid,
+        /// Who runs the event.
+        organizer_id: Uuid,
+        /// How much had come.
+        amount: Money,
+    },
+    /// The order was called off after it had been confirmed: tickets void, places free, money given
+    /// back.
     OrderCancelled {
         /// The order.
         order_id: Uuid,
@@ -55,10 +377,16 @@ pub enum OrderEvent {
         organizer_id: Uuid,
         /// Who bought.
         buyer_id: Uuid,
-        /// What had been bought.
+        /// What had been bought and not been cancelled before.
         items: Vec<OrderedItem>,
-        /// What had been paid.
+        /// What that had cost.
         total: Money,
+        /// Why, in words.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        cause: String,
+        /// Whether the event was cancelled with all its orders.
+        #[serde(default)]
+        event_cancelled: bool,
     },
     /// An event of a newer orders.
     #[serde(other)]
@@ -67,13 +395,23 @@ pub enum OrderEvent {
 
 impl IntegrationEvents for OrderEvent {
     const PUBLISHER: &'static str = "orders";
-    const NAMES: &'static [&'static str] = &["orders.order_confirmed", "orders.order_cancelled"];
+    const NAMES: &'static [&'static str] = &[
+        "orders.order_confirmed",
+        "orders.order_fulfilled",
+        "orders.positions_cancelled",
+        "orders.order_refunded",
+        "orders.paid_too_late",
+        "orders.order_cancelled",
+    ];
 
     fn key(&self) -> Uuid {
         match self {
-            Self::OrderConfirmed { order_id, .. } | Self::OrderCancelled { order_id, .. } => {
-                *order_id
-            }
+            Self::OrderConfirmed { order_id, .. }
+            | Self::OrderFulfilled { order_id, .. }
+            | Self::PositionsCancelled { order_id, .. }
+            | Self::OrderRefunded { order_id, .. }
+            | Self::PaidTooLate { order_id, .. }
+            | Self::OrderCancelled { order_id, .. } => *order_id,
             Self::Unknown => Uuid::nil(),
         }
     }

@@ -10,7 +10,7 @@ use contracts::{
     catalog::{Catalog, CatalogEvent},
     identity::{Identity, IdentityEvent},
     inventory::Inventory,
-    orders::OrderEvent,
+    orders::{OrderEvent, Orders},
     payments::{PaymentEvent, Payments},
     tickets::{TicketEvent, Tickets},
 };
@@ -36,6 +36,7 @@ fn present() -> Vec<(String, Value)> {
         contract::<dyn Catalog>(),
         contract::<dyn Identity>(),
         contract::<dyn Inventory>(),
+        contract::<dyn Orders>(),
         contract::<dyn Payments>(),
         contract::<dyn Tickets>(),
         events::<CatalogEvent>(),
