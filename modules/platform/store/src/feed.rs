@@ -49,13 +49,19 @@ pub struct Page {
 #[derive(Clone)]
 pub struct Feed {
     database: Database,
-    categories: Vec<&'static str>,
+    /// `None`: all.
+    categories: Option<Vec<&'static str>>,
 }
 
 impl Feed {
     /// The events of the aggregates whose names are `categories`.
     pub fn new(database: &Database, categories: impl Into<Vec<&'static str>>) -> Self {
-        Self { database: database.clone(), categories: categories.into() }
+        Self { database: database.clone(), categories: Some(categories.into()) }
+    }
+
+    /// The events of all aggregates.
+    pub fn of_everything(database: &Database) -> Self {
+        Self { database: database.clone(), categories: None }
     }
 
     /// What comes after `after`, from at most `limit` entries of the log. Never steps over a
@@ -75,7 +81,10 @@ impl Feed {
         .await?;
         let reached = rows.last().map_or(after, RawRecorded::position);
         let is_end = u32::try_from(rows.len()).is_ok_and(|read| read < limit);
-        let is_wanted = |row: &RawRecorded| self.categories.contains(&row.category.as_str());
+        let is_wanted = |row: &RawRecorded| {
+            let categories = self.categories.as_ref();
+            categories.is_none_or(|wanted| wanted.contains(&row.category.as_str()))
+        };
         let events = rows.into_iter().filter(is_wanted).collect();
         Ok(Page { events, reached, is_end })
     }
