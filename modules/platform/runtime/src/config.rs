@@ -34,6 +34,9 @@ struct Loaded {
     given: Value,
     shown: Value,
     sources: BTreeMap<String, String>,
+    /// The keys whose values could not be read; they count as not given.
+    lost: Vec<String>,
+    spans_machines: bool,
 }
 
 /// One key of a configuration, for people.
@@ -56,7 +59,43 @@ impl Config {
         sections: impl IntoIterator<Item = SectionSpec>,
         sources: Sources,
     ) -> Result<Self, Faults> {
-        load::load(sections, sources)
+        let (config, faults) = Self::read(sections, sources);
+        Faults::check(faults)?;
+        Ok(config)
+    }
+
+    /// Like [`Config::load`], but with what can be read beside what is wrong, so that the rest can
+    /// be examined, too.
+    pub fn read(
+        sections: impl IntoIterator<Item = SectionSpec>,
+        sources: Sources,
+    ) -> (Self, Vec<String>) {
+        load::read(sections, sources)
+    }
+
+    /// Whether by some section processes on different machines work on the same data.
+    pub fn spans_machines(&self) -> bool {
+        self.0.values().any(|section| section.spans_machines)
+    }
+
+    /// Whether a value of `section` could not be read whose key begins with `key`.
+    pub(crate) fn has_lost(&self, section: &str, key: &str) -> bool {
+        let section = self.0.get(section);
+        section.is_some_and(|section| section.lost.iter().any(|lost| lost.starts_with(key)))
+    }
+
+    /// The text at `key` of `section`, when it was given.
+    pub(crate) fn text(&self, section: &str, key: &str) -> Option<&str> {
+        self.0.get(section)?.given.find_ref(key)?.as_str()
+    }
+
+    /// Something that is wrong with `section` in the light of everything else, written like
+    /// [`Section::check`] does: with its section, and where the value comes from.
+    pub(crate) fn fault(&self, section: &'static str, fault: &str) -> String {
+        match self.0.get(section) {
+            Some(loaded) => loaded.fault(section, fault),
+            None => format!("{section}.{fault}"),
+        }
     }
 
     /// A section's values. The defaults when the section was not among those that were loaded.
@@ -112,6 +151,21 @@ impl fmt::Display for Config {
 }
 
 impl Loaded {
+    /// A fault of the section called `name`, `"key: what"`, with its section and source.
+    fn fault(&self, name: &str, fault: &str) -> String {
+        let key = fault.split_once(':').map_or(fault, |(key, _)| key);
+        match self.sources.get(key) {
+            Some(source) => format!("{source}: {name}.{fault}"),
+            None => format!("{name}.{fault}"),
+        }
+    }
+
+    /// What is said of a value that could not be read misses the point: it is not the default that
+    /// somebody wanted.
+    fn is_about_what_was_lost(&self, fault: &str) -> bool {
+        self.lost.iter().any(|key| fault.contains(key.as_str()))
+    }
+
     fn entries(&self, section: &'static str) -> Vec<Entry> {
         let mut leaves = Vec::new();
         collect_leaves(&self.shown, &mut Vec::new(), &mut leaves);

@@ -17,14 +17,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::{
-    AdminSettings, Boot, Clock, Config, Faults, Ids, InternalSettings, Module, PeersSettings, Plan,
-    PublicInputs, PublicSettings, Random, ReadinessReport, ShutdownSettings, StartError,
-    SystemClock, SystemRandom, Tasks,
+    AdminSettings, Boot, Clock, Config, Faults, Ids, InternalSettings, Module, PublicInputs,
+    PublicSettings, Random, ReadinessReport, ShutdownSettings, StartError, SystemClock,
+    SystemRandom, Tasks,
     admin::{self, MetricsRender},
     boot::{Extensions, Node, Provisions, StopHooks},
     listener::{Bound, Limits, Listener},
     network::Network,
-    peers,
+    peers, preflight,
     readiness::Readiness,
     tasks::panic_message,
     unavailable,
@@ -123,8 +123,8 @@ impl Launch {
         self,
         stop: CancellationToken,
     ) -> Result<Option<RunningNode>, Faults> {
-        let peers = self.config.section::<PeersSettings>().0;
-        let plan = Plan::new(self.modules, &self.config.node().services, &peers)?;
+        let (plan, faults) = preflight::examine(&self.config, self.modules);
+        Faults::check(faults)?;
         let network = Network::open(&self.config, self.modules, &plan, &self.clock, &self.random)?;
         let ports = Ports::bind(&self.config, plan.something_is_remote).await?;
         let readiness = Arc::new(Readiness::default());

@@ -1,13 +1,13 @@
 //! What a process needs to talk to services elsewhere: its keys, who may call what, and where
 //! everybody is.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use reqwest::Url;
 
 use crate::{
-    AllowList, Clock, Config, Faults, HttpClient, InternalServer, KeyPlaces, Module, Outbound,
-    Peer, PeersSettings, Plan, Random, ServiceAuthSettings, ServiceTokens, Tasks,
+    AllowList, Clock, Config, Faults, HttpClient, InternalServer, InternalSettings, KeyPlaces,
+    Module, Outbound, Peer, PeersSettings, Plan, Random, ServiceAuthSettings, ServiceTokens, Tasks,
     peers::{Acquaintance, IS_UP},
 };
 
@@ -98,6 +98,56 @@ fn allow_list(modules: &[&'static Module]) -> AllowList {
         }
     }
     allowed
+}
+
+/// What is wrong with the keys of the services in `plan`, found without making any.
+pub(crate) fn key_faults(config: &Config, modules: &[&'static Module], plan: &Plan) -> Vec<String> {
+    if !plan.something_is_remote {
+        return Vec::new();
+    }
+    let places = key_places(config);
+    if places.generate
+        && let Some(why) = leaves_this_machine(config, modules, plan)
+    {
+        return vec![format!(
+            "service_auth.private_keys_dir and public_keys_dir: are missing, and {why}; keys are \
+             made in the data directory only where databases are embedded and every process is on \
+             this machine; make them with `boxoffice keys DIR` and name both directories"
+        )];
+    }
+    places.faults(plan.start_order.iter().map(|module| module.name))
+}
+
+/// Why processes that share no data directory may have to believe each other, if they may.
+fn leaves_this_machine(
+    config: &Config,
+    modules: &[&'static Module],
+    plan: &Plan,
+) -> Option<String> {
+    if config.spans_machines() {
+        return Some("the database is a server".to_owned());
+    }
+    let own = config.section::<InternalSettings>().address;
+    if !own.ip().is_loopback() {
+        return Some(format!("internal.address is {own}"));
+    }
+    let peers = config.section::<PeersSettings>().0;
+    let allowed = allow_list(modules);
+    let is_needed = |service: &str| {
+        !plan.hosts(service)
+            && plan.start_order.iter().any(|caller| allowed.knows(caller.name, service))
+    };
+    peers.iter().filter(|(service, _)| is_needed(service)).find_map(|(service, peer)| {
+        let url = peer.internal.as_ref()?;
+        let is_here = Url::parse(url).is_ok_and(|url| is_loopback(&url));
+        (!is_here).then(|| format!("peers.{service}.internal is {url}"))
+    })
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn key_places(config: &Config) -> KeyPlaces {

@@ -25,18 +25,28 @@ impl Plan {
         services: &[String],
         peers: &BTreeMap<String, Peer>,
     ) -> Result<Self, Faults> {
+        let (plan, faults) = Self::examine(modules, services, peers);
+        Faults::check(faults)?;
+        Ok(plan)
+    }
+
+    /// Like [`Plan::new`], but with what would be hosted beside what is wrong.
+    pub(crate) fn examine(
+        modules: &[&'static Module],
+        services: &[String],
+        peers: &BTreeMap<String, Peer>,
+    ) -> (Self, Vec<String>) {
         let (hosted, mut faults) = choose(modules, services);
         faults.extend(registry_faults(modules));
         faults.extend(unknown_peers(modules, peers));
         faults.extend(unaddressed(modules, &hosted, peers));
-        Faults::check(faults)?;
-
         let is_elsewhere =
             |module: &&&Module| module.name != GATEWAY && !hosted.contains(module.name);
-        Ok(Self {
+        let plan = Self {
             something_is_remote: modules.iter().any(|module| is_elsewhere(&module)),
             start_order: in_dependency_order(modules, &hosted),
-        })
+        };
+        (plan, faults)
     }
 
     /// Whether `service` is hosted here.

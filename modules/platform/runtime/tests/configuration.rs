@@ -192,6 +192,22 @@ fn values_that_are_well_formed_but_make_no_sense_are_reported_with_their_source(
 }
 
 #[test]
+fn what_cannot_be_read_hides_nothing_else_that_is_wrong() {
+    let sources = Sources::new().toml(
+        "shop.toml",
+        "[shop]\nlimit = 0\npatience = 'long'\nhold.minutes = 90\n\
+         [service_auth]\nprivate_keys_dir = 5\npublic_keys_dir = 'keys'\nissuer = ''\n",
+    );
+    insta::assert_snapshot!(load(sources).unwrap_err(), @r#"
+    - shop.toml: service_auth.private_keys_dir: is 5, but must be a path
+    - shop.toml: service_auth.issuer: is empty; give it a name, the same in every process
+    - shop.toml: shop.patience: is "long", but must be a duration such as "5s" or "1m 30s"
+    - shop.toml: shop.limit: is 0, which sells nothing; use at least 1
+    - shop.toml: shop.hold.minutes: is over 60; nobody waits that long
+    "#);
+}
+
+#[test]
 fn a_secret_is_never_shown_not_even_when_it_is_wrong() {
     let right = load(Sources::new().toml("a.toml", "[shop]\npassword = 'hunter2'\n")).unwrap();
     for text in [format!("{right}"), format!("{right:?}"), shown(&right, "shop")] {

@@ -45,6 +45,25 @@ impl KeyPair {
         Self::from_pem(&pem).map_err(|error| error.in_file(path))
     }
 
+    /// Reads every private key in `directory`: the files `*.pem`, by name. Files whose name begins
+    /// with a dot are somebody's own, such as those of an editor. None is an error.
+    pub fn read_all(directory: &Path) -> Result<Vec<Self>, KeyError> {
+        let unreadable = |source| KeyError::at(directory, source);
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(directory).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            let name = path.file_name().and_then(|name| name.to_str());
+            if name.is_some_and(|name| name.ends_with(".pem") && !name.starts_with('.')) {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        if paths.is_empty() {
+            return Err(KeyError::Nothing { directory: directory.to_owned() });
+        }
+        paths.iter().map(|path| Self::read(path)).collect()
+    }
+
     /// Reads the private key in the file `path`, or makes one there that only the owner of the
     /// process may read. Of several processes that do this at once, all get the same pair.
     pub fn read_or_generate(path: &Path, random: &dyn Random) -> Result<Self, KeyError> {
@@ -129,6 +148,12 @@ pub enum KeyError {
     /// The key's form could not be converted.
     #[error("the key cannot be encoded")]
     Unusable,
+    /// A directory without keys.
+    #[error("no .pem file in {}; put an Ed25519 private key there", directory.display())]
+    Nothing {
+        /// The directory.
+        directory: PathBuf,
+    },
     /// One of the above, and where.
     #[error("{}: {source}", path.display())]
     InFile {

@@ -43,6 +43,11 @@ impl AllowList {
         self.0.entry(caller).or_default().insert((service, method));
     }
 
+    /// Whether `caller` may call anything of `service`.
+    pub(crate) fn knows(&self, caller: &str, service: &str) -> bool {
+        self.0.get(caller).is_some_and(|methods| methods.iter().any(|(of, _)| *of == service))
+    }
+
     fn permits(&self, caller: &str, callee: Callee) -> bool {
         let Callee { service, method } = callee;
         self.0.get(caller).is_some_and(|methods| methods.contains(&(service, method)))

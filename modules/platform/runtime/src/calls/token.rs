@@ -30,6 +30,7 @@ const READ_WINDOW: std::time::Duration = std::time::Duration::from_secs(10);
 /// Verified tokens that are remembered. Each caller has one or two at a time.
 const REMEMBERED: usize = 1024;
 
+const PRIVATE_SUFFIX: &str = ".pem";
 const PUBLIC_SUFFIX: &str = ".pub.pem";
 
 /// Where service keys are, and who issues tokens.
@@ -43,6 +44,48 @@ pub struct KeyPlaces {
     pub issuer: String,
     /// Whether a service's missing key pair is made; otherwise it is a fault.
     pub generate: bool,
+}
+
+impl KeyPlaces {
+    /// Makes the key pair of `service`, unless there is one.
+    pub fn make_pair(&self, service: &str, random: &dyn Random) -> Result<(), KeyError> {
+        self.read_or_make(service, random).map(|_| ())
+    }
+
+    /// What keeps [`ServiceTokens::open`] from succeeding, as far as that can be known without
+    /// making anything.
+    pub(crate) fn faults(&self, services: impl IntoIterator<Item = &'static str>) -> Vec<String> {
+        if self.generate {
+            return Vec::new();
+        }
+        let private = services.into_iter().filter_map(|service| {
+            let error = KeyPair::read(&self.private_path(service)).err()?;
+            Some(about_private(service, &error))
+        });
+        let public = fs::read_dir(&self.public_dir).err().map(|error| {
+            about_public(&KeyError::File { path: self.public_dir.clone(), source: error })
+        });
+        private.chain(public).collect()
+    }
+
+    fn private_path(&self, service: &str) -> PathBuf {
+        self.private_dir.join(format!("{service}{PRIVATE_SUFFIX}"))
+    }
+
+    fn read_or_make(&self, service: &str, random: &dyn Random) -> Result<KeyPair, KeyError> {
+        let pair = KeyPair::read_or_generate(&self.private_path(service), random)?;
+        let public = self.public_dir.join(format!("{service}{PUBLIC_SUFFIX}"));
+        pair.write_public(&public, random)?;
+        Ok(pair)
+    }
+}
+
+fn about_private(service: &str, error: &KeyError) -> String {
+    format!("the key of service {service}: {error}")
+}
+
+fn about_public(error: &KeyError) -> String {
+    format!("the public keys of services: {error}")
 }
 
 /// Makes tokens for the services that are hosted here, and verifies everybody's.
@@ -70,11 +113,11 @@ impl ServiceTokens {
                 Ok(key) => {
                     private.insert(service, key);
                 }
-                Err(error) => faults.push(format!("the key of service {service}: {error}")),
+                Err(error) => faults.push(about_private(service, &error)),
             }
         }
         let public = PublicKeys::open(&places.public_dir).unwrap_or_else(|error| {
-            faults.push(format!("the public keys of services: {error}"));
+            faults.push(about_public(&error));
             PublicKeys::default()
         });
         Faults::check(faults)?;
@@ -393,14 +436,10 @@ fn own_key(
     service: &str,
     random: &dyn Random,
 ) -> Result<EncodingKey, KeyError> {
-    let path = places.private_dir.join(format!("{service}.pem"));
     let pair = if places.generate {
-        let pair = KeyPair::read_or_generate(&path, random)?;
-        let public = places.public_dir.join(format!("{service}{PUBLIC_SUFFIX}"));
-        pair.write_public(&public, random)?;
-        pair
+        places.read_or_make(service, random)?
     } else {
-        KeyPair::read(&path)?
+        KeyPair::read(&places.private_path(service))?
     };
     Ok(EncodingKey::from_ed_der(&pair.private_der()?))
 }

@@ -1,4 +1,4 @@
-//! From sources to a configuration, or to every fault in them.
+//! From sources to a configuration, as far as they can be read, and to every fault in them.
 
 use std::{
     cmp::Ordering,
@@ -13,9 +13,11 @@ use figment::{
 
 use super::{
     Config, Loaded, Mode, NodeSettings, ProcessesSettings, Section, SectionSpec, Sources,
-    collect_leaves, nest, secret::HIDDEN, settings,
+    collect_leaves, nest, secret::HIDDEN, section::Read, settings,
 };
-use crate::Faults;
+
+/// What the key of a secret's file has after the secret's own.
+const FILE_SUFFIX: &str = "_file";
 
 /// A key that somebody gave a value.
 struct Supplied {
@@ -29,10 +31,11 @@ struct Supplied {
     is_text: bool,
 }
 
-pub(super) fn load(
+/// The configuration without the values that cannot be read, and everything that is wrong.
+pub(super) fn read(
     sections: impl IntoIterator<Item = SectionSpec>,
     mut sources: Sources,
-) -> Result<Config, Faults> {
+) -> (Config, Vec<String>) {
     let specs: BTreeMap<&'static str, SectionSpec> =
         settings::PLATFORM.iter().copied().chain(sections).map(|spec| (spec.name, spec)).collect();
 
@@ -42,16 +45,12 @@ pub(super) fn load(
     let mut loaded = BTreeMap::new();
     for (name, spec) in &specs {
         let keys = supplied.remove(*name).unwrap_or_default();
-        match load_section(spec, &keys) {
-            Ok(section) => {
-                loaded.insert(*name, section);
-            }
-            Err(found) => faults.extend(found),
-        }
+        let (section, found) = read_section(spec, &keys);
+        loaded.insert(*name, section);
+        faults.extend(found);
     }
     faults.extend(unknown_sections(&supplied, &specs));
-    Faults::check(faults)?;
-    Ok(Config(loaded.into()))
+    (Config(loaded.into()), faults)
 }
 
 /// Gives a process of a split on one machine the addresses that `[processes]` has for it.
@@ -136,12 +135,15 @@ fn unknown_sections(
         .collect()
 }
 
-fn load_section(spec: &SectionSpec, keys: &[Supplied]) -> Result<Loaded, Vec<String>> {
+/// The section without the values that cannot be read, and what is wrong with it.
+fn read_section(spec: &SectionSpec, keys: &[Supplied]) -> (Loaded, Vec<String>) {
     let mut faults = Vec::new();
     let mut faults_of_values = Vec::new();
     let mut given = Value::from(Dict::new());
+    let mut sound = given.clone();
     let mut sources: BTreeMap<String, String> = BTreeMap::new();
     let mut strengths = BTreeMap::new();
+    let (mut lost, mut doubtful) = (Vec::new(), Vec::new());
     for key in keys {
         let (path, value, source) = match typed(spec, key) {
             Ok(value) => (key.path.clone(), value, key.source.clone()),
@@ -149,10 +151,13 @@ fn load_section(spec: &SectionSpec, keys: &[Supplied]) -> Result<Loaded, Vec<Str
                 Some(Ok(read)) => read,
                 Some(Err(fault)) => {
                     faults.push(fault);
+                    let name = key.path.join(".");
+                    lost.push(name.strip_suffix(FILE_SUFFIX).map(str::to_owned).unwrap_or(name));
                     continue;
                 }
                 None => {
                     faults_of_values.push(value_fault(spec, key, &error));
+                    doubtful.push(key.path.join("."));
                     (key.path.clone(), key.value.clone(), key.source.clone())
                 }
             },
@@ -170,27 +175,43 @@ fn load_section(spec: &SectionSpec, keys: &[Supplied]) -> Result<Loaded, Vec<Str
             }
         }
         strengths.insert(name.clone(), key.strength);
+        if !doubtful.contains(&name) {
+            insert(&mut sound, &path, value.clone());
+        }
         insert(&mut given, &path, value);
         sources.insert(name, source);
     }
-    match (spec.read)(&given) {
-        Ok(read) if faults.is_empty() => {
-            let found: Vec<String> =
-                read.faults.iter().map(|fault| check_fault(spec, &sources, fault)).collect();
-            if found.is_empty() {
-                return Ok(Loaded { given, shown: read.shown, sources });
-            }
-            Err(found)
-        }
-        Ok(_) => Err(faults),
+    let (given, read) = match (spec.read)(&given) {
+        Ok(read) => (given, read),
         Err(error) => {
             faults.append(&mut faults_of_values);
+            lost.append(&mut doubtful);
             if faults.is_empty() {
                 faults.push(format!("[{}]: {}", spec.name, error_text(spec.name, &error.kind)));
+                lost.extend(sources.keys().cloned());
             }
-            Err(faults)
+            readable(spec, sound)
         }
+    };
+    let Read { shown, faults: found, spans_machines } = read;
+    let loaded = Loaded { given, shown, sources, lost, spans_machines };
+    let sensible = found.iter().filter(|fault| !loaded.is_about_what_was_lost(fault));
+    faults.extend(sensible.map(|fault| loaded.fault(spec.name, fault)));
+    (loaded, faults)
+}
+
+/// The section with `sound` values; with the defaults where they do not go together.
+fn readable(spec: &SectionSpec, sound: Value) -> (Value, Read) {
+    if let Ok(read) = (spec.read)(&sound) {
+        return (sound, read);
     }
+    let nothing = Value::from(Dict::new());
+    let read = (spec.read)(&nothing).unwrap_or_else(|_| Read {
+        shown: nothing.clone(),
+        faults: Vec::new(),
+        spans_machines: false,
+    });
+    (nothing, read)
 }
 
 /// The value as the section's type wants it, found by trying the key alone over the defaults.
@@ -217,7 +238,7 @@ type FromFile = Result<(Vec<String>, Value, String), String>;
 /// The value of the secret `password`, when the key is its `password_file`.
 fn secret_from_file(spec: &SectionSpec, key: &Supplied) -> Option<FromFile> {
     let (last, tables) = key.path.split_last()?;
-    let stem = last.strip_suffix("_file")?;
+    let stem = last.strip_suffix(FILE_SUFFIX)?;
     let path: Vec<String> = tables.iter().cloned().chain([stem.to_owned()]).collect();
     if !is_secret(spec, &path) {
         return None;
@@ -256,14 +277,6 @@ fn insert(section: &mut Value, path: &[String], value: Value) {
     if let Value::Dict(_, table) = section {
         let inner = table.entry(first.clone()).or_insert_with(|| Value::from(Dict::new()));
         insert(inner, rest, value);
-    }
-}
-
-fn check_fault(spec: &SectionSpec, sources: &BTreeMap<String, String>, fault: &str) -> String {
-    let key = fault.split_once(':').map_or(fault, |(key, _)| key);
-    match sources.get(key) {
-        Some(source) => format!("{source}: {}.{fault}", spec.name),
-        None => format!("{}.{fault}", spec.name),
     }
 }
 
@@ -320,6 +333,7 @@ fn wanted(expected: &str) -> &str {
         "f32" | "f64" => "a number",
         "a boolean" => "true or false",
         "a string" | "string" => "text",
+        "path string" => "a path",
         "a sequence" => "a list",
         other if other.starts_with("struct ") || other == "a map" => "a table",
         other => other,

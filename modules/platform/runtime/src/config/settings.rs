@@ -244,8 +244,9 @@ impl Section for ProcessesSettings {
     const NAME: &'static str = "processes";
 }
 
-/// `[service_auth]`: the keys with which services prove to each other who they are. When both
-/// directories are missing, keys are generated into the data directory.
+/// `[service_auth]`: the keys with which services prove to each other who they are. Both directories
+/// may be missing where databases are embedded and every process is on this machine: then keys are
+/// made in the data directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServiceAuthSettings {

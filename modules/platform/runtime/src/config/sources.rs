@@ -17,7 +17,7 @@ const VARIABLE: &str = "environment variable";
 
 /// What was configured, in the order of precedence: what is added later wins. By convention that
 /// is file, profile, environment, flags.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Sources {
     layers: Vec<Layer>,
     pub(super) faults: Vec<String>,
