@@ -17,6 +17,11 @@ pub(crate) fn announce(recorded: &Recorded<Fact>) -> Option<CatalogEvent> {
                 name,
                 starts_at,
                 ticket_types,
+                quotas: Vec::new(),
+                seating: Vec::new(),
+                ends_at: None,
+                venue_name: String::new(),
+                time_zone: String::new(),
             };
             Some(published)
         }
@@ -38,5 +43,5 @@ pub(crate) fn announce(recorded: &Recorded<Fact>) -> Option<CatalogEvent> {
 
 fn capacity(ticket_type: TicketType) -> TicketTypeCapacity {
     let TicketType { id, offer } = ticket_type;
-    TicketTypeCapacity { ticket_type_id: id, name: offer.name, capacity: offer.capacity }
+    TicketTypeCapacity::of_its_own(id, &offer.name, offer.capacity)
 }

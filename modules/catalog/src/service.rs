@@ -6,6 +6,7 @@ use std::sync::Arc;
 use contracts::catalog::{
     Catalog, CatalogError, FindMembership, FindSaleTerms, Membership, SaleTerms, TicketTypeTerms,
 };
+use contracts::money::{Tax, TaxRounding};
 use edge::{IfMatch, Problem};
 use runtime::{Clock, Context, Ids, Role, async_trait};
 use store::{Database, Events, ExecuteError, StoreError};
@@ -188,6 +189,7 @@ impl Programme {
             event_id,
             organizer_id: event.organizer_id,
             on_sale: event.state(now) == EventState::OnSale,
+            tax_rounding: TaxRounding::PerLine,
             event_name: event.name,
             starts_at: event.starts_at.into(),
             time_zone: event.time_zone,
@@ -199,7 +201,18 @@ impl Programme {
 
 fn terms(ticket_type: TicketType) -> TicketTypeTerms {
     let TicketType { id, offer } = ticket_type;
-    TicketTypeTerms { ticket_type_id: id, name: offer.name, price: offer.price }
+    TicketTypeTerms {
+        ticket_type_id: id,
+        name: offer.name,
+        price: offer.price,
+        tax: Tax::default(),
+        sales_from: None,
+        sales_until: None,
+        min_per_order: 0,
+        max_per_order: 0,
+        seated: false,
+        on_sale: true,
+    }
 }
 
 #[async_trait]

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::seating::Seat;
+
 /// Capacity and holds.
 #[service("inventory")]
 pub trait Inventory {
@@ -27,6 +29,15 @@ pub trait Inventory {
     #[idempotent]
     async fn release(&self, cx: &Context, request: ReleaseHold)
     -> Result<Released, InventoryError>;
+
+    /// Gives some of the places of a confirmed hold back, once for each `release_id`. The same
+    /// release asked for again has been done.
+    #[idempotent]
+    async fn release_places(
+        &self,
+        cx: &Context,
+        request: ReleasePlaces,
+    ) -> Result<Released, InventoryError>;
 }
 
 /// A number of places of one ticket type.
@@ -37,6 +48,17 @@ pub struct Places {
     pub ticket_type_id: Uuid,
     /// How many, at least 1.
     pub quantity: u32,
+    /// The numbered seats, as many as `quantity`. None: general admission, or, in a request for a
+    /// ticket type with seats, "choose the best for me". A hold says which were chosen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seats: Vec<Seat>,
+}
+
+impl Places {
+    /// So many places of a ticket type, whichever they are.
+    pub fn any(ticket_type_id: Uuid, quantity: u32) -> Self {
+        Self { ticket_type_id, quantity, seats: Vec::new() }
+    }
 }
 
 /// Asks for a hold.
@@ -79,6 +101,19 @@ pub struct ReleaseHold {
     pub event_id: Uuid,
     /// The hold.
     pub hold_id: Uuid,
+}
+
+/// Asks to give some of a hold's places back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ReleasePlaces {
+    /// The event.
+    pub event_id: Uuid,
+    /// The hold.
+    pub hold_id: Uuid,
+    /// This release, chosen by the caller so that asking twice is harmless.
+    pub release_id: Uuid,
+    /// What is given back; each ticket type once, with its seats where it has seats.
+    pub items: Vec<Places>,
 }
 
 /// Places kept for somebody.
@@ -152,6 +187,72 @@ pub enum InventoryError {
         requested: u32,
         /// How many there are.
         left: u32,
+    },
+    /// Seats that were asked for are held or sold.
+    #[error("{} of the seats that were asked for are taken", .seats.len())]
+    SeatTaken {
+        /// The seats that are taken.
+        seats: Vec<Seat>,
+    },
+    /// The ticket type has no such seat.
+    #[error("the ticket type {ticket_type_id} has no seat {seat}")]
+    SeatUnknown {
+        /// The ticket type.
+        ticket_type_id: Uuid,
+        /// The seat.
+        seat: Seat,
+    },
+    /// Seats were asked for of a ticket type that is for general admission.
+    #[error("the ticket type {ticket_type_id} has no numbered seats")]
+    NotSeated {
+        /// The ticket type.
+        ticket_type_id: Uuid,
+    },
+    /// The sale of the ticket type has not begun.
+    #[error("the sale of the ticket type {ticket_type_id} begins at {from}")]
+    SalesNotStarted {
+        /// The ticket type.
+        ticket_type_id: Uuid,
+        /// When it begins.
+        from: Timestamp,
+    },
+    /// The sale of the ticket type is over.
+    #[error("the sale of the ticket type {ticket_type_id} ended at {until}")]
+    SalesEnded {
+        /// The ticket type.
+        ticket_type_id: Uuid,
+        /// When it ended.
+        until: Timestamp,
+    },
+    /// The ticket type draws on no quota, and so it cannot be sold.
+    #[error("the ticket type {ticket_type_id} is in no quota")]
+    QuotaMissing {
+        /// The ticket type.
+        ticket_type_id: Uuid,
+    },
+    /// An order must have more of the ticket type, or none.
+    #[error("an order has at least {minimum} of the ticket type {ticket_type_id}")]
+    BelowMinimum {
+        /// The ticket type.
+        ticket_type_id: Uuid,
+        /// The fewest that an order may have.
+        minimum: u32,
+    },
+    /// An order must have fewer of the ticket type.
+    #[error("an order has at most {maximum} of the ticket type {ticket_type_id}")]
+    AboveMaximum {
+        /// The ticket type.
+        ticket_type_id: Uuid,
+        /// The most that an order may have.
+        maximum: u32,
+    },
+    /// The holder has as many holds of the event as one may have at a time.
+    #[error("the holder has {open} holds of the event, and {most} are allowed at a time")]
+    TooManyHolds {
+        /// How many there are.
+        open: u32,
+        /// How many there may be.
+        most: u32,
     },
     /// The request names no places, none of a type, or one type twice.
     #[error("the request is not valid: {reason}")]

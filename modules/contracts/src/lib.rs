@@ -10,6 +10,6 @@ pub mod inventory;
 pub mod money;
 pub mod orders;
 pub mod payments;
-pub mod seating;
 pub mod refusals;
+pub mod seating;
 pub mod tickets;

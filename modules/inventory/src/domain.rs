@@ -180,7 +180,7 @@ impl Stock {
                 let held = shelf.held.saturating_sub(lapsed.get(id).copied().unwrap_or(0));
                 let gone = shelf.sold.saturating_add(held);
                 let (free, overbooked) = match shelf.capacity {
-                    Capacity::Unlimited => (None, 0),
+                    Capacity::Unlimited {} => (None, 0),
                     Capacity::Limited { places } => {
                         (Some(places.saturating_sub(gone)), gone.saturating_sub(places))
                     }
@@ -232,7 +232,7 @@ impl Stock {
 
     fn check_room(&self, items: &[Places], now: Timestamp) -> Result<(), Rejection> {
         let lapsed = self.lapsed(now);
-        for Places { ticket_type_id, quantity } in items {
+        for Places { ticket_type_id, quantity, .. } in items {
             let Some(shelf) = self.shelves.get(ticket_type_id) else {
                 return Err(Rejection::TicketTypeUnknown { ticket_type_id: *ticket_type_id });
             };
@@ -304,7 +304,7 @@ impl Shelf {
     /// limit.
     fn left(&self, lapsed: u32) -> Option<u32> {
         match self.capacity {
-            Capacity::Unlimited => None,
+            Capacity::Unlimited {} => None,
             Capacity::Limited { places } => {
                 let held = self.held.saturating_sub(lapsed);
                 Some(places.saturating_sub(self.sold.saturating_add(held)))

@@ -36,6 +36,8 @@ pub static MODULE: Module = Module {
     consumes: &[
         "catalog.event_published",
         "catalog.capacity_changed",
+        "catalog.quota_changed",
+        "catalog.quota_removed",
         "catalog.sales_opened",
         "catalog.sales_closed",
         "catalog.event_cancelled",

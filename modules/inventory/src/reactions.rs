@@ -29,6 +29,7 @@ impl Handler<CatalogEvent> for FollowProgramme {
             CatalogEvent::SalesOpened { event_id } => (event_id, Command::OpenSale),
             CatalogEvent::SalesClosed { event_id } => (event_id, Command::CloseSale),
             CatalogEvent::EventCancelled { event_id, .. } => (event_id, Command::CancelSale),
+            CatalogEvent::QuotaChanged { .. } | CatalogEvent::QuotaRemoved { .. } => return Ok(()),
             CatalogEvent::Unknown => return Ok(()),
         };
         work.execute(&self.stocks, event_id, command).await?;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use contracts::inventory::{
-    ConfirmHold, FindHold, Hold, HoldPlaces, Inventory, InventoryError, ReleaseHold, Released,
+    ConfirmHold, FindHold, Hold, HoldPlaces, Inventory, InventoryError, ReleaseHold, ReleasePlaces, Released,
 };
 use jiff::SignedDuration;
 use runtime::{Clock, Context, Fault, Timestamp, async_trait};
@@ -102,6 +102,14 @@ impl Inventory for Service {
             Ok(_) | Err(InventoryError::HoldUnknown { .. }) => Ok(Released { hold_id }),
             Err(error) => Err(error),
         }
+    }
+
+    async fn release_places(
+        &self,
+        _cx: &Context,
+        _request: ReleasePlaces,
+    ) -> Result<Released, InventoryError> {
+        Err(InventoryError::Invalid { reason: "not yet".to_owned() })
     }
 }
 

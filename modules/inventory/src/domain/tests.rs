@@ -16,15 +16,11 @@ fn hold_id(number: u128) -> Uuid {
 }
 
 fn places(ticket_type_id: Uuid, quantity: u32) -> Places {
-    Places { ticket_type_id, quantity }
+    Places::any(ticket_type_id, quantity)
 }
 
 fn limited(ticket_type_id: Uuid, places: u32) -> TicketTypeCapacity {
-    TicketTypeCapacity {
-        ticket_type_id,
-        name: "Stalls".to_owned(),
-        capacity: Capacity::Limited { places },
-    }
+    TicketTypeCapacity::of_its_own(ticket_type_id, "Stalls", Capacity::limited(places))
 }
 
 fn hold(number: u128, items: Vec<Places>, now: Timestamp) -> Command {
@@ -193,11 +189,7 @@ fn nothing_is_held_before_the_sale_opens_or_after_it_closes() {
 #[test]
 fn an_unlimited_type_never_sells_out() {
     let mut stock = Stock::default();
-    let stream = TicketTypeCapacity {
-        ticket_type_id: HALL,
-        name: "Stream".to_owned(),
-        capacity: Capacity::Unlimited,
-    };
+    let stream = TicketTypeCapacity::of_its_own(HALL, "Stream", Capacity::UNLIMITED);
     tell(&mut stock, Command::SetCapacities { ticket_types: vec![stream] }).expect("known");
     tell(&mut stock, Command::OpenSale).expect("opens");
     for number in 0..50 {

@@ -82,7 +82,7 @@ pub(super) async fn create_hold(
     let items = new
         .items
         .into_iter()
-        .map(|NewHoldItem { ticket_type_id, quantity }| Places { ticket_type_id, quantity });
+        .map(|NewHoldItem { ticket_type_id, quantity }| Places::any(ticket_type_id, quantity));
     let request =
         HoldPlaces { hold_id, event_id, holder_id, order_id: None, items: items.collect() };
     let now = app.service.clock.now();

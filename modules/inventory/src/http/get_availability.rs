@@ -63,7 +63,7 @@ impl AvailabilityResource {
         self.on_sale.hash(&mut hasher);
         for shown in &self.ticket_types {
             let places = match shown.capacity {
-                Capacity::Unlimited => None,
+                Capacity::Unlimited {} => None,
                 Capacity::Limited { places } => Some(places),
             };
             (shown.ticket_type_id, &shown.name, places).hash(&mut hasher);

@@ -36,11 +36,7 @@ async fn the_programme_decides_what_is_sold(house: House) {
         .await;
     let _held = house.hold(&house.cara(), 4).await.expect(201);
 
-    let stalls = TicketTypeCapacity {
-        ticket_type_id: SEAT,
-        name: "Stalls".to_owned(),
-        capacity: Capacity::Limited { places: 3 },
-    };
+    let stalls = TicketTypeCapacity::of_its_own(SEAT, "Stalls", Capacity::limited(3));
     house.announce(&CatalogEvent::CapacityChanged { event_id: EVENT, ticket_type: stalls }).await;
     eventually("the places to be fewer", || async {
         house.availability().await["ticket_types"][0]["overbooked"] == 1

@@ -74,17 +74,18 @@ impl House {
 
     /// [`EVENT`] is published with so many places of [`SEAT`].
     pub(crate) async fn published(&self, places: u32) {
-        let stalls = TicketTypeCapacity {
-            ticket_type_id: SEAT,
-            name: "Stalls".to_owned(),
-            capacity: Capacity::Limited { places },
-        };
+        let stalls = TicketTypeCapacity::of_its_own(SEAT, "Stalls", Capacity::limited(places));
         self.announce(&CatalogEvent::EventPublished {
             event_id: EVENT,
             organizer_id: Uuid::from_u128(0x0),
             name: "Quartet by the river".to_owned(),
             starts_at: self.sandbox.clock().now(),
             ticket_types: vec![stalls],
+            quotas: Vec::new(),
+            seating: Vec::new(),
+            ends_at: None,
+            venue_name: String::new(),
+            time_zone: String::new(),
         })
         .await;
         eventually("the event to be known", || async {

@@ -345,7 +345,7 @@ fn any_offer() -> impl Strategy<Value = Offer> {
     (name, -1_i64..5, currency, 0_u32..3).prop_map(|(name, amount, currency, places)| Offer {
         name: name.to_owned(),
         price: Money::new(amount, currency),
-        capacity: if places == 0 { Capacity::Unlimited } else { Capacity::Limited { places } },
+        capacity: if places == 0 { Capacity::UNLIMITED } else { Capacity::Limited { places } },
     })
 }
 
