@@ -48,7 +48,7 @@ impl Terms {
     pub(crate) fn places(&self) -> Vec<Places> {
         self.items
             .iter()
-            .map(|item| Places { ticket_type_id: item.ticket_type_id, quantity: item.quantity })
+            .map(|item| Places::any(item.ticket_type_id, item.quantity))
             .collect()
     }
 }

@@ -232,7 +232,7 @@ fn distinct(items: &[NewOrderItem]) -> Result<Vec<Places>, Problem> {
     }
     let places = items
         .iter()
-        .map(|item| Places { ticket_type_id: item.ticket_type_id, quantity: item.quantity });
+        .map(|item| Places::any(item.ticket_type_id, item.quantity));
     Ok(places.collect())
 }
 
@@ -245,7 +245,7 @@ fn priced(
 ) -> Result<Terms, Problem> {
     let mut items = Vec::with_capacity(wanted.len());
     let mut faults = Vec::new();
-    for (at, Places { ticket_type_id, quantity }) in wanted.iter().enumerate() {
+    for (at, Places { ticket_type_id, quantity, .. }) in wanted.iter().enumerate() {
         let offered =
             sale.ticket_types.iter().find(|offer| offer.ticket_type_id == *ticket_type_id);
         match offered {

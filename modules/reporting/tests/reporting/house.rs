@@ -8,6 +8,7 @@ use std::{
 
 use bus::{Envelope, Hub};
 use contracts::{
+    money::TaxRounding,
     catalog::{Catalog, CatalogError, FindMembership, FindSaleTerms, Membership, SaleTerms},
     orders::OrderEvent,
     tickets::TicketEvent,
@@ -252,6 +253,7 @@ impl Catalog for OneOrganizer {
             time_zone: "Europe/Berlin".to_owned(),
             venue_name: "Boathouse".to_owned(),
             on_sale: true,
+            tax_rounding: TaxRounding::PerLine,
             ticket_types: Vec::new(),
         })
     }
