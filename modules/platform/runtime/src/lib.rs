@@ -28,6 +28,7 @@ mod readiness;
 mod registry;
 mod tasks;
 mod unavailable;
+mod web;
 
 pub use admin::MetricsRender;
 pub use async_trait::async_trait;
@@ -66,3 +67,4 @@ pub use registry::{ALL_SERVICES, Plan, registry_faults};
 pub use runtime_macros::service;
 pub use tasks::{Task, TaskFault, Tasks};
 pub use tokio_util::sync::CancellationToken;
+pub use web::{WebClient, WebError};
