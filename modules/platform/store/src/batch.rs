@@ -1,24 +1,23 @@
 //! One transaction that many jobs share: what they decided in memory, written as sets.
 
-use std::{
-    any::Any,
-    collections::{HashMap, HashSet},
-    panic::AssertUnwindSafe,
-    sync::Arc,
-};
+mod record;
+mod staging;
 
-use futures_util::{FutureExt, future::BoxFuture};
-use runtime::{Clock, Context, Ids, Timestamp};
-use serde_json::Value;
+use std::{collections::HashSet, sync::Arc};
+
+use runtime::{Clock, Context, Ids};
 use uuid::Uuid;
 
+use self::{
+    record::record,
+    staging::{Category, Stage, Staging},
+};
 use crate::{
-    Aggregate, Answer, At, Change, Claim, Database, Events, ExecuteError, IdempotencyKey, Loaded,
-    Position, RawRecorded, Recorded, RecordedSummary, StoreError, Tx,
-    events::{Cached, Inner},
+    Aggregate, Answer, Claim, Database, Events, ExecuteError, IdempotencyKey, Loaded,
+    RecordedSummary, StoreError, Tx,
     idempotency::{self, AnswerRow, ClaimRow, ClaimSlot},
-    job::{broken, contain},
-    log::{self, NewEvent, SnapshotRow, TimerGone, TimerRow, Wanted},
+    job::contain,
+    log::{self, NewEvent},
 };
 
 /// Why a batch was not committed.
@@ -58,6 +57,8 @@ pub(crate) struct Batch {
     decided: u64,
     /// Counts the statements that were not the jobs' own.
     own_statements: u64,
+    /// Whether streams that are not remembered may be taken for new.
+    may_assume: bool,
 }
 
 /// What a batch wrote.
@@ -73,6 +74,7 @@ impl Batch {
         database: &Database,
         clock: Arc<dyn Clock>,
         ids: Ids,
+        may_assume: bool,
     ) -> Result<Self, StoreError> {
         Ok(Self {
             tx: database.begin().await?,
@@ -84,6 +86,7 @@ impl Batch {
             claims: Vec::new(),
             decided: 0,
             own_statements: 0,
+            may_assume,
         })
     }
 
@@ -161,7 +164,10 @@ impl Batch {
         events: &Events<A>,
         id: Uuid,
     ) -> Result<&Loaded<A>, StoreError> {
-        Ok(&self.stage(events, id).await?.cached.loaded)
+        if self.stage(events, id).await?.is_guess() {
+            self.find_out(events, id).await?;
+        }
+        Ok(&self.staged(events, id)?.cached.loaded)
     }
 
     /// Lets the aggregate decide and evolve in memory.
@@ -174,12 +180,25 @@ impl Batch {
         command: A::Command,
     ) -> Result<&Loaded<A>, ExecuteError<A::Rejection>> {
         let (now, ids) = (self.clock.now(), self.ids.clone());
-        let stage = self.stage(events, id).await?;
+        let mut stage = self.stage(events, id).await?;
+        let mut decided = None;
+        if stage.is_guess() {
+            // What an empty state is told by the command holds if it makes the stream begin.
+            let guess = contain(A::NAME, || stage.cached.loaded.state.decide(command.clone()))?;
+            let is_sound = expected.is_none() && guess.as_ref().is_ok_and(|it| !it.is_empty());
+            decided = is_sound.then_some(guess);
+            if !is_sound {
+                stage = self.find_out(events, id).await?;
+            }
+        }
         let current = stage.cached.loaded.version;
         if expected.is_some_and(|expected| expected != current) {
             return Err(ExecuteError::Stale { current });
         }
-        let decided = contain(A::NAME, || stage.cached.loaded.state.decide(command))?;
+        let decided = match decided {
+            Some(decided) => decided,
+            None => contain(A::NAME, || stage.cached.loaded.state.decide(command))?,
+        };
         let happened = decided.map_err(ExecuteError::Rejected)?;
         if happened.is_empty() {
             return Ok(&self.staged(events, id)?.cached.loaded);
@@ -330,6 +349,17 @@ impl Batch {
         self.staged(events, id)
     }
 
+    /// Reads a stream that was taken for new.
+    async fn find_out<A: Aggregate>(
+        &mut self,
+        events: &Events<A>,
+        id: Uuid,
+    ) -> Result<&mut Stage<A>, StoreError> {
+        self.staged(events, id)?.forget_guess();
+        self.read_announced().await?;
+        self.staged(events, id)
+    }
+
     fn staged<A: Aggregate>(
         &mut self,
         events: &Events<A>,
@@ -350,7 +380,8 @@ impl Batch {
         };
         let found = self.categories.iter().position(|category| is_it(category.as_ref()));
         let index = found.unwrap_or_else(|| {
-            self.categories.push(Box::new(Staging::new(Arc::clone(&events.0))));
+            let staging = Staging::new(Arc::clone(&events.0), self.may_assume);
+            self.categories.push(Box::new(staging));
             self.categories.len() - 1
         });
         self.categories
@@ -372,7 +403,7 @@ fn summary(database: &str, event: &NewEvent) -> RecordedSummary {
 
 /// The states go back to where they are remembered.
 fn keep(categories: Vec<Box<dyn Category>>, is_committed: bool) {
-    for category in categories {
+    for mut category in categories {
         category.keep(is_committed);
     }
 }
@@ -384,311 +415,5 @@ fn version_conflict(error: sqlx::Error) -> Failure {
             Failure::Conflict(StoreError::Contended(error.to_string()))
         }
         _ => error.into(),
-    }
-}
-
-/// An event as it will be recorded, and as a row.
-type New<A> = (Recorded<<A as Aggregate>::Event>, NewEvent);
-
-/// What happened, ready to be taken in and written.
-fn record<A: Aggregate>(
-    cx: &Context,
-    stream: Uuid,
-    version: u64,
-    now: Timestamp,
-    ids: &Ids,
-    happened: Vec<A::Event>,
-) -> Result<Vec<New<A>>, StoreError> {
-    let (actor, traceparent) = (cx.principal().actor(), cx.trace().traceparent());
-    happened
-        .into_iter()
-        .zip(version + 1..)
-        .map(|(event, version)| {
-            let (event_type, payload) = to_payload::<A>(&event)?;
-            let recorded = Recorded {
-                id: ids.next(),
-                stream,
-                version,
-                position: Position::START,
-                event,
-                recorded_at: now,
-                actor: actor.clone(),
-                correlation_id: cx.correlation_id().to_owned(),
-                causation_id: cx.causation_id(),
-                traceparent: traceparent.clone(),
-            };
-            let row = NewEvent {
-                ordinal: 0,
-                id: recorded.id,
-                category: A::NAME,
-                stream,
-                version,
-                event_type,
-                schema_version: A::EVENT_SCHEMA,
-                payload,
-                recorded_at: At(now),
-                actor: actor.clone(),
-                correlation_id: recorded.correlation_id.clone(),
-                causation_id: recorded.causation_id,
-                traceparent: traceparent.clone(),
-            };
-            Ok((recorded, row))
-        })
-        .collect()
-}
-
-fn to_payload<A: Aggregate>(event: &A::Event) -> Result<(String, Value), StoreError> {
-    let serialized = contain(A::NAME, || serde_json::to_value(event))?;
-    let payload = serialized.map_err(|error| {
-        StoreError::Failed(format!("an event of {} is no JSON: {error}", A::NAME))
-    })?;
-    let Some(event_type) = payload.get("type").and_then(Value::as_str) else {
-        return Err(StoreError::Failed(format!(
-            "an event of {} has no type in its JSON; tag the enum with #[serde(tag = \"type\")]",
-            A::NAME
-        )));
-    };
-    if has_nul(&payload) {
-        return Err(StoreError::Unstorable(format!(
-            "{event_type} of {} has text with a NUL character",
-            A::NAME
-        )));
-    }
-    Ok((event_type.to_owned(), payload))
-}
-
-/// PostgreSQL cannot store the character; both databases refuse it, so that they agree.
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(has_nul),
-        Value::Object(fields) => {
-            fields.iter().any(|(name, field)| name.contains('\0') || has_nul(field))
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
-/// The streams of one kind of aggregate in a batch, without the kind's type.
-trait Category: Send + Sync {
-    fn name(&self) -> &'static str;
-    fn as_any(&self) -> &dyn Any;
-    fn as_any_mut(&mut self) -> &mut dyn Any;
-
-    /// Whether the stream is still to be read.
-    fn awaits(&self, stream: Uuid) -> bool;
-    fn without_state(&self, wanted: &mut Vec<Wanted>);
-    fn unknown(&self, wanted: &mut Vec<Wanted>);
-    fn take_snapshot(&mut self, row: SnapshotRow);
-    fn take_event(&mut self, row: RawRecorded);
-    fn all_known(&mut self);
-
-    fn new_events(&mut self, new: &mut Vec<NewEvent>);
-    fn place(&mut self, places: &HashMap<Uuid, Position>);
-    fn apply_view<'a>(&'a self, tx: &'a mut Tx) -> BoxFuture<'a, Result<(), Failure>>;
-    fn timers(&self, set: &mut Vec<TimerRow>, gone: &mut Vec<TimerGone>) -> Result<(), StoreError>;
-    fn snapshots(&mut self, rows: &mut Vec<SnapshotRow>) -> Result<(), StoreError>;
-    fn keep(self: Box<Self>, is_committed: bool);
-}
-
-struct Staging<A: Aggregate> {
-    events: Arc<Inner<A>>,
-    streams: HashMap<Uuid, Stage<A>>,
-    /// The streams in the order in which they were announced.
-    order: Vec<Uuid>,
-}
-
-/// One stream in a batch.
-struct Stage<A: Aggregate> {
-    cached: Cached<A>,
-    is_known: bool,
-    /// It came from memory, so that only newer events are read.
-    is_remembered: bool,
-    fault: Option<StoreError>,
-    /// Whether a timer may be set for it in the database.
-    had_timer: bool,
-    fresh: Vec<Recorded<A::Event>>,
-    rows: Vec<NewEvent>,
-}
-
-impl<A: Aggregate> Stage<A> {
-    fn new(remembered: Option<Cached<A>>) -> Self {
-        Self {
-            is_remembered: remembered.is_some(),
-            cached: remembered.unwrap_or_default(),
-            is_known: false,
-            fault: None,
-            had_timer: false,
-            fresh: Vec::new(),
-            rows: Vec::new(),
-        }
-    }
-
-    fn evolve(&mut self, new: Vec<New<A>>) -> Result<(), StoreError> {
-        for (recorded, row) in new {
-            let evolved = self.cached.take_in(&recorded);
-            self.fault = evolved.clone().err();
-            evolved?;
-            self.fresh.push(recorded);
-            self.rows.push(row);
-        }
-        Ok(())
-    }
-
-    fn wake_at(&self) -> Result<Option<Timestamp>, StoreError> {
-        contain(A::NAME, || self.cached.loaded.state.wake_at())
-    }
-}
-
-impl<A: Aggregate> Staging<A> {
-    fn new(events: Arc<Inner<A>>) -> Self {
-        Self { events, streams: HashMap::new(), order: Vec::new() }
-    }
-
-    /// Whether it is new to the batch, and must be read.
-    fn announce(&mut self, id: Uuid) -> bool {
-        if self.streams.contains_key(&id) {
-            return false;
-        }
-        self.streams.insert(id, Stage::new(self.events.take(id)));
-        self.order.push(id);
-        true
-    }
-
-    /// The streams to which something happened, in order.
-    fn changed(&self) -> impl Iterator<Item = (Uuid, &Stage<A>)> {
-        self.order
-            .iter()
-            .filter_map(|id| Some((*id, self.streams.get(id)?)))
-            .filter(|(_, stage)| !stage.fresh.is_empty())
-    }
-}
-
-impl<A: Aggregate> Category for Staging<A> {
-    fn name(&self) -> &'static str {
-        A::NAME
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
-    fn as_any_mut(&mut self) -> &mut dyn Any {
-        self
-    }
-
-    fn awaits(&self, stream: Uuid) -> bool {
-        self.streams.get(&stream).is_some_and(|stage| !stage.is_known)
-    }
-
-    fn without_state(&self, wanted: &mut Vec<Wanted>) {
-        let new = self.streams.iter().filter(|(_, stage)| !stage.is_known && !stage.is_remembered);
-        wanted.extend(new.map(|(id, _)| Wanted::of::<A>(*id, 0)));
-    }
-
-    fn unknown(&self, wanted: &mut Vec<Wanted>) {
-        let unknown = self.streams.iter().filter(|(_, stage)| !stage.is_known);
-        wanted.extend(unknown.map(|(id, stage)| Wanted::of::<A>(*id, stage.cached.loaded.version)));
-    }
-
-    fn take_snapshot(&mut self, row: SnapshotRow) {
-        let Some(stage) = self.streams.get_mut(&row.stream) else {
-            return;
-        };
-        if let Some(snapshot) = Cached::from_snapshot(row) {
-            stage.cached = snapshot;
-        }
-    }
-
-    fn take_event(&mut self, row: RawRecorded) {
-        let Some(stage) = self.streams.get_mut(&row.stream) else {
-            return;
-        };
-        if stage.fault.is_none() {
-            let taken = row.decode::<A>().and_then(|recorded| stage.cached.take_in(&recorded));
-            stage.fault = taken.err();
-        }
-    }
-
-    fn all_known(&mut self) {
-        for stage in self.streams.values_mut().filter(|stage| !stage.is_known) {
-            stage.is_known = true;
-            if stage.fault.is_some() {
-                continue;
-            }
-            match stage.wake_at() {
-                Ok(wake_at) => stage.had_timer = wake_at.is_some(),
-                Err(fault) => stage.fault = Some(fault),
-            }
-        }
-    }
-
-    fn new_events(&mut self, new: &mut Vec<NewEvent>) {
-        for id in &self.order {
-            if let Some(stage) = self.streams.get_mut(id) {
-                new.append(&mut stage.rows);
-            }
-        }
-    }
-
-    fn place(&mut self, places: &HashMap<Uuid, Position>) {
-        for recorded in self.streams.values_mut().flat_map(|stage| &mut stage.fresh) {
-            if let Some(position) = places.get(&recorded.id) {
-                recorded.position = *position;
-            }
-        }
-    }
-
-    fn apply_view<'a>(&'a self, tx: &'a mut Tx) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            let changes: Vec<Change<'_, A>> = self
-                .changed()
-                .map(|(id, stage)| Change {
-                    id,
-                    version: stage.cached.loaded.version,
-                    state: &stage.cached.loaded.state,
-                    events: &stage.fresh,
-                })
-                .collect();
-            if changes.is_empty() {
-                return Ok(());
-            }
-            let whole = async { self.events.view.apply(tx, &changes).await };
-            match AssertUnwindSafe(whole).catch_unwind().await {
-                Ok(applied) => Ok(applied?),
-                Err(panic) => Err(Failure::Store(broken(A::NAME, panic.as_ref()))),
-            }
-        })
-    }
-
-    fn timers(&self, set: &mut Vec<TimerRow>, gone: &mut Vec<TimerGone>) -> Result<(), StoreError> {
-        for (stream, stage) in self.changed() {
-            match stage.wake_at()? {
-                Some(due) => set.push(TimerRow { category: A::NAME, stream, due: At(due) }),
-                None if stage.had_timer => gone.push(TimerGone { stream }),
-                None => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn snapshots(&mut self, rows: &mut Vec<SnapshotRow>) -> Result<(), StoreError> {
-        for (id, stage) in self.streams.iter_mut().filter(|(_, stage)| !stage.fresh.is_empty()) {
-            let version = stage.cached.loaded.version;
-            if version - stage.cached.snapshot_at >= A::SNAPSHOT_EVERY {
-                rows.push(stage.cached.snapshot(*id)?);
-                stage.cached.snapshot_at = version;
-            }
-        }
-        Ok(())
-    }
-
-    fn keep(self: Box<Self>, is_committed: bool) {
-        for (id, stage) in self.streams {
-            let is_in_the_log = stage.is_known && (is_committed || stage.fresh.is_empty());
-            if is_in_the_log && stage.fault.is_none() && stage.cached.loaded.version > 0 {
-                self.events.offer(id, stage.cached);
-            }
-        }
     }
 }

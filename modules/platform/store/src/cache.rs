@@ -1,6 +1,9 @@
-//! A bounded memory of states, in two generations.
+//! A bounded memory of states, in two generations, and of which of them are at work.
 
-use std::{collections::HashMap, mem, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    mem,
+};
 
 use uuid::Uuid;
 
@@ -9,33 +12,60 @@ use uuid::Uuid;
 /// keeping an order.
 pub(crate) struct Cache<T> {
     capacity: usize,
-    young: HashMap<Uuid, Arc<T>>,
-    old: HashMap<Uuid, Arc<T>>,
+    young: HashMap<Uuid, T>,
+    old: HashMap<Uuid, T>,
+    /// What was taken out and comes back soon, changed perhaps.
+    at_work: HashSet<Uuid>,
 }
 
-impl<T: Clone> Cache<T> {
+/// Where an entry is.
+pub(crate) enum Place<'c, T> {
+    Here(&'c T),
+    AtWork,
+    Nowhere,
+}
+
+impl<T> Cache<T> {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { capacity: capacity.max(1), young: HashMap::new(), old: HashMap::new() }
-    }
-
-    /// Removes the entry and gives it away, copied only when somebody is reading it.
-    pub(crate) fn take(&mut self, id: Uuid) -> Option<T> {
-        let entry = self.young.remove(&id);
-        let aged = self.old.remove(&id);
-        entry.or(aged).map(Arc::unwrap_or_clone)
-    }
-
-    /// Reads the entry where it is.
-    pub(crate) fn get(&mut self, id: Uuid) -> Option<Arc<T>> {
-        if let Some(entry) = self.young.get(&id) {
-            return Some(Arc::clone(entry));
+        Self {
+            capacity: capacity.max(1),
+            young: HashMap::new(),
+            old: HashMap::new(),
+            at_work: HashSet::new(),
         }
-        let entry = self.old.remove(&id)?;
-        self.put(id, Arc::clone(&entry));
+    }
+
+    /// Removes the entry and gives it away, to be put back or [dismissed](Self::dismiss).
+    pub(crate) fn take(&mut self, id: Uuid) -> Option<T> {
+        let aged = self.old.remove(&id);
+        let entry = self.young.remove(&id).or(aged)?;
+        self.at_work.insert(id);
         Some(entry)
     }
 
-    pub(crate) fn put(&mut self, id: Uuid, entry: Arc<T>) {
+    /// Looks at the entry where it is.
+    pub(crate) fn find(&mut self, id: Uuid) -> Place<'_, T> {
+        if let Some(aged) = self.old.remove(&id) {
+            self.keep(id, aged);
+        }
+        match self.young.get(&id) {
+            Some(entry) => Place::Here(entry),
+            None if self.at_work.contains(&id) => Place::AtWork,
+            None => Place::Nowhere,
+        }
+    }
+
+    pub(crate) fn put(&mut self, id: Uuid, entry: T) {
+        self.at_work.remove(&id);
+        self.keep(id, entry);
+    }
+
+    /// Says that what was taken does not come back.
+    pub(crate) fn dismiss(&mut self, id: Uuid) {
+        self.at_work.remove(&id);
+    }
+
+    fn keep(&mut self, id: Uuid, entry: T) {
         if self.young.len() >= self.capacity {
             self.old = mem::take(&mut self.young);
         }
@@ -54,9 +84,16 @@ mod tests {
     fn filled(capacity: usize, entries: u128) -> Cache<u128> {
         let mut cache = Cache::new(capacity);
         for number in 0..entries {
-            cache.put(id(number), Arc::new(number));
+            cache.put(id(number), number);
         }
         cache
+    }
+
+    fn found(cache: &mut Cache<u128>, number: u128) -> Option<u128> {
+        match cache.find(id(number)) {
+            Place::Here(entry) => Some(*entry),
+            Place::AtWork | Place::Nowhere => None,
+        }
     }
 
     #[test]
@@ -68,22 +105,28 @@ mod tests {
     #[test]
     fn what_was_just_put_is_there() {
         let mut cache = filled(10, 1_000);
-        assert_eq!(cache.get(id(999)).as_deref(), Some(&999));
-        assert_eq!(cache.get(id(0)), None);
+        assert_eq!(found(&mut cache, 999), Some(999));
+        assert_eq!(found(&mut cache, 0), None);
     }
 
     #[test]
     fn what_is_read_stays() {
         let mut cache = filled(10, 1);
         for number in 1..100 {
-            assert!(cache.get(id(0)).is_some(), "forgotten before entry {number}");
-            cache.put(id(number), Arc::new(number));
+            assert!(found(&mut cache, 0).is_some(), "forgotten before entry {number}");
+            cache.put(id(number), number);
         }
     }
 
     #[test]
-    fn what_is_taken_is_gone() {
+    fn what_is_taken_is_at_work_until_it_is_back_or_dismissed() {
         let mut cache = filled(10, 15);
         assert_eq!((cache.take(id(3)), cache.take(id(3))), (Some(3), None));
+        assert!(matches!(cache.find(id(3)), Place::AtWork));
+        cache.put(id(3), 33);
+        assert_eq!(found(&mut cache, 3), Some(33));
+        cache.take(id(3));
+        cache.dismiss(id(3));
+        assert!(matches!(cache.find(id(3)), Place::Nowhere));
     }
 }

@@ -208,7 +208,7 @@ impl Committer {
             if group.jobs.is_empty() {
                 continue;
             }
-            match self.attempt(&mut group.jobs).await {
+            match self.attempt(&mut group.jobs, group.conflicts == 0).await {
                 Ok(()) => group.jobs.into_iter().for_each(Job::reply),
                 Err(Setback::Job(_)) if group.is_single() => {
                     group.jobs.into_iter().for_each(Job::reply);
@@ -235,11 +235,11 @@ impl Committer {
         }
     }
 
-    async fn attempt(&self, jobs: &mut [Box<dyn Job>]) -> Result<(), Setback> {
+    async fn attempt(&self, jobs: &mut [Box<dyn Job>], is_first: bool) -> Result<(), Setback> {
         let database = self.database();
         let began = Instant::now();
         database.committing();
-        let attempted = self.write(jobs).await;
+        let attempted = self.write(jobs, is_first).await;
         let labels = [("database", database.name().to_owned())];
         metrics::histogram!("store_commit_seconds", &labels).record(began.elapsed());
         metrics::histogram!("store_commit_jobs", &labels).record(size(jobs.len()));
@@ -264,9 +264,10 @@ impl Committer {
         }
     }
 
-    async fn write(&self, jobs: &mut [Box<dyn Job>]) -> Result<Written, Setback> {
+    /// What was assumed the first time and was wrong is not assumed again.
+    async fn write(&self, jobs: &mut [Box<dyn Job>], is_first: bool) -> Result<Written, Setback> {
         let (clock, ids) = (Arc::clone(&self.0.clock), self.0.ids.clone());
-        let mut batch = Batch::begin(self.database(), clock, ids).await?;
+        let mut batch = Batch::begin(self.database(), clock, ids, is_first).await?;
         if let Err(setback) = Self::run(&mut batch, jobs).await {
             batch.abandon().await;
             return Err(setback);

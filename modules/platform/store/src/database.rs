@@ -3,6 +3,7 @@
 //! What runs on it is in [`mod@crate::sql`] and [`crate::tx`]; its schema in [`mod@crate::schema`].
 
 use std::{
+    fs::{File, TryLockError},
     mem,
     path::Path,
     str::FromStr,
@@ -47,6 +48,8 @@ pub struct Database(Arc<Inner>);
 struct Inner {
     name: String,
     engine: Engine,
+    /// Held as long as no other process may serve the file.
+    claim: Option<Mutex<Option<File>>>,
     settings: DatabaseSettings,
     commits: watch::Sender<u64>,
     health: Mutex<Health>,
@@ -94,10 +97,33 @@ impl Database {
         Ok(Self(Arc::new(Inner {
             name: name.to_owned(),
             engine,
+            claim: None,
             settings: settings.clone(),
             commits: watch::Sender::new(0),
             health: Mutex::default(),
         })))
+    }
+
+    /// As [`Database::connect`], for the process that serves it. A SQLite file is then this
+    /// process's alone until it is closed: what the process remembers of it is what is in it.
+    ///
+    /// # Errors
+    /// As [`Database::connect`]; [`StoreError::Unavailable`] while another process serves the file.
+    pub async fn connect_alone(
+        settings: &DatabaseSettings,
+        name: &str,
+        data_dir: &Path,
+    ) -> Result<Self, StoreError> {
+        let mut connected = Self::connect(settings, name, data_dir).await?;
+        if let (Some(inner), true) = (Arc::get_mut(&mut connected.0), settings.url.is_empty()) {
+            inner.claim = Some(Mutex::new(Some(claim(&data_dir.join(format!("{name}.lock")))?)));
+        }
+        Ok(connected)
+    }
+
+    /// Whether nobody else writes it.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.0.claim.is_some()
     }
 
     /// The name it was opened under: the service's.
@@ -152,20 +178,18 @@ impl Database {
         self.dialect() == Dialect::Postgres && Instant::now() < give_up
     }
 
-    /// A `begin` that is cancelled leaves its connection inside a transaction in the pool, so it
-    /// runs where nobody cancels it.
+    /// On PostgreSQL, a `begin` that is cancelled leaves its connection inside a transaction in the
+    /// pool, so it runs where nobody cancels it. On SQLite the pool looks at what comes back.
     #[expect(clippy::disallowed_methods, reason = "awaited at once; ends by itself when cancelled")]
     async fn begin_uninterrupted(&self) -> Result<Tx, StoreError> {
-        let database = self.clone();
-        let begun = tokio::spawn(async move {
-            match &database.0.engine {
-                Engine::Sqlite { writer, .. } => {
-                    writer.begin_with("BEGIN IMMEDIATE").await.map(Tx::sqlite)
-                }
-                Engine::Postgres { pool } => {
-                    pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await.map(Tx::postgres)
-                }
+        let pool = match &self.0.engine {
+            Engine::Sqlite { writer, .. } => {
+                return Ok(Tx::sqlite(writer.begin_with("BEGIN IMMEDIATE").await?));
             }
+            Engine::Postgres { pool } => pool.clone(),
+        };
+        let begun = tokio::spawn(async move {
+            pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await.map(Tx::postgres)
         });
         match begun.await {
             Ok(begun) => Ok(begun?),
@@ -292,6 +316,9 @@ impl Database {
             }
             Engine::Postgres { pool } => pool.close().await,
         }
+        if let Some(claim) = &self.0.claim {
+            drop(claim.lock().unwrap_or_else(PoisonError::into_inner).take());
+        }
     }
 
     /// The pool that migrations run on: SQLite's writer. PostgreSQL's need a connection without
@@ -335,6 +362,21 @@ fn check_name(name: &str) -> Result<(), StoreError> {
     )))
 }
 
+/// Keeps other processes from serving the file. Beside it, because whoever closes the file itself
+/// gives up SQLite's own locks.
+fn claim(beside: &Path) -> Result<File, StoreError> {
+    let unavailable = |reason: &dyn std::fmt::Display| {
+        StoreError::Unavailable(format!("cannot claim {}: {reason}", beside.display()))
+    };
+    let opened = File::options().create(true).truncate(false).write(true).open(beside);
+    let file = opened.map_err(|error| unavailable(&error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(unavailable(&"another process serves this database")),
+        Err(TryLockError::Error(error)) => Err(unavailable(&error)),
+    }
+}
+
 async fn open_file(
     settings: &DatabaseSettings,
     name: &str,
@@ -372,6 +414,9 @@ async fn open_file(
         .acquire_timeout(settings.acquire_timeout)
         .after_release(|connection: &mut SqliteConnection, _| {
             Box::pin(async move {
+                if !connection.is_in_transaction() {
+                    return Ok(true);
+                }
                 // By then a rollback that was left behind has been tried. See `Tx::rollback`.
                 connection.ping().await?;
                 Ok(!connection.is_in_transaction())

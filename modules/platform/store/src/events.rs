@@ -4,15 +4,17 @@ use std::{
     fmt,
     future::IntoFuture,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use futures_util::future::BoxFuture;
 use runtime::Context;
+use tokio::{sync::Notify, time::timeout};
 use uuid::Uuid;
 
 use crate::{
     Aggregate, Answer, Committer, IdempotencyKey, Json, Loaded, Recorded, StoreError, View,
-    cache::Cache,
+    cache::{Cache, Place},
     job::{Executing, Finish},
     log::{self, SnapshotRow, Wanted},
 };
@@ -83,7 +85,12 @@ pub(crate) struct Inner<A: Aggregate> {
     pub(crate) committer: Committer,
     pub(crate) view: Box<dyn View<A>>,
     cache: Mutex<Cache<Cached<A>>>,
+    /// Tells whenever states that a commit worked on are back.
+    returned: Notify,
 }
+
+/// How long a reader waits for a state that a commit works on, before it reads the log instead.
+const LONGEST_WORK: Duration = Duration::from_millis(250);
 
 /// A state of the log that was committed, maybe not the newest.
 #[derive(Clone)]
@@ -108,6 +115,7 @@ impl<A: Aggregate> Events<A> {
             committer: committer.clone(),
             view: Box::new(view),
             cache: Mutex::new(Cache::new(capacity)),
+            returned: Notify::new(),
         }))
     }
 
@@ -116,18 +124,53 @@ impl<A: Aggregate> Events<A> {
         &self.0.committer
     }
 
-    /// The aggregate as it is now; `None` when nothing has ever happened to it.
+    /// A copy of the aggregate as it is now; `None` when nothing has ever happened to it. On hot
+    /// paths, and where the state is large, [`read`](Self::read) it instead.
     ///
     /// # Errors
     /// When the database does not answer, or its events cannot be read.
     pub async fn load(&self, id: Uuid) -> Result<Option<Loaded<A>>, StoreError> {
-        let database = self.0.committer.database();
-        let (mut state, was_cached) = match self.0.cached(id) {
-            Some(cached) => (Cached::clone(&cached), true),
-            None => (self.load_snapshot(id).await?, false),
+        self.read(id, Loaded::clone).await
+    }
+
+    /// What `look` takes from the aggregate as it is now; `None` when nothing has ever happened to
+    /// it. `look` may run more than once, and others wait until it is done: it looks, and no more.
+    ///
+    /// # Errors
+    /// As [`Events::load`].
+    pub async fn read<T>(
+        &self,
+        id: Uuid,
+        look: impl Fn(&Loaded<A>) -> T + Send + Sync,
+    ) -> Result<Option<T>, StoreError> {
+        let is_alone = self.0.committer.database().is_alone();
+        let known = self.0.look_once_returned(id, |cached| {
+            let version = cached.loaded.version;
+            (version, is_alone.then(|| look(&cached.loaded)))
+        });
+        let known_version = match known.await {
+            Some((_, Some(seen))) => return Ok(Some(seen)),
+            Some((version, None)) => version,
+            None => 0,
         };
-        let wanted = [Wanted::of::<A>(id, state.loaded.version)];
+        let is_known = known_version > 0;
+        let mut state = if is_known { Cached::default() } else { self.load_snapshot(id).await? };
+        let version = if is_known { known_version } else { state.loaded.version };
+        let wanted = [Wanted::of::<A>(id, version)];
+        let database = self.0.committer.database();
         let rows = log::read_events(&mut database.connection().await?, &wanted).await?;
+        if is_known {
+            // It may have moved on, or may have been forgotten, since its version was seen.
+            let is_current =
+                |cached: &Cached<A>| rows.is_empty() && cached.loaded.version >= version;
+            match self.0.look(id, |cached| {
+                if is_current(cached) { Ok(look(&cached.loaded)) } else { Err(cached.clone()) }
+            }) {
+                Some(Ok(seen)) => return Ok(Some(seen)),
+                Some(Err(cached)) if cached.loaded.version == version => state = cached,
+                Some(Err(_)) | None => return self.read_anew(id, look).await,
+            }
+        }
         let has_news = !rows.is_empty();
         for row in rows {
             state.take_in(&row.decode::<A>()?)?;
@@ -135,10 +178,26 @@ impl<A: Aggregate> Events<A> {
         if state.loaded.version == 0 {
             return Ok(None);
         }
-        if has_news || !was_cached {
-            self.0.offer(id, state.clone());
+        let seen = look(&state.loaded);
+        if has_news || !is_known {
+            self.0.offer(id, state);
         }
-        Ok(Some(state.loaded))
+        Ok(Some(seen))
+    }
+
+    /// From the log, whatever is remembered.
+    async fn read_anew<T>(
+        &self,
+        id: Uuid,
+        look: impl Fn(&Loaded<A>) -> T + Send + Sync,
+    ) -> Result<Option<T>, StoreError> {
+        let mut state = self.load_snapshot(id).await?;
+        let wanted = [Wanted::of::<A>(id, state.loaded.version)];
+        let database = self.0.committer.database();
+        for row in log::read_events(&mut database.connection().await?, &wanted).await? {
+            state.take_in(&row.decode::<A>()?)?;
+        }
+        Ok((state.loaded.version > 0).then(|| look(&state.loaded)))
     }
 
     async fn load_snapshot(&self, id: Uuid) -> Result<Cached<A>, StoreError> {
@@ -174,26 +233,68 @@ impl<A: Aggregate> Events<A> {
 }
 
 impl<A: Aggregate> Inner<A> {
-    /// Takes the state out; it comes back by [`Inner::offer`], or is read again from the log.
+    /// Takes the state out; it comes back by [`Inner::give_back`], or is read again from the log.
     pub(crate) fn take(&self, id: Uuid) -> Option<Cached<A>> {
         self.cache().take(id)
     }
 
-    fn cached(&self, id: Uuid) -> Option<Arc<Cached<A>>> {
-        self.cache().get(id)
+    /// Puts back what was taken out; `None` for what is not to be remembered.
+    pub(crate) fn give_back(&self, states: impl IntoIterator<Item = (Uuid, Option<Cached<A>>)>) {
+        let mut cache = self.cache();
+        for (id, state) in states {
+            match state {
+                Some(state) => cache.put_newer(id, state),
+                None => cache.dismiss(id),
+            }
+        }
+        drop(cache);
+        self.returned.notify_waiters();
     }
 
-    pub(crate) fn offer(&self, id: Uuid, state: Cached<A>) {
-        let mut cache = self.cache();
-        let is_newer =
-            cache.get(id).is_none_or(|known| known.loaded.version < state.loaded.version);
-        if is_newer {
-            cache.put(id, Arc::new(state));
+    /// What `look` says of the state, when it is remembered and nobody works on it.
+    fn look<T>(&self, id: Uuid, look: impl FnOnce(&Cached<A>) -> T) -> Option<T> {
+        match self.cache().find(id) {
+            Place::Here(cached) => Some(look(cached)),
+            Place::AtWork | Place::Nowhere => None,
         }
+    }
+
+    /// As [`Inner::look`], but waits for a state that a commit works on.
+    async fn look_once_returned<T>(
+        &self,
+        id: Uuid,
+        look: impl Fn(&Cached<A>) -> T + Send,
+    ) -> Option<T> {
+        loop {
+            let mut returned = std::pin::pin!(self.returned.notified());
+            returned.as_mut().enable();
+            match self.cache().find(id) {
+                Place::Here(cached) => return Some(look(cached)),
+                Place::Nowhere => return None,
+                Place::AtWork => {}
+            }
+            timeout(LONGEST_WORK, returned).await.ok()?;
+        }
+    }
+
+    fn offer(&self, id: Uuid, state: Cached<A>) {
+        self.cache().put_newer(id, state);
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache<Cached<A>>> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<A: Aggregate> Cache<Cached<A>> {
+    fn put_newer(&mut self, id: Uuid, state: Cached<A>) {
+        let is_news = match self.find(id) {
+            Place::Here(known) => known.loaded.version < state.loaded.version,
+            Place::AtWork | Place::Nowhere => true,
+        };
+        if is_news {
+            self.put(id, state);
+        }
     }
 }
 

@@ -83,7 +83,7 @@ async fn connect_once(
     schema: &'static Schema,
     data_dir: &Path,
 ) -> Result<Database, StoreError> {
-    let database = Database::connect(settings, schema.name(), data_dir).await?;
+    let database = Database::connect_alone(settings, schema.name(), data_dir).await?;
     match schema.up_on(&database).await {
         Ok(applied) => {
             for step in applied {

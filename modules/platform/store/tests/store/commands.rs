@@ -9,10 +9,10 @@ use uuid::Uuid;
 
 use crate::{
     account::{Account, Command, Happened, REFUSED_BY_THE_VIEW, Refusal, all_accounts},
-    world::{cx, on_both},
+    world::{cx, on_all, on_both},
 };
 
-on_both! {
+on_all! {
     async fn what_a_command_did_is_there_after_a_restart(world) {
         let process = world.start().await;
         let id = process.id();
@@ -160,7 +160,7 @@ on_both! {
         assert_eq!((account.version, account.state.balance), (5, 9));
     }
 
-    async fn text_with_a_nul_is_refused_on_both_databases(world) {
+    async fn text_with_a_nul_is_refused_on_all_databases(world) {
         let process = world.start().await;
         let id = process.id();
         let refused = process.accounts.execute(&cx(), id, Command::Note("a\0b")).await;
@@ -179,6 +179,16 @@ on_both! {
         assert_eq!(balance, Ok(5));
     }
 
+    async fn who_waits_for_commits_is_told(world) {
+        let process = world.start().await;
+        let mut commits = process.database.commits();
+        commits.mark_unchanged();
+        process.accounts.execute(&cx(), process.id(), Command::Deposit(5)).await.unwrap();
+        eventually("a commit", || async { commits.has_changed().unwrap() }).await;
+    }
+}
+
+on_both! {
     async fn two_processes_on_one_database_lose_no_command(world) {
         let (one, other) = (world.start().await, world.start().await);
         let id = one.id();
@@ -196,13 +206,5 @@ on_both! {
                 process.accounts.history(id).await.unwrap().iter().map(|it| it.position).collect();
             assert!(positions.is_sorted_by(|one, next| one < next), "{positions:?}");
         }
-    }
-
-    async fn who_waits_for_commits_is_told(world) {
-        let process = world.start().await;
-        let mut commits = process.database.commits();
-        commits.mark_unchanged();
-        process.accounts.execute(&cx(), process.id(), Command::Deposit(5)).await.unwrap();
-        eventually("a commit", || async { commits.has_changed().unwrap() }).await;
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use runtime::{Boot, Config, Launch, Module, RunningNode, SectionSpec, Sources, StartError};
-use store::{Committer, DatabaseSettings, Events};
+use store::{Committer, Database, DatabaseSettings, Events, StoreError};
 use testkit::{Port, eventually};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::{
     account::{Account, AccountsView, Command},
     proxy::Proxy,
-    world::{SCHEMA, World, cx, on_both},
+    world::{SCHEMA, World, cx, on_all, on_both},
 };
 
 static LEDGER: Module = Module {
@@ -95,7 +95,7 @@ async fn readyz(admin: &Port) -> String {
     answer
 }
 
-on_both! {
+on_all! {
     async fn a_module_keeps_what_it_was_told_from_start_to_start(world) {
         let (node, desk) = launched(&world).await;
         node.ready().await;
@@ -121,7 +121,9 @@ on_both! {
         let again = world.start().await;
         assert_eq!(again.accounts.load(LATE).await.unwrap().unwrap().version, 1);
     }
+}
 
+on_both! {
     async fn an_aborted_node_commits_nothing_more(world) {
         let (node, desk) = launched(&world).await;
         let id = Uuid::from_u128(1);
@@ -157,4 +159,15 @@ async fn a_module_waits_for_its_server_and_says_so() {
     desk.accounts().execute(&cx(), LATE, Command::Deposit(5)).await.unwrap();
     desk.go_on.notify_one();
     node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_one_process_serves_is_closed_to_others_until_it_is_closed() {
+    let world = World::alone();
+    let serving = world.start().await;
+    let other = Database::connect_alone(&world.settings, SCHEMA.name(), world.directory()).await;
+    let Err(StoreError::Unavailable(reason)) = other else { panic!("two serve one file") };
+    assert!(reason.contains("another process"), "{reason}");
+    serving.stop().await;
+    world.start().await.stop().await;
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     account::{Account, Command},
-    world::{Process, World, cx, on_both},
+    world::{Process, World, cx, on_all},
 };
 
 const SNAPSHOT_VERSION: &str = "SELECT version FROM snapshots WHERE stream = $1";
@@ -45,7 +45,7 @@ async fn balance_after_restart(world: &World, process: Process, id: Uuid) -> i64
     loaded.state.balance
 }
 
-on_both! {
+on_all! {
     async fn a_state_is_stored_again_after_so_many_events(world) {
         let (process, id) = with_deposits(&world, 9).await;
         assert_eq!(snapshot_version(&process.database, id).await, None);

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     account::Command,
-    world::{cx, on_both},
+    world::{cx, on_all},
 };
 
 const TIMER: &str = "SELECT due, attempts FROM timers WHERE category = 'account' AND stream = $1";
@@ -17,7 +17,7 @@ async fn timer(database: &Database, id: Uuid) -> Option<(Timestamp, i64)> {
     found.map(|(due, attempts)| (due.0, attempts))
 }
 
-on_both! {
+on_all! {
     async fn a_timer_follows_the_state(world) {
         let process = world.start().await;
         let (id, database) = (process.id(), &process.database);

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     account::{Account, Command, Refusal},
-    world::{cx, on_both},
+    world::{cx, on_all, on_both},
 };
 
 const NOTE: &str = "INSERT INTO notes (id, text) VALUES ($1, $2)";
@@ -63,7 +63,7 @@ fn swallow_an_error<'a>(work: &'a mut Work<'_>) -> BoxFuture<'a, Result<(), Stor
     })
 }
 
-on_both! {
+on_all! {
     async fn what_one_transaction_does_to_two_aggregates_is_done_to_both(world) {
         let process = world.start().await;
         let (from, to) = (process.id(), process.id());
@@ -160,23 +160,6 @@ on_both! {
         assert!(process.accounts.execute(&cx(), process.id(), Command::Deposit(1)).await.is_ok());
     }
 
-    async fn an_aggregate_of_another_database_is_refused(world) {
-        let (one, other) = (world.start().await, world.start().await);
-        let accounts = other.accounts.clone();
-        let id = one.id();
-        let outcome: Result<(), ExecuteError<Refusal>> = one
-            .committer
-            .transact(&cx(), move |work: &mut Work<'_>| {
-                let accounts = accounts.clone();
-                Box::pin(async move {
-                    work.execute(&accounts, id, Command::Deposit(1)).await?;
-                    Ok(())
-                })
-            })
-            .await;
-        assert!(matches!(outcome, Err(ExecuteError::Store(StoreError::Failed(_)))), "{outcome:?}");
-    }
-
     async fn a_transaction_of_ones_own_is_taken_back_unless_committed(world) {
         let database = world.database().await;
         let mut dropped = database.begin().await.unwrap();
@@ -211,5 +194,24 @@ on_both! {
         store::execute!(&mut tx, NOTE, Uuid::from_u128(1), "after all").await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(notes(&database).await, 1);
+    }
+}
+
+on_both! {
+    async fn an_aggregate_of_another_database_is_refused(world) {
+        let (one, other) = (world.start().await, world.start().await);
+        let accounts = other.accounts.clone();
+        let id = one.id();
+        let outcome: Result<(), ExecuteError<Refusal>> = one
+            .committer
+            .transact(&cx(), move |work: &mut Work<'_>| {
+                let accounts = accounts.clone();
+                Box::pin(async move {
+                    work.execute(&accounts, id, Command::Deposit(1)).await?;
+                    Ok(())
+                })
+            })
+            .await;
+        assert!(matches!(outcome, Err(ExecuteError::Store(StoreError::Failed(_)))), "{outcome:?}");
     }
 }

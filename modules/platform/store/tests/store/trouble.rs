@@ -19,7 +19,7 @@ use tokio::{sync::Notify, time::Instant};
 use crate::{
     account::{Command, all_accounts},
     proxy::{Cut, Proxy},
-    world::{Process, SCHEMA, World, cx, cx_within, on_both},
+    world::{Process, SCHEMA, World, cx, cx_within, on_all},
 };
 
 /// Somebody else's connection to the same database, with a lock that keeps others from writing.
@@ -67,7 +67,7 @@ fn is_unavailable<T, R>(outcome: &Result<T, ExecuteError<R>>) -> bool {
     matches!(outcome, Err(ExecuteError::Store(StoreError::Unavailable(_))))
 }
 
-on_both! {
+on_all! {
     async fn a_locked_database_is_not_ready_and_recovers(mut_world) {
         let mut world = mut_world;
         world.settings.lock_timeout = Duration::from_millis(100);

@@ -47,16 +47,40 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
+/// As [`on_both`], and on a SQLite file that belongs to one process at a time.
+macro_rules! on_all {
+    ($(async fn $name:ident($world:ident) $body:block)*) => {
+        crate::world::on_both! { $(async fn $name($world) $body)* }
+
+        mod alone {
+            use super::*;
+
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                async fn test($world: crate::world::World) $body
+
+                test(crate::world::World::alone()).await;
+            })*
+        }
+    };
+}
+pub(crate) use on_all;
+
 /// A database that outlives the processes using it.
 pub struct World {
     pub settings: DatabaseSettings,
     pub clock: TestClock,
     directory: TempDir,
+    is_alone: bool,
 }
 
 impl World {
     pub fn sqlite() -> Self {
         Self::with(Secret::default())
+    }
+
+    pub fn alone() -> Self {
+        Self { is_alone: true, ..Self::sqlite() }
     }
 
     pub async fn postgres() -> Self {
@@ -69,6 +93,7 @@ impl World {
             settings: DatabaseSettings { url, ..DatabaseSettings::default() },
             clock: TestClock::at("2026-11-20T19:00:00Z"),
             directory: tempfile::tempdir().unwrap(),
+            is_alone: false,
         }
     }
 
@@ -96,7 +121,11 @@ impl World {
 
     /// Connects without migrating.
     pub async fn connect(&self) -> Database {
-        Database::connect(&self.settings, SCHEMA.name(), self.directory.path()).await.unwrap()
+        let (settings, name, directory) = (&self.settings, SCHEMA.name(), self.directory.path());
+        if self.is_alone {
+            return Database::connect_alone(settings, name, directory).await.unwrap();
+        }
+        Database::connect(settings, name, directory).await.unwrap()
     }
 
     pub async fn database(&self) -> Database {
