@@ -58,6 +58,14 @@ pub trait Aggregate:
         None
     }
 
+    /// How many events there may be before this state is stored again: [`Aggregate::SNAPSHOT_EVERY`]
+    /// unless it says otherwise. A state that grows with its events says how large it is: then what
+    /// is written of it altogether stays in proportion to what it has become, and so does what has
+    /// to be replayed.
+    fn snapshot_after(&self) -> u64 {
+        Self::SNAPSHOT_EVERY
+    }
+
     /// Turns the JSON of an event that was written with an older schema `version` into the present
     /// one. `payload` has the event's `type` inside.
     fn upcast(event_type: &str, version: u16, payload: serde_json::Value) -> serde_json::Value {

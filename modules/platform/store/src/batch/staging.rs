@@ -247,7 +247,7 @@ impl<A: Aggregate> Category for Staging<A> {
     fn snapshots(&mut self, rows: &mut Vec<SnapshotRow>) -> Result<(), StoreError> {
         for (id, stage) in self.streams.iter_mut().filter(|(_, stage)| !stage.fresh.is_empty()) {
             let version = stage.cached.loaded.version;
-            if version - stage.cached.snapshot_at >= A::SNAPSHOT_EVERY {
+            if version - stage.cached.snapshot_at >= stage.cached.loaded.state.snapshot_after() {
                 rows.push(stage.cached.snapshot(*id)?);
                 stage.cached.snapshot_at = version;
             }
