@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::{
     Problem, problems,
     token::{AccessClaims, KeyRing, TokenFault, TokenKeys, TokenKeysRequest},
+    verified::VerifyingRing,
 };
 
 /// How often identity is asked for its keys at most, whatever tokens come in.
@@ -36,7 +37,7 @@ struct Inner {
     keys: Arc<dyn TokenKeys>,
     clock: Arc<dyn Clock>,
     tasks: Tasks,
-    ring: ArcSwap<KeyRing>,
+    ring: ArcSwap<VerifyingRing>,
     fetched: RwLock<Fetched>,
     fetching: tokio::sync::Mutex<()>,
 }
@@ -134,7 +135,7 @@ impl Inner {
         let now = self.clock.now();
         let had = match answer {
             Ok(set) => {
-                self.ring.store(Arc::new(KeyRing::new(&set)));
+                self.ring.store(Arc::new(VerifyingRing::new(KeyRing::new(&set))));
                 Some(now)
             }
             Err(error) => {

@@ -24,6 +24,7 @@ pub mod problems;
 mod settings;
 pub mod stack;
 pub mod token;
+mod verified;
 
 pub use answer::{Answered, created, ok, respond};
 pub use authenticate::Authenticator;
