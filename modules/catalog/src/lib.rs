@@ -29,7 +29,7 @@ pub static MODULE: Module = Module {
     prefixes: &["/v1/organizers", "/v1/venues", "/v1/events"],
     provides: &[Provided::of::<dyn Catalog>()],
     requires: &[Needed::of::<dyn TokenKeys>(&["token_keys"])],
-    publishes: CatalogEvent::NAMES,
+    publishes: bus::with_audit!(CatalogEvent::NAMES, "catalog"),
     consumes: &[],
     settings: None,
     schema: Some(&SCHEMA),
@@ -50,6 +50,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
         ids: boot.ids(),
         database,
     });
+    bus::publish_audit(boot, &committer)?;
     bus::publish::<CatalogEvent, Event>(boot, &programme.events, announce)?;
     let keys = Idempotency::start(boot, &committer);
     boot.public(keys.around(http::routes().with_state(Arc::clone(&programme)).into()));

@@ -36,7 +36,7 @@ pub static MODULE: Module = Module {
     prefixes: &["/v1/auth", "/v1/users", "/.well-known/jwks.json"],
     provides: &[Provided::of::<dyn Identity>(), Provided::of::<dyn TokenKeys>()],
     requires: &[],
-    publishes: &["identity.user_registered"],
+    publishes: &["identity.user_registered", "identity.audit"],
     consumes: &[],
     settings: Some(SectionSpec::of::<IdentitySettings>()),
     schema: Some(&SCHEMA),
@@ -67,6 +67,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
 
     boot.provide::<dyn Identity>(Arc::clone(&service) as Arc<dyn Identity>);
     boot.provide::<dyn TokenKeys>(Arc::clone(&service) as Arc<dyn TokenKeys>);
+    bus::publish_audit(boot, &committer)?;
     bus::publish::<IdentityEvent, Account>(boot, &service.accounts, translate)?;
     boot.public(http::routes().with_state(Arc::clone(&service)).into());
     let (clock, every) = (boot.clock(), settings.signing_keys_reread);

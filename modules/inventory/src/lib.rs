@@ -1,11 +1,13 @@
-//! Inventory: capacity, holds, availability. Never one too many.
+//! Inventory: quotas, numbered seats, holds, availability. Never one too many.
 
 mod domain;
 mod http;
+mod measures;
 mod problems;
 mod reactions;
 mod service;
 mod settings;
+mod shown;
 mod views;
 
 use std::sync::Arc;
@@ -32,7 +34,7 @@ pub static MODULE: Module = Module {
     prefixes: &["/v1/availability", "/v1/holds"],
     provides: &[Provided::of::<dyn Inventory>()],
     requires: &[Needed::of::<dyn TokenKeys>(&["token_keys"])],
-    publishes: &[],
+    publishes: &["inventory.audit"],
     consumes: &[
         "catalog.event_published",
         "catalog.capacity_changed",
@@ -51,6 +53,7 @@ pub static MODULE: Module = Module {
 static SCHEMA: Schema = store::schema!("inventory");
 
 async fn start(boot: &mut Boot) -> Result<(), StartError> {
+    measures::describe();
     let settings: InventorySettings = boot.settings();
     let database = store::open(boot, &SCHEMA).await?;
     let committer = Committer::start(boot, &database);
@@ -59,21 +62,25 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
         stocks: stocks.clone(),
         clock: boot.clock(),
         hold_for: SignedDuration::from_secs(settings.hold_seconds.into()),
+        open_holds: settings.open_holds_per_customer,
+        shown: Arc::default(),
     };
     boot.provide::<dyn Inventory>(Arc::new(service.clone()));
 
     let keys = Idempotency::start(boot, &committer);
-    let app = App { service, database, ids: boot.ids() };
+    let app =
+        App { service: service.clone(), database, ids: boot.ids(), draining: boot.draining() };
     boot.public(keys.around(http::routes().with_state(app).into()));
 
     let follow = FollowProgramme { stocks: stocks.clone() };
+    bus::publish_audit(boot, &committer)?;
     bus::subscribe::<CatalogEvent>(boot, &committer, "inventory", follow)?;
-    let (clock, expiring) = (boot.clock(), stocks.clone());
     store::on_wake(boot, &stocks, move |cx, event_id| {
-        let (stocks, now) = (expiring.clone(), clock.now());
+        let service = service.clone();
         async move {
-            let expiry = stocks.execute(&cx, event_id, Command::ExpireHolds { now }).read(|_| ());
-            expiry.await.map_err(HandlerError::from)
+            let command = Command::ExpireHolds { now: service.clock.now() };
+            let expiry = service.stocks.execute(&cx, event_id, command).read(|_| ());
+            service.execute(event_id, expiry).await.map_err(HandlerError::from)
         }
     });
     Ok(())

@@ -21,7 +21,7 @@ use contracts::{
 };
 use edge::{Idempotency, token::TokenKeys};
 use jiff::SignedDuration;
-use runtime::{Boot, Module, Needed, SectionSpec, StartError};
+use runtime::{Boot, IntegrationEvents, Module, Needed, SectionSpec, StartError};
 use store::{Committer, Events, HandlerError, Schema};
 use tokio::sync::Semaphore;
 
@@ -43,7 +43,7 @@ pub static MODULE: Module = Module {
         Needed::of::<dyn Payments>(&["open", "close", "refund"]),
         Needed::of::<dyn Tickets>(&["issue", "void"]),
     ],
-    publishes: &["orders.order_confirmed", "orders.order_cancelled"],
+    publishes: bus::with_audit!(OrderEvent::NAMES, "orders"),
     consumes: &["payments.payment_settled", "payments.payment_refunded"],
     settings: Some(SectionSpec::of::<OrdersSettings>()),
     schema: Some(&SCHEMA),
@@ -77,6 +77,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
     let keys = Idempotency::start(boot, &committer);
     boot.public(keys.around(http::routes().with_state(Arc::clone(&purchases)).into()));
 
+    bus::publish_audit(boot, &committer)?;
     bus::publish::<OrderEvent, Order>(boot, &orders, announcements::announce)?;
     let follow = FollowPayments(Arc::clone(&purchases));
     bus::subscribe::<PaymentEvent>(boot, &committer, "orders", follow)?;

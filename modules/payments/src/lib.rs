@@ -42,7 +42,7 @@ pub static MODULE: Module = Module {
         Needed::of::<dyn TokenKeys>(&["token_keys"]),
         Needed::of::<dyn Catalog>(&["membership"]),
     ],
-    publishes: PaymentEvent::NAMES,
+    publishes: bus::with_audit!(PaymentEvent::NAMES, "payments"),
     consumes: &[],
     settings: Some(SectionSpec::of::<PaymentsSettings>()),
     schema: Some(&SCHEMA),
@@ -71,6 +71,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
         provider_timeout: settings.provider_timeout,
     };
     boot.provide::<dyn Payments>(Arc::new(service.clone()));
+    bus::publish_audit(boot, &committer)?;
     bus::publish::<PaymentEvent, Payment>(boot, &payments, announce)?;
 
     let waking = service.clone();

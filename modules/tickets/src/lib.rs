@@ -18,7 +18,7 @@ use contracts::{
     tickets::{TicketEvent, Tickets},
 };
 use edge::{Idempotency, token::TokenKeys};
-use runtime::{Boot, Module, Needed, Provided, SectionSpec, StartError};
+use runtime::{Boot, IntegrationEvents, Module, Needed, Provided, SectionSpec, StartError};
 use store::{Committer, Events, Schema};
 
 use crate::{
@@ -35,7 +35,7 @@ pub static MODULE: Module = Module {
         Needed::of::<dyn TokenKeys>(&["token_keys"]),
         Needed::of::<dyn Catalog>(&["membership"]),
     ],
-    publishes: &["tickets.tickets_issued", "tickets.tickets_voided", "tickets.ticket_admitted"],
+    publishes: bus::with_audit!(TicketEvent::NAMES, "tickets"),
     consumes: &[],
     settings: Some(SectionSpec::of::<TicketsSettings>()),
     schema: Some(&SCHEMA),
@@ -61,5 +61,6 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
     boot.provide::<dyn Tickets>(Arc::clone(&service) as Arc<dyn Tickets>);
     let keys = Idempotency::start(boot, &committer);
     boot.public(keys.around(http::routes().with_state(service).into()));
+    bus::publish_audit(boot, &committer)?;
     bus::publish::<TicketEvent, OrderTickets>(boot, &tickets, announcements::announce)
 }

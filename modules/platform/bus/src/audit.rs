@@ -15,7 +15,7 @@ use runtime::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{
-    Backoff, Committer, Database, Feed, HeldLease, Inbox, Lease, LeaseError, Position, RawRecorded,
+    Backoff, Committer, Feed, HeldLease, Inbox, Lease, LeaseError, Position, RawRecorded,
     StoreError, Tx, Work,
 };
 use tokio::time::{Instant, timeout};
@@ -77,12 +77,33 @@ struct Particulars {
     reason: Option<String>,
 }
 
-/// Publishes the trail of `database`, the module's own. The module lists `<name>.audit` under its
+/// The events of a service and its trail, for what its module publishes:
+/// `with_audit!(TicketEvent::NAMES, "tickets")`.
+#[macro_export]
+macro_rules! with_audit {
+    ($names:expr, $service:literal) => {
+        &{
+            const NAMES: &[&str] = $names;
+            const ALL: [&str; NAMES.len() + 1] = {
+                let mut all = [concat!($service, ".audit"); NAMES.len() + 1];
+                let mut at = 0;
+                while at < NAMES.len() {
+                    all[at] = NAMES[at];
+                    at += 1;
+                }
+                all
+            };
+            ALL
+        }
+    };
+}
+
+/// Publishes the trail of the committer's database, the module's own. The module lists `<name>.audit` under its
 /// `publishes`.
 ///
 /// # Errors
 /// When it does not.
-pub fn publish_audit(boot: &mut Boot, database: &Database) -> Result<(), StartError> {
+pub fn publish_audit(boot: &mut Boot, committer: &Committer) -> Result<(), StartError> {
     let module = boot.module();
     let is_it = |name: &&&str| name.strip_suffix(SUFFIX) == Some(module.name);
     let Some(name) = module.publishes.iter().find(is_it) else {
@@ -91,7 +112,8 @@ pub fn publish_audit(boot: &mut Boot, database: &Database) -> Result<(), StartEr
             module.name
         )));
     };
-    let trail: Arc<dyn Source> = Arc::new(Trail { name, feed: Feed::of_everything(database) });
+    let trail: Arc<dyn Source> =
+        Arc::new(Trail { name, feed: Feed::of_everything(committer.database()) });
     hub(boot)?.offer(name, Arc::clone(&trail));
     let routes = remote::routes(boot, AUDIT, module.name, trail);
     boot.internal(routes);
@@ -423,6 +445,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_service_publishes_its_events_and_its_trail() {
+        const PUBLISHED: &[&str] = crate::with_audit!(&["orders.order_confirmed"], "orders");
+        assert_eq!(PUBLISHED, ["orders.order_confirmed", "orders.audit"]);
+    }
 
     #[test]
     fn why_is_what_the_event_calls_its_reason_or_its_cause() {
