@@ -11,8 +11,8 @@ WORKDIR /src
 FROM toolchain AS manifests
 COPY . .
 RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -name main.rs ! -name lib.rs -delete \
-    && find . -name lib.rs -exec sh -c ': > "$1"' _ {} \; \
-    && find . -name main.rs -exec sh -c 'echo "fn main() {}" > "$1"' _ {} \; \
+    && for file in $(find . -name lib.rs); do : > "$file"; done \
+    && for file in $(find . -name main.rs); do echo 'fn main() {}' > "$file"; done \
     && find . -type d -empty -delete
 
 FROM toolchain AS build
