@@ -26,8 +26,9 @@ RUN find . -name '*.rs' -exec touch {} + \
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /src/target/release/boxoffice /usr/local/bin/boxoffice
-# Owned by who runs it, so that a volume that is mounted here is, too.
+# Owned by who runs it, so that volumes that are mounted here are, too.
 COPY --from=build --chown=65532:65532 /empty /data
+COPY --from=build --chown=65532:65532 /empty /keys
 USER 65532:65532
 ENV BOXOFFICE__NODE__DATA_DIR=/data \
     BOXOFFICE__PUBLIC__ADDRESS=0.0.0.0:8080 \
