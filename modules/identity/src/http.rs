@@ -1,6 +1,7 @@
 //! Identity's public endpoints, one file each. This is their table of contents, with what several
 //! of them share.
 
+mod address;
 mod get_me;
 mod get_user;
 mod jwks;
@@ -45,6 +46,11 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(get_user::get_user))
         .routes(routes!(put_roles::put_roles))
         .routes(routes!(jwks::get_token_keys))
+}
+
+edge::problem_responses! {
+    /// What a guest is told who asks for what only accounts have.
+    pub(crate) GuestProblems: edge::problems::ACCOUNT_NEEDED
 }
 
 /// A person's account.
@@ -161,6 +167,7 @@ impl From<Refusal> for Problem {
         match refusal {
             Refusal::EmailTaken => Self::new(&problems::EMAIL_TAKEN),
             Refusal::WrongCredentials => unauthorised(Self::new(&problems::INVALID_CREDENTIALS)),
+            Refusal::Throttled { wait } => Self::new(&problems::TOO_MANY_LOGINS).retry_after(wait),
             Refusal::TokenInvalid => unauthorised(Self::new(&problems::REFRESH_TOKEN_INVALID)),
             Refusal::TokenReused => unauthorised(Self::new(&problems::REFRESH_TOKEN_REUSED)),
             Refusal::NoSuchAccount => Self::not_found(),

@@ -8,6 +8,7 @@ mod passwords;
 mod problems;
 mod service;
 mod settings;
+mod throttle;
 mod tokens;
 mod views;
 
@@ -26,6 +27,7 @@ use crate::{
     passwords::Passwords,
     service::Service,
     settings::IdentitySettings,
+    throttle::Throttle,
     tokens::Tokens,
 };
 
@@ -59,6 +61,8 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
         tokens: Tokens::new(&settings, Arc::clone(&keys), boot.ids(), boot.random()),
         keys: Arc::clone(&keys),
         keys_are_fresh_for: settings.signing_keys_reread,
+        proxies: settings.login.proxies,
+        throttle: Throttle::new(settings.login.clone()),
         clock: boot.clock(),
         ids: boot.ids(),
         database,
@@ -81,19 +85,13 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
 }
 
 /// From the directory that is configured. Embedded databases are for those who want to configure
-/// nothing: for them a key is made.
+/// nothing: for them, and for nobody else, the directory may be left out, and a key is made.
 async fn open_keys(boot: &Boot, settings: &IdentitySettings) -> Result<SigningKeys, StartError> {
     let opened = match &settings.signing_keys_dir {
         Some(directory) => SigningKeys::open(directory.clone()).await,
-        None if is_embedded(boot) => {
+        None => {
             let directory = boot.config().node().data_dir.join("keys/tokens");
             SigningKeys::open_or_make(directory, boot.random(), boot.clock().now()).await
-        }
-        None => {
-            return Err(StartError::new(
-                "[identity] signing_keys_dir is missing; name the directory with the Ed25519 keys \
-                 that sign access tokens, which are made by themselves with embedded databases only",
-            ));
         }
     };
     opened.map_err(|error| StartError::because("the keys that sign access tokens", error))

@@ -9,6 +9,7 @@ pub(crate) static ALL: &[&ProblemType] = &[
     &REFRESH_TOKEN_INVALID,
     &REFRESH_TOKEN_REUSED,
     &OWN_ADMIN_ROLE,
+    &TOO_MANY_LOGINS,
 ];
 
 pub(crate) static EMAIL_TAKEN: ProblemType = ProblemType {
@@ -55,7 +56,18 @@ pub(crate) static OWN_ADMIN_ROLE: ProblemType = ProblemType {
     status: 409,
     title: "Admins cannot give up their own admin role",
     meaning: "The change would take the role `admin` away from the account that asks for it. This \
-              is refused so that nobody leaves an installation without an admin by mistake. \
-              Nothing was changed.",
+              is refused so that an installation always has an admin: whoever takes the role away \
+              from somebody keeps it. Nothing was changed.",
     what_to_do: "Let another admin make the change.",
+};
+
+pub(crate) static TOO_MANY_LOGINS: ProblemType = ProblemType {
+    slug: "too-many-logins",
+    status: 429,
+    title: "Too many logins failed",
+    meaning: "From this address the password of this account was wrong so often that the next try \
+              has to wait. Nobody looked at the password that was sent. Logins from elsewhere are \
+              not held back.",
+    what_to_do: "Wait as long as `Retry-After` says, then send the right password. Each wrong one \
+                 makes the next wait longer; a right one ends that.",
 };

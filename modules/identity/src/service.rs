@@ -1,11 +1,11 @@
 //! What identity does: registers accounts, opens and ends sessions, and answers other services.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use contracts::identity::{FindUser, Identity, IdentityError, User};
+use contracts::identity::{AdmitGuest, FindUser, GuestAccess, Identity, IdentityError, User};
 use edge::token::{KeyFault, TokenKeySet, TokenKeys, TokenKeysError, TokenKeysRequest};
-use runtime::{Clock, Context, Ids, Role, Secret, async_trait};
-use store::{Database, Events, ExecuteError, Loaded, StoreError};
+use runtime::{Clock, Context, Fault, Ids, Role, Secret, async_trait};
+use store::{Database, Events, ExecuteError, Loaded, StoreError, Work};
 use uuid::Uuid;
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     },
     keys::SigningKeys,
     passwords::{PasswordFault, Passwords},
+    throttle::Throttle,
     tokens::{TokenHash, Tokens},
     views::{self, AccountRow},
 };
@@ -31,6 +32,9 @@ pub(crate) struct Service {
     pub(crate) keys: Arc<SigningKeys>,
     /// A key does not sign sooner than so long after it was first given out.
     pub(crate) keys_are_fresh_for: Duration,
+    /// How many proxies in front tell the address of a client.
+    pub(crate) proxies: usize,
+    pub(crate) throttle: Throttle,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Ids,
 }
@@ -56,6 +60,8 @@ pub(crate) enum Refusal {
     EmailTaken,
     #[error("the e-mail address or the password is wrong; correct them")]
     WrongCredentials,
+    #[error("the password was wrong too often; wait {} s", .wait.as_secs())]
+    Throttled { wait: Duration },
     #[error("the refresh token is not valid; log in again")]
     TokenInvalid,
     #[error("the refresh token was used before; log in again")]
@@ -163,7 +169,8 @@ impl Service {
     }
 
     /// Gives the account exactly these roles, if it is still at `version`. `by` must be an admin
-    /// now: access tokens know only who was one when they were signed.
+    /// now: access tokens know only who was one when they were signed. Of two admins who take each
+    /// other's role away at once one is too late, also where they speak to two replicas.
     pub(crate) async fn change_roles(
         &self,
         cx: &Context,
@@ -172,30 +179,55 @@ impl Service {
         by: Uuid,
         version: u64,
     ) -> Result<Loaded<Account>, Refusal> {
-        let admin = views::account(&self.database, by).await?;
-        if !admin.is_some_and(|admin| admin.roles().contains(&Role::Admin)) {
-            return Err(Refusal::NotAnAdmin);
-        }
-        let command = AccountCommand::ChangeRoles { roles, by, account_id: id };
-        let account = self.accounts.execute(cx, id, command).expect_version(version).await?;
+        let accounts = self.accounts.clone();
+        let committer = self.accounts.committer().clone();
+        let account = committer.transact(cx, move |work: &mut Work<'_>| {
+            let (accounts, roles) = (accounts.clone(), roles.clone());
+            Box::pin(async move {
+                views::keep_account_as_it_is(work.tx(), by).await?;
+                let admin = work.load(&accounts, by).await?;
+                let is_admin = admin
+                    .and_then(|admin| admin.state.registered())
+                    .is_some_and(|admin| admin.roles.contains(&Role::Admin));
+                if !is_admin {
+                    return Err(Refusal::NotAnAdmin);
+                }
+                let current = work.load(&accounts, id).await?.ok_or(Refusal::NoSuchAccount)?;
+                if current.version != version {
+                    return Err(Refusal::Stale { current: current.version });
+                }
+                let command = AccountCommand::ChangeRoles { roles, by, account_id: id };
+                Ok(work.execute(&accounts, id, command).await?.clone())
+            })
+        });
+        let account = account.await?;
         tracing::info!(account = %id, %by, "roles changed");
         Ok(account)
     }
 
-    /// Opens a session for whoever knows the password.
+    /// Opens a session for whoever knows the password. Who was wrong too often waits.
     pub(crate) async fn log_in(
         &self,
         cx: &Context,
         email: &EmailAddress,
         password: Secret,
+        address: Option<IpAddr>,
     ) -> Result<TokenPair, Refusal> {
-        let found = views::account_of(&self.database, email).await?;
-        let hash = found.as_ref().map(AccountRow::password);
-        let matches = self.passwords.matches(password.clone(), hash).await?;
-        let Some(account) = found.filter(|_| matches) else {
-            tracing::info!("a login was refused");
-            return Err(Refusal::WrongCredentials);
+        let attempt = self.throttle.begin(email, address, self.clock.now());
+        let attempt = attempt.map_err(|wait| Refusal::Throttled { wait })?;
+        let checked = self.check_password(email, password.clone()).await;
+        let account = match checked {
+            Ok(Some(account)) => account,
+            Ok(None) => {
+                tracing::info!("a login was refused");
+                return Err(Refusal::WrongCredentials);
+            }
+            Err(refusal) => {
+                attempt.was_none();
+                return Err(refusal);
+            }
         };
+        attempt.succeeded();
         self.rehash_if_outdated(cx, &account, password).await;
 
         let (now, session) = (self.clock.now(), self.ids.next());
@@ -209,6 +241,18 @@ impl Service {
         self.sessions.execute(cx, session, command).await?;
         tracing::info!(account = %account.id, %session, "logged in");
         Ok(self.pair(access, refresh.secret))
+    }
+
+    /// The account, when the password is its own.
+    async fn check_password(
+        &self,
+        email: &EmailAddress,
+        password: Secret,
+    ) -> Result<Option<AccountRow>, Refusal> {
+        let found = views::account_of(&self.database, email).await?;
+        let hash = found.as_ref().map(AccountRow::password);
+        let matches = self.passwords.matches(password, hash).await?;
+        Ok(found.filter(|_| matches))
     }
 
     /// Keeps the session going whose token this is, and ends it when the token was used before.
@@ -302,6 +346,20 @@ impl Identity for Service {
         let account = found.ok_or(IdentityError::UserUnknown { user_id })?;
         let roles = account.roles().iter().copied().collect();
         Ok(User { user_id, email: account.email, name: account.name, roles })
+    }
+
+    async fn admit_guest(
+        &self,
+        _cx: &Context,
+        request: AdmitGuest,
+    ) -> Result<GuestAccess, IdentityError> {
+        let signed = self.tokens.guest(request.guest_id, self.clock.now());
+        let (access_token, expires_at) = signed.map_err(|error| Fault::Failed {
+            service: "identity",
+            method: "admit_guest",
+            reason: error.to_string(),
+        })?;
+        Ok(GuestAccess { access_token, expires_at })
     }
 }
 

@@ -34,6 +34,53 @@ pub(crate) struct IdentitySettings {
     pub(crate) refresh_token_life: Duration,
     /// How passwords are hashed.
     pub(crate) password: PasswordSettings,
+    /// How those who guess passwords are held back.
+    pub(crate) login: LoginSettings,
+}
+
+/// `[identity.login]`: how often a password may be wrong, for one account from one address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LoginSettings {
+    /// How many may be wrong before the next must wait.
+    pub(crate) attempts: u32,
+    /// How long it waits; each further one twice as long.
+    #[serde(with = "duration")]
+    pub(crate) pause: Duration,
+    /// The longest wait. After as long without a login the wrong ones are forgotten.
+    #[serde(with = "duration")]
+    pub(crate) longest_pause: Duration,
+    /// For how many pairs of account and address wrong passwords are remembered at most.
+    pub(crate) remembered: usize,
+    /// How many proxies in front, the gateway included, tell the client's address in
+    /// `X-Forwarded-For`. 0: clients connect to the service itself.
+    pub(crate) proxies: usize,
+}
+
+impl Default for LoginSettings {
+    fn default() -> Self {
+        Self {
+            attempts: 5,
+            pause: Duration::from_secs(5),
+            longest_pause: Duration::from_mins(15),
+            remembered: 10_000,
+            proxies: 0,
+        }
+    }
+}
+
+impl LoginSettings {
+    fn faults(&self, faults: &mut Vec<String>) {
+        if self.attempts == 0 {
+            faults.push("login.attempts: is 0; let at least one password be wrong".to_owned());
+        }
+        if self.remembered == 0 {
+            faults.push("login.remembered: is 0; remember at least one pair".to_owned());
+        }
+        if self.longest_pause < self.pause {
+            faults.push("login.longest_pause: is shorter than login.pause".to_owned());
+        }
+    }
 }
 
 /// `[identity.password]`: what one argon2id hash costs, and how many are computed at once.
@@ -63,6 +110,7 @@ impl Default for IdentitySettings {
             access_token_life: Duration::from_mins(15),
             refresh_token_life: Duration::from_hours(30 * 24),
             password: PasswordSettings::default(),
+            login: LoginSettings::default(),
         }
     }
 }
@@ -134,6 +182,7 @@ impl PasswordSettings {
 
 impl Section for IdentitySettings {
     const NAME: &'static str = "identity";
+    const SIGNING_KEYS: &'static [&'static str] = &["signing_keys_dir"];
 
     fn check(&self) -> Vec<String> {
         let mut faults = Vec::new();
@@ -154,6 +203,7 @@ impl Section for IdentitySettings {
             );
         }
         self.password.faults(&mut faults);
+        self.login.faults(&mut faults);
         faults
     }
 }
@@ -194,6 +244,18 @@ mod tests {
     fn costs_that_argon2_refuses_are_faults() {
         let no_pass = faults_of(|it| it.password.iterations = 0);
         assert!(no_pass.contains("password: argon2id cannot work with"), "{no_pass}");
+    }
+
+    #[test]
+    fn a_throttle_that_lets_nobody_in_or_forgets_everybody_is_a_fault() {
+        let faults = faults_of(|it| {
+            it.login.attempts = 0;
+            it.login.remembered = 0;
+            it.login.longest_pause = Duration::ZERO;
+        });
+        for key in ["login.attempts", "login.remembered", "login.longest_pause"] {
+            assert!(faults.contains(key), "{faults}");
+        }
     }
 
     #[test]

@@ -4,8 +4,9 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use contracts::identity::AccessToken;
 use edge::token::{AccessClaims, KeyFault};
-use runtime::{Ids, Random, Secret, Timestamp};
+use runtime::{Ids, Random, Role, Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -92,6 +93,18 @@ impl Tokens {
         let claims =
             AccessClaims::new(account, roles, session, self.ids.next(), now, self.access_life);
         Ok(self.keys.sign(&claims)?.into())
+    }
+
+    /// A signed access token for somebody without an account, and until when it is good.
+    pub(crate) fn guest(
+        &self,
+        guest: Uuid,
+        now: Timestamp,
+    ) -> Result<(AccessToken, Timestamp), KeyFault> {
+        let roles = vec![Role::Customer];
+        let claims = AccessClaims::new(guest, roles, guest, self.ids.next(), now, self.access_life);
+        let token = self.keys.sign(&claims.of_guest())?;
+        Ok((token.into(), now.checked_add(self.access_life).unwrap_or(Timestamp::MAX)))
     }
 
     /// How long an access token is good.

@@ -34,6 +34,8 @@ const ACCOUNT_BY_EMAIL: &str = "
     SELECT id, email, name, password, roles, version, registered_at
     FROM accounts WHERE email = $1";
 
+const KEEP_ACCOUNT: &str = "UPDATE accounts SET version = version WHERE id = $1";
+
 const ACCOUNTS_AFTER: &str = "
     SELECT id, email, name, password, roles, version, registered_at
     FROM accounts WHERE id > $1 ORDER BY id LIMIT $2";
@@ -96,6 +98,13 @@ pub(crate) async fn account_of(
     email: &EmailAddress,
 ) -> Result<Option<AccountRow>, sqlx::Error> {
     fetch_optional!(database, AccountRow, ACCOUNT_BY_EMAIL, email.as_str()).await
+}
+
+/// Sees to it that nobody else changes the account before this transaction ends: PostgreSQL then
+/// lets one of the two start over.
+pub(crate) async fn keep_account_as_it_is(tx: &mut Tx, id: Uuid) -> Result<(), sqlx::Error> {
+    store::execute!(tx, KEEP_ACCOUNT, id).await?;
+    Ok(())
 }
 
 /// Accounts in the order in which they were registered, from the one after `after`.
@@ -218,6 +227,7 @@ mod tests {
         SAVE_ACCOUNTS,
         ACCOUNT_BY_ID,
         ACCOUNT_BY_EMAIL,
+        KEEP_ACCOUNT,
         ACCOUNTS_AFTER,
         SAVE_TOKENS,
         FORGET_EXPIRED_TOKENS,

@@ -8,7 +8,7 @@ use std::{
 
 use axum::extract::State;
 use bus::{BusSettings, Delivered, HandlerError};
-use contracts::identity::{FindUser, Identity, IdentityError, IdentityEvent};
+use contracts::identity::{AdmitGuest, FindUser, Identity, IdentityError, IdentityEvent};
 use edge::{EdgeSettings, Json, Path, Problem, Routes, routes, token::TokenKeys};
 use runtime::{
     Boot, BoxFuture, Config, Context, Launch, Module, Needed, SectionSpec, StartError, async_trait,
@@ -39,7 +39,7 @@ static DESK: Module = Module {
     prefixes: &["/v1/desk"],
     provides: &[],
     requires: &[
-        Needed::of::<dyn Identity>(&["user"]),
+        Needed::of::<dyn Identity>(&["user", "admit_guest"]),
         Needed::of::<dyn TokenKeys>(&["token_keys"]),
     ],
     publishes: &[],
@@ -84,7 +84,21 @@ impl bus::Handler<IdentityEvent> for Desk {
 }
 
 fn http() -> Routes<Desk> {
-    Routes::default().routes(routes!(ask))
+    Routes::default().routes(routes!(ask)).routes(routes!(admit))
+}
+
+/// Lets a guest in.
+#[utoipa::path(
+    post, path = "/v1/desk/guests/{guest_id}", params(("guest_id" = Uuid, Path)),
+    responses((status = 200)),
+)]
+async fn admit(
+    State(desk): State<Desk>,
+    cx: Context,
+    Path(guest_id): Path<Uuid>,
+) -> Result<Json<Value>, Problem> {
+    let admitted = desk.identity.admit_guest(&cx, AdmitGuest { guest_id }).await;
+    Ok(Json(json!(admitted.map_err(Problem::internal)?)))
 }
 
 /// What the desk knows of an account, and identity too.
@@ -140,6 +154,17 @@ async fn a_neighbour_knows_who_is_who(shape: Shape) {
     assert_eq!(told, json!({ "error": { "code": "user_unknown", "user_id": nobody } }));
     let forged = desk.with_token("not.a.token").get(&path).await;
     let _refused = forged.expect_problem(401, "unauthenticated");
+
+    let admitted = desk.post(&format!("/v1/desk/guests/{nobody}"), &json!({})).await.expect(200);
+    let guest = desk.with_token(admitted.field("access_token"));
+    let _answered = guest.get(&path).await.expect(200);
+    let guest = identity.with_token(admitted.field("access_token"));
+    for wanted in ["/v1/auth/me", "/v1/users/me"] {
+        let _refused = guest.get(wanted).await.expect_problem(403, "account-needed");
+    }
+    let logout = guest.post("/v1/auth/logout", &json!({})).await;
+    let _refused = logout.expect_problem(403, "account-needed");
+    let _refused = guest.get("/v1/users").await.expect_problem(403, "forbidden");
 }
 
 #[tokio::test(flavor = "multi_thread")]

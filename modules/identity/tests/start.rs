@@ -30,7 +30,7 @@ fn listening_anywhere(rest: &str) -> String {
 async fn a_server_for_its_data_asks_for_keys_of_the_operators_own() {
     let server = "database.url = \"postgres://nobody@127.0.0.1:1/nothing\"";
     let fault = fault(&listening_anywhere(server)).await;
-    assert!(fault.contains("[identity] signing_keys_dir is missing"), "{fault}");
+    assert!(fault.contains("identity.signing_keys_dir: is missing"), "{fault}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

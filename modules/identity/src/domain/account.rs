@@ -11,7 +11,7 @@ use uuid::Uuid;
 pub(crate) type Roles = BTreeSet<Role>;
 
 /// A person's address in the one spelling that is stored and compared.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct EmailAddress(String);
 
@@ -144,7 +144,7 @@ impl Aggregate for Account {
                 if registered.roles == roles {
                     return Ok(vec![]);
                 }
-                // It takes two to leave an installation without an admin.
+                // Whoever takes the role away keeps it: so somebody always has it.
                 if by == account_id && !roles.contains(&Role::Admin) {
                     return Err(AccountRejection::OwnAdminRole);
                 }

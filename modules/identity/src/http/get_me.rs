@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use edge::{Caller, Json, Problem, Tagged};
-use uuid::Uuid;
 
-use super::{Account, tagged};
+use super::{Account, GuestProblems, tagged};
 use crate::service::{Refusal, Service};
 
 /// Who am I?
@@ -15,13 +14,13 @@ use crate::service::{Refusal, Service};
 #[utoipa::path(
     get, path = "/v1/auth/me", security(("bearer" = [])),
     responses((status = 200, description = "Your account.", body = Account,
-               headers(("ETag" = String, description = "The account's version.")))),
+               headers(("ETag" = String, description = "The account's version."))), GuestProblems),
 )]
 pub(crate) async fn get_me(
     State(service): State<Arc<Service>>,
     caller: Caller,
 ) -> Result<Tagged<Json<Account>>, Problem> {
-    own_account(&service, caller.user).await
+    own_account(&service, &caller).await
 }
 
 /// Who am I? (as a user)
@@ -30,18 +29,19 @@ pub(crate) async fn get_me(
 #[utoipa::path(
     get, path = "/v1/users/me", security(("bearer" = [])),
     responses((status = 200, description = "Your account.", body = Account,
-               headers(("ETag" = String, description = "The account's version.")))),
+               headers(("ETag" = String, description = "The account's version."))), GuestProblems),
 )]
 pub(crate) async fn get_me_as_user(
     State(service): State<Arc<Service>>,
     caller: Caller,
 ) -> Result<Tagged<Json<Account>>, Problem> {
-    own_account(&service, caller.user).await
+    own_account(&service, &caller).await
 }
 
 /// A token that outlived its account is no longer anybody's.
-async fn own_account(service: &Service, id: Uuid) -> Result<Tagged<Json<Account>>, Problem> {
-    match service.account(id).await {
+async fn own_account(service: &Service, caller: &Caller) -> Result<Tagged<Json<Account>>, Problem> {
+    caller.needs_account()?;
+    match service.account(caller.user).await {
         Err(Refusal::NoSuchAccount) => Err(Problem::new(&edge::problems::UNAUTHENTICATED)
             .detail("the account of this access token no longer exists")),
         found => Ok(tagged(found?)),

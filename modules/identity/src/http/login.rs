@@ -9,9 +9,11 @@ use runtime::{Context, Secret};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::Tokens;
+use super::{Tokens, address::ClientAddress};
 use crate::{
-    domain::account::EmailAddress, problems::INVALID_CREDENTIALS, service::Service,
+    domain::account::EmailAddress,
+    problems::{INVALID_CREDENTIALS, TOO_MANY_LOGINS},
+    service::Service,
     settings::PASSWORD_LENGTH,
 };
 
@@ -31,13 +33,13 @@ pub(crate) struct Login {
 }
 
 edge::problem_responses! {
-    pub(crate) LoginProblems: INVALID_CREDENTIALS
+    pub(crate) LoginProblems: INVALID_CREDENTIALS, TOO_MANY_LOGINS
 }
 
 /// Log in
 ///
 /// Opens a session and gives out its tokens. The answer takes as long for an address that has no
-/// account as for one that has.
+/// account as for one that has. After some wrong passwords the next try has to wait.
 #[utoipa::path(
     post, path = "/v1/auth/login", request_body = Login,
     responses((status = 200, description = "The session is open.", body = Tokens), LoginProblems),
@@ -45,10 +47,11 @@ edge::problem_responses! {
 pub(crate) async fn log_in(
     State(service): State<Arc<Service>>,
     cx: Context,
+    ClientAddress(address): ClientAddress,
     Json(login): Json<Login>,
 ) -> Result<Json<Tokens>, Problem> {
     let email = EmailAddress::normalise(&login.email);
-    let tokens = service.log_in(&cx, &email, login.password).await?;
+    let tokens = service.log_in(&cx, &email, login.password, address).await?;
     Ok(Json(tokens.into()))
 }
 

@@ -1,11 +1,15 @@
 //! Logging in, and not.
 
+use jiff::SignedDuration;
+
 use crate::world::{PASSWORD, World, on_both_databases};
 
 on_both_databases! {
     who_knows_the_password_gets_tokens,
     a_wrong_password_and_an_unknown_address_look_alike,
     a_login_that_nobody_can_have_is_refused_unhashed,
+    who_guesses_a_password_waits,
+    a_right_password_in_between_forgives,
 }
 
 async fn who_knows_the_password_gets_tokens(world: World) {
@@ -44,5 +48,33 @@ async fn a_login_that_nobody_can_have_is_refused_unhashed(world: World) {
         [("ada@example.org", long.as_str()), ("ada\u{0}@example.org", PASSWORD)]
     {
         let _refused = world.log_in(email, password).await.expect_problem(422, "invalid-input");
+    }
+}
+
+async fn who_guesses_a_password_waits(world: World) {
+    let _ada = world.person("ada@example.org").await;
+    let _bob = world.person("bob@example.org").await;
+    for _ in 0..5 {
+        let wrong = world.log_in("ada@example.org", "incorrect horse battery").await;
+        let _refused = wrong.expect_problem(401, "invalid-credentials");
+    }
+    let held_back = world.log_in("ADA@example.org", PASSWORD).await;
+    let held_back = held_back.expect_problem(429, "too-many-logins");
+    let seconds: i64 = held_back.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=10).contains(&seconds), "{seconds}");
+    let _another_account = world.log_in("bob@example.org", PASSWORD).await.expect(200);
+
+    world.sandbox.clock().advance(SignedDuration::from_secs(seconds));
+    let _in = world.log_in("ada@example.org", PASSWORD).await.expect(200);
+}
+
+async fn a_right_password_in_between_forgives(world: World) {
+    let _ada = world.person("ada@example.org").await;
+    for _ in 0..3 {
+        for _ in 0..4 {
+            let wrong = world.log_in("ada@example.org", "incorrect horse battery").await;
+            let _refused = wrong.expect_problem(401, "invalid-credentials");
+        }
+        let _in = world.log_in("ada@example.org", PASSWORD).await.expect(200);
     }
 }

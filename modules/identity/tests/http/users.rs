@@ -14,6 +14,7 @@ on_both_databases! {
     roles_change_only_for_who_has_seen_them,
     only_admins_change_roles,
     a_former_admin_cannot_take_the_role_back,
+    of_two_admins_who_demote_each_other_one_remains,
 }
 
 async fn id_of(client: &Client) -> String {
@@ -138,4 +139,40 @@ async fn a_former_admin_cannot_take_the_role_back(world: World) {
     let unmade = admin.put(&path, &to_customer).if_match(&made.etag()).await.expect(200);
     let with_old_token = ada.put(&path, &to_admin).if_match(&unmade.etag()).await;
     let _forbidden = with_old_token.expect_problem(403, "forbidden");
+}
+
+async fn of_two_admins_who_demote_each_other_one_remains(world: World) {
+    let (first, second) = (world.admin().await, world.person("bob@example.org").await);
+    let (first_id, second_id) = (id_of(&first).await, id_of(&second).await);
+    let roles_of = |id: &str| format!("/v1/users/{id}/roles");
+    let to = |role: &str| json!({ "roles": [role] });
+    for _ in 0..5 {
+        let account = first.get(&format!("/v1/users/{second_id}")).await.expect(200);
+        let made = first.put(&roles_of(&second_id), &to("admin")).if_match(&account.etag());
+        let made = made.await.expect(200);
+        let second = world.client.log_in("bob@example.org", PASSWORD).await;
+        let own = first.get(&format!("/v1/users/{first_id}")).await.expect(200);
+        let (one, other) = tokio::join!(
+            async {
+                let to_customer = to("customer");
+                first.put(&roles_of(&second_id), &to_customer).if_match(&made.etag()).await
+            },
+            async {
+                let to_customer = to("customer");
+                second.put(&roles_of(&first_id), &to_customer).if_match(&own.etag()).await
+            },
+        );
+        let mut statuses = [one.status(), other.status()];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 403], "{one} {other}");
+        if other.status() == 200 {
+            let demoted = second.get(&format!("/v1/users/{first_id}")).await.expect(200);
+            let back = second.put(&roles_of(&first_id), &to("admin")).if_match(&demoted.etag());
+            let back = back.await.expect(200);
+            let bob = second.get(&format!("/v1/users/{second_id}")).await.expect(200);
+            let gone = first.put(&roles_of(&second_id), &to("customer")).if_match(&bob.etag());
+            let _gone = gone.await.expect(200);
+            assert_eq!(back.value()["roles"], json!(["admin"]));
+        }
+    }
 }

@@ -119,6 +119,7 @@ impl Inner {
             Err(TokenFault::UnknownKey) => None,
             Err(TokenFault::Invalid) => Some(Err(refused("the access token is not valid"))),
             Err(TokenFault::Expired) => Some(Err(expired())),
+            Err(TokenFault::Early) => Some(Err(refused("the access token is not good yet"))),
         }
     }
 

@@ -2,7 +2,7 @@
 //! organizer is the services' own knowledge.
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRequestParts, OptionalFromRequestParts},
     http::{HeaderValue, header, request::Parts},
 };
 use runtime::{Context, Principal, Role};
@@ -52,6 +52,9 @@ pub struct Caller {
     pub roles: Vec<Role>,
     /// The session the access token belongs to.
     pub session: Uuid,
+    /// Whether it is a guest: somebody who buys without an account. Then there is neither an account
+    /// nor a session, and `user` is the guest.
+    pub is_guest: bool,
 }
 
 impl Caller {
@@ -59,14 +62,41 @@ impl Caller {
     pub fn has_role(&self, role: Role) -> bool {
         Principal::User { id: self.user, roles: self.roles.clone() }.has_role(role)
     }
+
+    /// Passes when the caller has an account; a 403 problem for guests.
+    pub fn needs_account(&self) -> Result<(), Problem> {
+        if self.is_guest { Err(Problem::new(&problems::ACCOUNT_NEEDED)) } else { Ok(()) }
+    }
+}
+
+impl From<&AccessClaims> for Caller {
+    fn from(claims: &AccessClaims) -> Self {
+        Self {
+            user: claims.sub,
+            roles: claims.roles.clone(),
+            session: claims.sid,
+            is_guest: claims.guest,
+        }
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        let claims = parts.extensions.get::<AccessClaims>().ok_or_else(unauthenticated)?;
-        Ok(Self { user: claims.sub, roles: claims.roles.clone(), session: claims.sid })
+        parts.extensions.get::<AccessClaims>().map(Self::from).ok_or_else(unauthenticated)
+    }
+}
+
+/// `None` when nobody has logged in.
+impl<S: Sync> OptionalFromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        _state: &S,
+    ) -> Result<Option<Self>, Self::Rejection> {
+        Ok(parts.extensions.get::<AccessClaims>().map(Self::from))
     }
 }
 

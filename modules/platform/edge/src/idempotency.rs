@@ -36,6 +36,7 @@ use uuid::{Builder, Uuid};
 use crate::{
     Problem,
     answer::{AlreadyStored, respond},
+    authorize::unauthenticated,
     extract::unreadable,
     problem::Occurrence,
     problems,
@@ -59,6 +60,8 @@ const PURGE_LIMIT: Duration = Duration::from_mins(1);
 const IN_FLIGHT_RETRY: Duration = Duration::from_secs(1);
 
 const LONGEST_KEY: usize = 255;
+/// Of those who have not logged in.
+const SHORTEST_ANONYMOUS_KEY: usize = 16;
 
 /// What is kept of a response beside status and body.
 const KEPT_HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
@@ -191,9 +194,19 @@ where
     mark(routes, Need::Optional)
 }
 
+/// As [`idempotent`], but the caller need not have logged in. Those who have not share one name, so
+/// theirs must be keys that nobody guesses: at least 16 characters, better a random UUID.
+pub fn idempotent_for_everybody<S>(routes: UtoipaMethodRouter<S>) -> UtoipaMethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    mark(routes, Need::RequiredOfEverybody)
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Need {
     Required,
+    RequiredOfEverybody,
     Optional,
 }
 
@@ -215,7 +228,7 @@ fn described(need: Need) -> Parameter {
         .max_length(Some(LONGEST_KEY))
         .pattern(Some("^[!-~]+$"))
         .build();
-    let required = if need == Need::Required { Required::True } else { Required::False };
+    let required = if need == Need::Optional { Required::False } else { Required::True };
     ParameterBuilder::new()
         .name("Idempotency-Key")
         .parameter_in(ParameterIn::Header)
@@ -262,9 +275,16 @@ async fn claim(need: Need, request: Request) -> Result<Turn, Problem> {
         return Ok(Turn::WithoutKey(request));
     }
     let (keys, cx) = surroundings(&request)?;
-    // Anonymous callers would share their keys, and so each other's answers.
-    crate::user(&cx)?;
+    // Anonymous callers share their keys, and so the answers of those whose key they guess.
+    let is_anonymous = crate::user(&cx).is_err();
+    if is_anonymous && need != Need::RequiredOfEverybody {
+        return Err(unauthenticated());
+    }
     let text = key_of(request.headers())?;
+    if is_anonymous && text.len() < SHORTEST_ANONYMOUS_KEY {
+        return Err(Problem::new(&problems::IDEMPOTENCY_KEY_MISSING)
+            .detail("without an access token the key must have at least 16 characters"));
+    }
     let path = path(&request);
     let (whole, hash) = hashed(request, &text).await?;
     let scope = format!("{} POST {path}", cx.principal().actor());

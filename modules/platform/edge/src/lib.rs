@@ -34,7 +34,7 @@ pub use docs::docs;
 pub use extract::{Json, Path, Query};
 pub use idempotency::{
     IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Idempotency, IdempotencyKey, idempotent,
-    optionally_idempotent,
+    idempotent_for_everybody, optionally_idempotent,
 };
 pub use page::{Listing, Page};
 pub use problem::{FieldFault, PROBLEM_JSON, Problem, ProblemType, RequestPart};

@@ -16,6 +16,7 @@ pub static ALL: &[&ProblemType] = &[
     &UNAUTHENTICATED,
     &TOKEN_EXPIRED,
     &FORBIDDEN,
+    &ACCOUNT_NEEDED,
     &NOT_FOUND,
     &METHOD_NOT_ALLOWED,
     &UNSUPPORTED_MEDIA_TYPE,
@@ -84,6 +85,17 @@ pub static FORBIDDEN: ProblemType = ProblemType {
               needs.",
     what_to_do: "Use an account that has the role, or ask an administrator for it. A new role takes \
                  effect with the next access token.",
+};
+
+/// The caller is a guest, and this is about an account.
+pub static ACCOUNT_NEEDED: ProblemType = ProblemType {
+    slug: "account-needed",
+    status: 403,
+    title: "This needs an account",
+    meaning: "The access token is a guest's: it is good for what belongs to the guest's order, and \
+              the request is about an account, which guests do not have.",
+    what_to_do: "Register with `POST /v1/auth/register` and log in, or, to order once more as a \
+                 guest, send `POST /v1/orders` without an access token.",
 };
 
 /// No such route or resource, or none that the caller may see.

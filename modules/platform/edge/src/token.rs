@@ -4,11 +4,8 @@
 
 use std::{fmt, time::Duration};
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
-use base64::{
-    Engine,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use runtime::{
     Context, ContractError, Fault, Principal, Random, Role, Timestamp, Unrecognised, service,
@@ -25,7 +22,8 @@ pub const AUDIENCE: &str = "boxoffice";
 /// The media type in the header of every access token (RFC 9068), which keeps other kinds of tokens
 /// from passing for one.
 pub const TOKEN_TYPE: &str = "at+jwt";
-/// How far the clocks of two machines may differ before a token is refused too early.
+/// How far the clocks of two machines may differ before a token is refused too early, or for being
+/// too early.
 pub const LEEWAY: Duration = Duration::from_secs(5);
 
 /// What an access token says. Times are seconds since 1970.
@@ -43,10 +41,16 @@ pub struct AccessClaims {
     pub sid: Uuid,
     /// When it was signed.
     pub iat: i64,
+    /// Before when it is worth nothing; none: from when it was signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nbf: Option<i64>,
     /// From when on it is worth nothing.
     pub exp: i64,
     /// The token's own id.
     pub jti: Uuid,
+    /// Whether it speaks for a guest: somebody who buys without an account.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub guest: bool,
 }
 
 impl AccessClaims {
@@ -69,8 +73,16 @@ impl AccessClaims {
             sid: session,
             iat: now.as_second(),
             exp: now.as_second().saturating_add(seconds),
+            nbf: None,
             jti: token,
+            guest: false,
         }
+    }
+
+    /// The same claims for somebody without an account.
+    #[must_use]
+    pub fn of_guest(self) -> Self {
+        Self { guest: true, ..self }
     }
 
     /// The account it speaks for.
@@ -80,9 +92,19 @@ impl AccessClaims {
 
     /// Whether its time is over at `now`, the leeway included.
     pub(crate) fn is_expired(&self, now: Timestamp) -> bool {
-        let leeway = i64::try_from(LEEWAY.as_secs()).unwrap_or(0);
-        now.as_second() >= self.exp.saturating_add(leeway)
+        now.as_second() >= self.exp.saturating_add(leeway())
     }
+
+    /// Whether its time has not begun at `now`, the leeway included: it is not good yet, or was
+    /// signed in the future.
+    pub(crate) fn is_early(&self, now: Timestamp) -> bool {
+        let begins = self.nbf.map_or(self.iat, |not_before| not_before.max(self.iat));
+        now.as_second() < begins.saturating_sub(leeway())
+    }
+}
+
+fn leeway() -> i64 {
+    i64::try_from(LEEWAY.as_secs()).unwrap_or(0)
 }
 
 /// A key pair that cannot be used.
@@ -136,20 +158,9 @@ impl fmt::Debug for TokenSigner {
 /// A new Ed25519 private key as PKCS#8 PEM, for [`TokenSigner::from_pem`]. It is a secret: keep it
 /// in a file that only the process can read.
 pub fn new_private_key_pem(random: &dyn Random) -> String {
-    let seed: [u8; 32] = random.bytes();
-    let document = Ed25519KeyPair::from_seed_unchecked(&seed)
-        .and_then(|pair| pair.to_pkcs8v1().map_err(Into::into))
-        .expect("every 32 bytes are the seed of an Ed25519 key");
-    let encoded = STANDARD.encode(document.as_ref());
-    let mut pem = String::from("-----BEGIN PRIVATE KEY-----\n");
-    for (index, letter) in encoded.chars().enumerate() {
-        if index > 0 && index % 64 == 0 {
-            pem.push('\n');
-        }
-        pem.push(letter);
-    }
-    pem.push_str("\n-----END PRIVATE KEY-----\n");
-    pem
+    runtime::KeyPair::generate(random)
+        .and_then(|pair| pair.private_pem())
+        .expect("every 32 bytes are the seed of an Ed25519 key")
 }
 
 /// A public key as a JSON Web Key (RFC 7517, RFC 8037).
@@ -253,6 +264,8 @@ pub(crate) enum TokenFault {
     UnknownKey,
     /// Genuine, but its time is over.
     Expired,
+    /// Genuine, but its time has not begun.
+    Early,
 }
 
 impl KeyRing {
@@ -275,11 +288,15 @@ impl KeyRing {
         rules.set_audience(&[AUDIENCE]);
         // The library would ask the system's clock; ours is asked below.
         rules.validate_exp = false;
+        rules.validate_nbf = false;
         let claims = jsonwebtoken::decode::<AccessClaims>(token, key, &rules)
             .map_err(|_| TokenFault::Invalid)?
             .claims;
         if claims.is_expired(now) {
             return Err(TokenFault::Expired);
+        }
+        if claims.is_early(now) {
+            return Err(TokenFault::Early);
         }
         Ok(claims)
     }

@@ -101,6 +101,23 @@ async fn a_token_whose_time_is_over_is_refused_as_such() {
 }
 
 #[tokio::test]
+async fn a_token_whose_time_has_not_begun_is_refused() {
+    let api = Api::start(routes()).await;
+    let signer = api.identity.signer();
+    let claims = api.claims(ADA, &[]);
+    let from = |seconds| AccessClaims { nbf: Some(claims.iat + seconds), ..claims.clone() };
+    let signed = |seconds| AccessClaims { iat: claims.iat + seconds, ..claims.clone() };
+    for clocks_differ in [from(5), signed(5), from(-60)] {
+        let token = signer.sign(&clocks_differ).unwrap();
+        assert_eq!(ask(&api, "/user", &token).await.status(), StatusCode::OK);
+    }
+    for early in [from(6), signed(6), signed(i64::MAX / 2)] {
+        let token = signer.sign(&early).unwrap();
+        refused(ask(&api, "/user", &token).await, "unauthenticated").await;
+    }
+}
+
+#[tokio::test]
 async fn whoever_has_no_token_where_one_is_needed_hears_of_nothing_else() {
     let api = Api::start(routes()).await;
     refused(api.get("/closed").send().await.unwrap(), "unauthenticated").await;
