@@ -1,4 +1,4 @@
-//! What the admin listener serves: probes and metrics. It is there before anything else and goes
+//! What the admin listener serves: probes, metrics, and the standing check. It is there before anything else and goes
 //! last.
 
 use std::sync::Arc;
@@ -11,19 +11,27 @@ use axum::{
     routing::get,
 };
 
-use crate::readiness::Readiness;
+use crate::{check::Checks, readiness::Readiness};
 
 /// Renders all metrics in the text format of Prometheus.
 pub type MetricsRender = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// `/livez`: the process runs; touches nothing else. `/startupz`: every module has started.
 /// `/readyz`: it should get traffic, with a reason for each module that says no. `/metrics`.
-pub(crate) fn router(readiness: Arc<Readiness>, metrics: Option<MetricsRender>) -> Router {
+/// `/check`: makes the standing check and says what it found.
+pub(crate) fn router(
+    readiness: Arc<Readiness>,
+    checks: Arc<Checks>,
+    metrics: Option<MetricsRender>,
+) -> Router {
+    let standing =
+        Router::new().route("/check", get(check)).with_state((Arc::clone(&readiness), checks));
     let probes = Router::new()
         .route("/livez", get(async || "alive\n"))
         .route("/startupz", get(startup))
         .route("/readyz", get(ready))
-        .with_state(readiness);
+        .with_state(readiness)
+        .merge(standing);
     let Some(render) = metrics else {
         return probes;
     };
@@ -47,4 +55,12 @@ async fn ready(State(readiness): State<Arc<Readiness>>) -> Response {
     let report = readiness.report().await;
     let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(report)).into_response()
+}
+
+/// A report is an answer, whatever it says.
+async fn check(State((readiness, checks)): State<(Arc<Readiness>, Arc<Checks>)>) -> Response {
+    if !readiness.is_open() {
+        return startup(State(readiness)).await;
+    }
+    Json(checks.run().await).into_response()
 }

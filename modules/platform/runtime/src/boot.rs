@@ -14,9 +14,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Clock, Config, Context, Contract, DEFAULT_DEADLINE, HttpClient, Ids, InternalServer,
+    Checked, Clock, Config, Context, Contract, DEFAULT_DEADLINE, HttpClient, Ids, InternalServer,
     LocalCalls, Module, Plan, Principal, Random, Section, StartError, Tasks, TraceContext,
-    network::Network, readiness::Readiness, tasks::panic_message,
+    check::Checks, network::Network, readiness::Readiness, tasks::panic_message,
 };
 
 /// Handed to [`Module::start`], for that module alone.
@@ -43,6 +43,9 @@ pub(crate) struct Node {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) ids: Ids,
     pub(crate) readiness: Arc<Readiness>,
+    /// Cancelled when requests under way are to come to their end.
+    pub(crate) draining: CancellationToken,
+    pub(crate) checks: Arc<Checks>,
     pub(crate) extensions: Extensions,
     pub(crate) network: Network,
     pub(crate) provisions: Mutex<Provisions>,
@@ -205,6 +208,17 @@ impl Boot {
         self.node.readiness.check(self.module.name, name, Arc::new(check));
     }
 
+    /// Adds a check of something that must always be true of what the module knows. It runs now and
+    /// then and on demand, beside everything else: it only reads, and takes its time. An error says
+    /// why it could not be made.
+    pub fn check(
+        &self,
+        name: &'static str,
+        check: impl Fn() -> BoxFuture<'static, Result<Checked, String>> + Send + Sync + 'static,
+    ) {
+        self.node.checks.add(self.module.name, name, Arc::new(check));
+    }
+
     /// Starts a task that runs as long as the module does. It is told to stop by the token and
     /// waited for. A panic is logged, and the module is not ready from then on.
     pub fn spawn<F>(&self, name: &'static str, task: impl FnOnce(CancellationToken) -> F)
@@ -220,6 +234,12 @@ impl Boot {
                 readiness.broken(module, format!("its task \"{name}\" panicked: {words}"));
             }
         }));
+    }
+
+    /// Cancelled when the process stops and requests under way are to come to their end. Answers
+    /// that go on for as long as the client likes end then: modules stop only after them.
+    pub fn draining(&self) -> CancellationToken {
+        self.node.draining.clone()
     }
 
     /// For work that outlives the request that started it.

@@ -17,8 +17,8 @@ pub use durations::{duration, optional_duration};
 pub use secret::Secret;
 pub use section::{Section, SectionSpec};
 pub use settings::{
-    AdminSettings, InternalSettings, LogFormat, LogSettings, Mode, NodeSettings, Peer,
-    PeersSettings, ProcessAddresses, ProcessesSettings, PublicSettings, ServiceAuthSettings,
+    AdminSettings, CheckSettings, InternalSettings, LogFormat, LogSettings, Mode, NodeSettings,
+    Peer, PeersSettings, ProcessAddresses, ProcessesSettings, PublicSettings, ServiceAuthSettings,
     ShutdownSettings,
 };
 pub use sources::{ENVIRONMENT_PREFIX, Sources};

@@ -7,6 +7,7 @@
 mod admin;
 mod boot;
 mod calls;
+mod check;
 mod clock;
 mod config;
 mod context;
@@ -39,12 +40,13 @@ pub use calls::{
     KeyPlaces, LocalCalls, LocalMethod, Outbound, Refusal, ServiceTokens, TokenRefusal,
     describe_call_metrics, web_client,
 };
+pub use check::{CheckReport, CheckResult, Checked, Finding, describe_check_metrics};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use config::{
-    AdminSettings, Config, ENVIRONMENT_PREFIX, Entry, InternalSettings, LogFormat, LogSettings,
-    Mode, NodeSettings, Peer, PeersSettings, ProcessAddresses, ProcessesSettings, PublicSettings,
-    Secret, Section, SectionSpec, ServiceAuthSettings, ShutdownSettings, Sources, duration,
-    optional_duration,
+    AdminSettings, CheckSettings, Config, ENVIRONMENT_PREFIX, Entry, InternalSettings, LogFormat,
+    LogSettings, Mode, NodeSettings, Peer, PeersSettings, ProcessAddresses, ProcessesSettings,
+    PublicSettings, Secret, Section, SectionSpec, ServiceAuthSettings, ShutdownSettings, Sources,
+    duration, optional_duration,
 };
 pub use context::{Context, DEFAULT_DEADLINE, TraceContext};
 pub use contract::{

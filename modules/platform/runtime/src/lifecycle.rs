@@ -17,11 +17,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::{
-    AdminSettings, Boot, Clock, Config, Faults, Ids, InternalSettings, Module, PublicInputs,
-    PublicSettings, Random, ReadinessReport, ShutdownSettings, StartError, SystemClock,
-    SystemRandom, Tasks,
+    AdminSettings, Boot, CheckReport, Clock, Config, Faults, Ids, InternalSettings, Module,
+    PublicInputs, PublicSettings, Random, ReadinessReport, ShutdownSettings, StartError,
+    SystemClock, SystemRandom, Tasks,
     admin::{self, MetricsRender},
     boot::{Extensions, Node, Provisions, StopHooks},
+    check::Checks,
     listener::{Bound, Limits, Listener},
     network::Network,
     peers, preflight,
@@ -128,8 +129,15 @@ impl Launch {
         let network = Network::open(&self.config, self.modules, &plan, &self.clock, &self.random)?;
         let ports = Ports::bind(&self.config, plan.something_is_remote).await?;
         let readiness = Arc::new(Readiness::default());
-        let mut running =
-            RunningNode::open(ports, &self.config, Arc::clone(&readiness), self.metrics);
+        let checks = Arc::new(Checks::new(self.config.section(), Arc::clone(&self.clock)));
+        let admin = admin::router(Arc::clone(&readiness), Arc::clone(&checks), self.metrics);
+        let mut running = RunningNode::open(
+            ports,
+            &self.config,
+            Arc::clone(&readiness),
+            Arc::clone(&checks),
+            admin,
+        );
         let node = Arc::new(Node {
             ids: Ids::new(Arc::clone(&self.clock), Arc::clone(&self.random)),
             config: self.config,
@@ -138,6 +146,8 @@ impl Launch {
             clock: self.clock,
             random: self.random,
             readiness,
+            draining: running.draining.clone(),
+            checks,
             extensions: self.extensions,
             network,
             provisions: Mutex::new(Provisions::default()),
@@ -199,6 +209,9 @@ pub struct RunningNode {
     shutdown: ShutdownSettings,
     grace: Duration,
     readiness: Arc<Readiness>,
+    /// Cancelled when requests under way are to come to their end.
+    draining: CancellationToken,
+    checks: Arc<Checks>,
     public: Listener,
     internal: Option<Listener>,
     admin: Listener,
@@ -233,6 +246,11 @@ impl RunningNode {
     /// What `/readyz` says.
     pub async fn readiness(&self) -> ReadinessReport {
         self.readiness.report().await
+    }
+
+    /// What `/check` says.
+    pub async fn check(&self) -> CheckReport {
+        self.checks.run().await
     }
 
     /// Resolves when `/readyz` says yes.
@@ -276,7 +294,8 @@ impl RunningNode {
         ports: Ports,
         config: &Config,
         readiness: Arc<Readiness>,
-        metrics: Option<MetricsRender>,
+        checks: Arc<Checks>,
+        admin: Router,
     ) -> Self {
         let PublicSettings { max_connections, header_timeout, idle_timeout, .. } = config.section();
         let public_limits = Limits { max_connections, header_timeout, idle_timeout };
@@ -287,12 +306,14 @@ impl RunningNode {
         Self {
             grace: shutdown.grace(config.node().mode),
             shutdown,
-            admin: ports.admin.serve(admin::router(Arc::clone(&readiness), metrics), ADMIN_LIMITS),
+            admin: ports.admin.serve(admin, ADMIN_LIMITS),
             public: ports.public.serve(unavailable::starting(), public_limits),
             internal: ports
                 .internal
                 .map(|bound| bound.serve(unavailable::starting_internal(), internal_limits)),
             readiness,
+            draining: CancellationToken::new(),
+            checks,
             modules: Vec::new(),
             tasks: Tasks::new(),
         }
@@ -318,10 +339,13 @@ impl RunningNode {
             );
             self.readiness.started(module.name);
         }
+        let random = Arc::clone(&node.random);
         let inputs = PublicInputs { node, tasks: self.tasks.clone() };
         self.public.replace(public_stack(public, &inputs)?);
         self.serve_internally(internal.fallback_service(unavailable::elsewhere()));
         self.readiness.open();
+        let (checks, stop) = (Arc::clone(&self.checks), self.tasks.stopping());
+        drop(self.tasks.spawn(async move { checks.repeat(random, stop).await }));
         Ok(())
     }
 
@@ -385,6 +409,7 @@ impl RunningNode {
 
     /// Lets requests finish, stops modules in reverse order, closes the admin listener last.
     async fn close(&self) {
+        self.draining.cancel();
         let drain_internal = async {
             match &self.internal {
                 Some(listener) => listener.drain(self.shutdown.drain).await,

@@ -19,7 +19,7 @@ use tower::ServiceExt as _;
 
 use crate::{StartError, Tasks};
 
-/// How long to wait before accepting again after the system refused.
+/// How long to wait before accepting again when the system cannot, for want of descriptors or memory.
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_millis(100);
 /// How often an HTTP/2 client is asked whether it is still there.
 const HTTP2_PING_EVERY: Duration = Duration::from_secs(20);
@@ -107,8 +107,11 @@ async fn accept(socket: TcpListener, limits: Limits, listener: Listener) {
                 let serving = serve_connection(stream, client, permit, limits, listener.clone());
                 drop(listener.connections.spawn(serving));
             }
+            Err(error) if is_about_one_client(error.kind()) => {
+                tracing::debug!(address = %listener.address, %error, "a client left at once");
+            }
             Err(error) => {
-                tracing::warn!(address = %listener.address, %error, "cannot accept a connection");
+                tracing::warn!(address = %listener.address, %error, "cannot accept connections");
                 let _ = tokio::time::timeout(PAUSE_AFTER_REFUSAL, stop.cancelled()).await;
             }
         }
@@ -121,8 +124,32 @@ async fn next_client(
 ) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let permit = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, client) = socket.accept().await?;
-    stream.set_nodelay(true)?;
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a client may have left, and is slower otherwise");
+    }
     Ok((stream, client, permit))
+}
+
+/// Whether the next client may fare better at once: accepting reports what happened to a connection
+/// in the meantime, and that connection is gone from the queue. Everything else is about the process
+/// or the machine.
+fn is_about_one_client(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted,
+        NetworkDown, NetworkUnreachable, PermissionDenied, TimedOut,
+    };
+    matches!(
+        kind,
+        ConnectionAborted
+            | ConnectionRefused
+            | ConnectionReset
+            | HostUnreachable
+            | Interrupted
+            | NetworkDown
+            | NetworkUnreachable
+            | PermissionDenied
+            | TimedOut
+    )
 }
 
 async fn serve_connection(
@@ -224,6 +251,17 @@ mod tests {
             reply.push_str(&String::from_utf8_lossy(&bytes[..length]));
         }
         reply
+    }
+
+    #[test]
+    fn only_a_machine_that_runs_out_of_something_pauses_everybody() {
+        /// accept(2) on Linux: too many open files, in this process and in all; no memory.
+        const SCARCITY: [i32; 4] = [24, 23, 12, 105];
+        /// Aborted, reset, refused by a firewall, network unreachable.
+        const ONE_CLIENT: [i32; 4] = [103, 104, 1, 101];
+        let kind = |code: i32| io::Error::from_raw_os_error(code).kind();
+        assert!(SCARCITY.iter().all(|code| !is_about_one_client(kind(*code))));
+        assert!(ONE_CLIENT.iter().all(|code| is_about_one_client(kind(*code))));
     }
 
     #[tokio::test]

@@ -167,7 +167,7 @@ fn every_fault_is_reported_at_once_with_its_source_and_key() {
     - shop.toml: shop.limit: is "many", but must be a whole number, 0 or more
     - --set: shop.patience: is 5, but must be a duration such as "5s" or "1m 30s"
     - environment variable BOXOFFICE__SHUTDOWN: shutdown is a section, not a value; write [shutdown]
-    - shop.toml: [shopp] is no section; there are: admin, internal, log, node, peers, processes, public, service_auth, shop, shutdown
+    - shop.toml: [shopp] is no section; there are: admin, check, internal, log, node, peers, processes, public, service_auth, shop, shutdown
     "#);
 }
 

@@ -1,5 +1,6 @@
 //! Whole processes, from start to stop, with real listeners.
 
+mod check;
 mod support;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -200,6 +201,7 @@ fn start_at_the_gate(boot: &mut Boot) -> BoxFuture<'_, Result<(), StartError>> {
 }
 
 static GATED: Module = Module { name: "gated", start: start_at_the_gate, ..PLAIN };
+static ADDER_ONLY: &[&Module] = &[&ADDER];
 static ADDER_AND_GATED: &[&Module] = &[&ADDER, &GATED];
 
 #[tokio::test]
@@ -248,6 +250,37 @@ async fn while_modules_start_the_process_is_live_and_says_for_what_it_waits() {
     assert_eq!(get_text(public, "/v1/gate").await, "open");
     assert_eq!(get_status(admin, "/startupz").await, StatusCode::OK);
     assert_eq!(node.readiness().await.reasons, ["gated: waiting at the gate"]);
+    node.stop().await;
+}
+
+/// Between the end of the last module's start and the moment in which its routes are served, a
+/// request would still be told to come back later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_is_ready_only_once_its_public_routes_are_served() {
+    let admin = support::free_address().await;
+    let (reached, at_the_end) = std::sync::mpsc::channel();
+    let (go_on, may_go_on) = std::sync::mpsc::channel();
+    let may_go_on = Mutex::new(may_go_on);
+    let launch = Launch::new(config(&format!("[admin]\naddress = '{admin}'\n")), ADDER_ONLY)
+        .public_stack(move |routes, _| {
+            reached.send(()).unwrap();
+            tokio::task::block_in_place(|| may_go_on.lock().unwrap().recv().unwrap());
+            Ok(routes.route("/v1/late", get(async || "served")))
+        });
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(launch.start());
+    tokio::task::block_in_place(|| at_the_end.recv().unwrap());
+
+    assert_eq!(get_status(admin, "/startupz").await, StatusCode::SERVICE_UNAVAILABLE);
+    let (status, report) = get_json(admin, "/readyz").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(report["reasons"][0], "the public routes are not served yet");
+    assert_eq!(report["modules"]["adder"]["ready"], true);
+
+    go_on.send(()).unwrap();
+    let node = tasks.join_next().await.unwrap().unwrap().unwrap();
+    assert_eq!(get_status(admin, "/readyz").await, StatusCode::OK);
+    assert_eq!(get_text(node.public_addr(), "/v1/late").await, "served");
     node.stop().await;
 }
 

@@ -52,8 +52,9 @@ impl KeyPair {
         let mut paths = Vec::new();
         for entry in fs::read_dir(directory).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
+            let is_pem = path.extension().is_some_and(|extension| extension == "pem");
             let name = path.file_name().and_then(|name| name.to_str());
-            if name.is_some_and(|name| name.ends_with(".pem") && !name.starts_with('.')) {
+            if is_pem && name.is_some_and(|name| !name.starts_with('.')) {
                 paths.push(path);
             }
         }

@@ -16,6 +16,7 @@ pub(super) const PLATFORM: &[SectionSpec] = &[
     SectionSpec::of::<ProcessesSettings>(),
     SectionSpec::of::<ServiceAuthSettings>(),
     SectionSpec::of::<ShutdownSettings>(),
+    SectionSpec::of::<CheckSettings>(),
     SectionSpec::of::<LogSettings>(),
 ];
 
@@ -317,6 +318,42 @@ impl ShutdownSettings {
 
 impl Section for ShutdownSettings {
     const NAME: &'static str = "shutdown";
+}
+
+/// `[check]`: when a process checks whether what must be true still is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CheckSettings {
+    /// How often it does so by itself, give or take a tenth; 0 for never.
+    #[serde(with = "duration")]
+    pub every: Duration,
+    /// How long all its checks together may take.
+    #[serde(with = "duration")]
+    pub timeout: Duration,
+}
+
+impl Default for CheckSettings {
+    fn default() -> Self {
+        Self { every: Duration::from_hours(1), timeout: Duration::from_mins(5) }
+    }
+}
+
+impl Section for CheckSettings {
+    const NAME: &'static str = "check";
+
+    fn check(&self) -> Vec<String> {
+        let is_busy = !self.every.is_zero() && self.every < Duration::from_secs(1);
+        let busy = is_busy.then(|| {
+            "every: is shorter than a second, and nothing else would get done; use 1h, or 0s for \
+             never"
+                .to_owned()
+        });
+        let hasty = self
+            .timeout
+            .is_zero()
+            .then(|| "timeout: is 0, in which nothing can be checked; use at least 1s".to_owned());
+        busy.into_iter().chain(hasty).collect()
+    }
 }
 
 /// How log lines look.
