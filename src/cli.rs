@@ -8,6 +8,7 @@ mod config;
 pub mod demo;
 mod flags;
 mod health;
+mod keys;
 mod migrate;
 mod openapi;
 mod probe;
@@ -56,6 +57,10 @@ enum Command {
     Services,
     /// Check or show the configuration.
     Config(config::ConfigArgs),
+    /// Make the keys that processes on different machines need, in a directory.
+    ///
+    /// What is there already is kept. The configuration that names them goes to standard output.
+    Keys(keys::Keys),
     /// Bring databases to another version of their schema, or show which they have.
     Migrate(migrate::Migrate),
     /// Print the OpenAPI document of all services.
@@ -128,6 +133,7 @@ fn execute(cli: Cli, out: &mut impl Write) -> Result<(), Failure> {
         Command::Serve(serve) => serve::run(&serve, &flags, out),
         Command::Services => services::run(&flags, out),
         Command::Config(config) => config::run(&config, &flags, out),
+        Command::Keys(keys) => keys::run(&keys, out),
         Command::Migrate(migrate) => migrate::run(&migrate, &flags, out),
         Command::Openapi => openapi::run(out),
         Command::Health(health) => health::run(&health, &flags, out),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use runtime::{Config, Faults, LogFormat, LogSettings, PeersSettings, Plan, Sources};
+use runtime::{Config, Faults, LogFormat, LogSettings, Mode, Plan, Sources};
 
 use super::Failure;
 use crate::{node, registry::MODULES};
@@ -61,8 +61,7 @@ impl Shape {
 }
 
 impl ConfigurationFlags {
-    /// The configuration, as far as it stands on its own.
-    pub(super) fn load(&self) -> Result<Config, Faults> {
+    fn sources(&self) -> Sources {
         let mut sources = Sources::new();
         if let Some(file) = &self.config {
             sources = sources.file(file);
@@ -72,30 +71,29 @@ impl ConfigurationFlags {
         if let Some(name) = self.profile.as_deref().or(self.mode.map(Shape::name)) {
             sources = with_profile(sources, name);
         }
-        node::configuration(self.with_flags(sources.environment(environment())))
+        self.with_flags(sources.environment(environment()))
     }
 
-    /// The configuration of a process that could start with it: what it hosts fits together, and
-    /// logs can be written as it says. Logs are written from here on.
+    /// The configuration of a process that could start with it, or of all processes of a split:
+    /// what it hosts fits together, its keys are there, and logs can be written as it says. Logs
+    /// are written from here on.
     pub(super) fn load_for_process(&self) -> Result<(Config, Plan), Faults> {
-        let config = self.load()?;
-        let peers = config.section::<PeersSettings>().0;
-        let plan = Plan::new(MODULES, &config.node().services, &peers);
-        match (plan, begin_logs(&config)) {
-            (Ok(plan), None) => Ok((config, plan)),
-            (plan, log_fault) => {
-                let of_plan =
-                    plan.err().map(|faults| faults.iter().map(str::to_owned).collect::<Vec<_>>());
-                let faults = of_plan.into_iter().flatten().chain(log_fault).collect();
-                Faults::check(faults)?;
-                Err(Faults::one("the configuration is wrong"))
-            }
-        }
+        let sources = self.sources();
+        let config = node::read(sources.clone());
+        let outcome = node::preflight(sources.clone());
+        let mut faults = match &outcome {
+            _ if is_whole_split(&config) => faults_of_processes(&sources),
+            Ok(_) => Vec::new(),
+            Err(faults) => faults.iter().map(str::to_owned).collect(),
+        };
+        faults.extend(begin_logs(&config));
+        Faults::check(faults)?;
+        outcome
     }
 
-    /// [`ConfigurationFlags::load`] for commands.
+    /// The configuration for commands that start nothing.
     pub(super) fn config(&self) -> Result<Config, Failure> {
-        self.load().map_err(wrong)
+        node::configuration(self.sources()).map_err(wrong)
     }
 
     fn with_flags(&self, mut sources: Sources) -> Sources {
@@ -113,6 +111,25 @@ impl ConfigurationFlags {
         }
         sources
     }
+}
+
+/// Whether this is to be the whole split, and not one process of it.
+pub(super) fn is_whole_split(config: &Config) -> bool {
+    let node = config.node();
+    node.mode == Mode::Micro && node.services == [runtime::ALL_SERVICES]
+}
+
+/// What keeps the processes of the split from starting, each thing once.
+fn faults_of_processes(sources: &Sources) -> Vec<String> {
+    let mut faults: Vec<String> = Vec::new();
+    for module in MODULES {
+        let own = sources.clone().set("--services", "node.services", module.name);
+        let Err(found) = node::preflight(own) else { continue };
+        for fault in found.iter().filter(|fault| !faults.iter().any(|known| known == fault)) {
+            faults.push(fault.to_owned());
+        }
+    }
+    faults
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

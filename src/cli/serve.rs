@@ -12,13 +12,13 @@ use std::{
 };
 
 use clap::Args;
-use runtime::{Config, Faults, Mode, Plan, RunningNode, Tasks};
+use runtime::{Faults, Plan, RunningNode, Tasks};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Failure, block_on,
     demo::{FIRST_ADMIN, PASSWORD_FILE},
-    flags::{ConfigurationFlags, wrong},
+    flags::{ConfigurationFlags, is_whole_split, wrong},
     signals::Signals,
     supervise,
 };
@@ -74,12 +74,6 @@ pub(super) fn run(
             () = two_signals(&mut signals, &stop) => Err(Failure::Code(STOPPED_AT_ONCE)),
         }
     })
-}
-
-/// Whether this is to be the whole split, and not one process of it.
-fn is_whole_split(config: &Config) -> bool {
-    let node = config.node();
-    node.mode == Mode::Micro && node.services == [runtime::ALL_SERVICES]
 }
 
 pub(super) fn catch_signals() -> Result<Signals, Failure> {

@@ -17,4 +17,5 @@ pub(crate) struct TicketsSettings {
 
 impl Section for TicketsSettings {
     const NAME: &'static str = "tickets";
+    const SIGNING_KEYS: &'static [&'static str] = &["signing_keys_dir"];
 }

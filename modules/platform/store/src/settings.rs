@@ -68,6 +68,10 @@ impl Default for DatabaseSettings {
 impl Section for DatabaseSettings {
     const NAME: &'static str = "database";
 
+    fn spans_machines(&self) -> bool {
+        !self.url.is_empty()
+    }
+
     fn check(&self) -> Vec<String> {
         let url = self.url.expose();
         let is_server =

@@ -6,16 +6,13 @@ mod node;
 mod plan;
 
 use std::{
-    io,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use aws_lc_rs::signature::Ed25519KeyPair;
-use base64::{Engine, prelude::BASE64_STANDARD};
 use futures_util::future::join_all;
-use runtime::{Config, Launch, Module, SectionSpec};
+use runtime::{Config, KeyPair, KeyPlaces, Launch, Module, SectionSpec, SystemRandom};
 use tempfile::TempDir;
 
 use crate::{Client, TestClock, postgres};
@@ -140,6 +137,7 @@ impl Builder {
         }
         if self.storage == Storage::Postgres {
             let database = postgres::fresh_database().await;
+            self.settings.extend(write_service_keys(self.composition.modules, home.path()));
             self = self
                 .setting("database.url", database.as_str())
                 .setting("database.postgres_connections", CONNECTIONS);
@@ -253,18 +251,28 @@ fn write_logs_if_asked() {
     }
 }
 
-/// A new Ed25519 key as `PKCS#8` version 1, in a file `test.pem`.
+/// Keys with which the services of nodes know each other: where databases are no files, no node
+/// makes any.
+fn write_service_keys(modules: &[&Module], home: &Path) -> [(String, String); 2] {
+    let places = KeyPlaces {
+        private_dir: home.join("keys").join("private"),
+        public_dir: home.join("keys").join("public"),
+        issuer: String::new(),
+        generate: true,
+    };
+    for module in modules {
+        if let Err(error) = places.make_pair(module.name, &SystemRandom::default()) {
+            panic!("cannot make the keys of {}: {error}", module.name);
+        }
+    }
+    [("private_keys_dir", places.private_dir), ("public_keys_dir", places.public_dir)]
+        .map(|(key, directory)| (format!("service_auth.{key}"), directory.display().to_string()))
+}
+
+/// A new Ed25519 key in a file `test.pem`.
 fn write_signing_key(directory: &Path) {
-    let written = Ed25519KeyPair::generate()
-        .and_then(|pair| pair.to_pkcs8v1())
-        .map_err(io::Error::other)
-        .and_then(|document| {
-            let base64 = BASE64_STANDARD.encode(document.as_ref());
-            let pem = format!("-----BEGIN PRIVATE KEY-----\n{base64}\n-----END PRIVATE KEY-----\n");
-            std::fs::create_dir_all(directory)?;
-            std::fs::write(directory.join("test.pem"), pem)
-        });
-    if let Err(error) = written {
-        panic!("cannot write a signing key to {}: {error}", directory.display());
+    let path = directory.join("test.pem");
+    if let Err(error) = KeyPair::read_or_generate(&path, &SystemRandom::default()) {
+        panic!("cannot write a signing key: {error}");
     }
 }
