@@ -3,7 +3,10 @@
 mod record;
 mod staging;
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use runtime::{Clock, Context, Ids};
 use uuid::Uuid;
@@ -13,11 +16,12 @@ use self::{
     staging::{Category, Stage, Staging},
 };
 use crate::{
-    Aggregate, Answer, Claim, Database, Events, ExecuteError, IdempotencyKey, Loaded,
+    Aggregate, Answer, Claim, Database, Events, ExecuteError, IdempotencyKey, Loaded, RawRecorded,
     RecordedSummary, StoreError, Tx,
     idempotency::{self, AnswerRow, ClaimRow, ClaimSlot},
     job::contain,
-    log::{self, NewEvent},
+    log::{self, NewEvent, TimerGone, TimerRow},
+    timers::Setting,
 };
 
 /// Why a batch was not committed.
@@ -53,6 +57,10 @@ pub(crate) struct Batch {
     categories: Vec<Box<dyn Category>>,
     answers: Vec<AnswerRow>,
     claims: Vec<(ClaimRow, ClaimSlot)>,
+    timers_set: Vec<TimerRow>,
+    timers_gone: HashMap<&'static str, Vec<TimerGone>>,
+    /// What was appended to the log, for those who read it from memory.
+    appended: Vec<RawRecorded>,
     /// Counts what was decided.
     decided: u64,
     /// Counts the statements that were not the jobs' own.
@@ -84,6 +92,9 @@ impl Batch {
             categories: Vec::new(),
             answers: Vec::new(),
             claims: Vec::new(),
+            timers_set: Vec::new(),
+            timers_gone: HashMap::new(),
+            appended: Vec::new(),
             decided: 0,
             own_statements: 0,
             may_assume,
@@ -243,7 +254,11 @@ impl Batch {
         if let Err(error) = self.tx.commit().await {
             return Err((error.into(), Some(written)));
         }
+        if let Some(tail) = self.database.tail() {
+            tail.add(self.appended);
+        }
         keep(self.categories, true);
+        leave_word(&self.database, self.timers_set, self.timers_gone);
         Ok(written)
     }
 
@@ -282,6 +297,9 @@ impl Batch {
         }
         let places = log::append(&mut self.tx, &new).await.map_err(version_conflict)?;
         self.tx.is_sound();
+        if self.database.is_alone() {
+            self.appended = new.into_iter().filter_map(|event| event.placed(&places)).collect();
+        }
         for category in &mut self.categories {
             category.place(&places);
         }
@@ -289,19 +307,23 @@ impl Batch {
             category.apply_view(&mut self.tx).await?;
         }
         self.tx.ensure_open().await?;
+        let now = self.clock.now();
         let (mut set, mut snapshots) = (Vec::new(), Vec::new());
         for category in &mut self.categories {
             let mut gone = Vec::new();
-            category.timers(&mut set, &mut gone)?;
+            let desk = self.database.desk(category.name());
+            category.timers(now, desk.as_deref(), &mut set, &mut gone)?;
             if !gone.is_empty() {
                 log::clear_timers(&mut self.tx, category.name(), &gone).await?;
                 self.tx.is_sound();
+                self.timers_gone.insert(category.name(), gone);
             }
             category.snapshots(&mut snapshots)?;
         }
         if !set.is_empty() {
             log::set_timers(&mut self.tx, &set).await?;
             self.tx.is_sound();
+            self.timers_set = set;
         }
         if !snapshots.is_empty() {
             log::write_snapshots(&mut self.tx, &snapshots).await?;
@@ -388,6 +410,27 @@ impl Batch {
             .get_mut(index)
             .and_then(|category| category.as_any_mut().downcast_mut())
             .expect("it was found by its type or just made")
+    }
+}
+
+/// Tells those who fire timers in this process of what was committed.
+fn leave_word(
+    database: &Database,
+    set: Vec<TimerRow>,
+    mut gone: HashMap<&'static str, Vec<TimerGone>>,
+) {
+    let mut settings: HashMap<&'static str, Vec<Setting>> = HashMap::new();
+    for TimerRow { category, stream, due, cause, .. } in set {
+        let setting = Setting { stream, due: due.0, cause };
+        settings.entry(category).or_default().push(setting);
+    }
+    let categories: HashSet<&'static str> = settings.keys().chain(gone.keys()).copied().collect();
+    for category in categories {
+        if let Some(desk) = database.desk(category) {
+            let gone = gone.remove(category).unwrap_or_default();
+            let streams: Vec<Uuid> = gone.into_iter().map(|row| row.stream).collect();
+            desk.committed(settings.remove(category).unwrap_or_default(), &streams);
+        }
     }
 }
 

@@ -70,6 +70,15 @@ impl Feed {
     /// # Errors
     /// When the database does not answer.
     pub async fn read(&self, after: Position, limit: u32) -> Result<Page, StoreError> {
+        let is_wanted = |row: &RawRecorded| {
+            let categories = self.categories.as_ref();
+            categories.is_none_or(|wanted| wanted.contains(&row.category.as_str()))
+        };
+        let most = usize::try_from(limit).unwrap_or(usize::MAX);
+        let remembered = self.database.tail().and_then(|tail| tail.read(after, most, is_wanted));
+        if let Some((events, reached, is_end)) = remembered {
+            return Ok(Page { events, reached, is_end });
+        }
         let rows: Vec<RawRecorded> = crate::fetch_all!(
             &self.database,
             RawRecorded,
@@ -81,10 +90,6 @@ impl Feed {
         .await?;
         let reached = rows.last().map_or(after, RawRecorded::position);
         let is_end = u32::try_from(rows.len()).is_ok_and(|read| read < limit);
-        let is_wanted = |row: &RawRecorded| {
-            let categories = self.categories.as_ref();
-            categories.is_none_or(|wanted| wanted.contains(&row.category.as_str()))
-        };
         let events = rows.into_iter().filter(is_wanted).collect();
         Ok(Page { events, reached, is_end })
     }

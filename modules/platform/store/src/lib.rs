@@ -30,6 +30,7 @@ mod recorded;
 mod schema;
 mod settings;
 mod sql;
+mod tail;
 mod timers;
 mod tx;
 mod work;

@@ -7,7 +7,9 @@ use serde_json::Value;
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use crate::{Aggregate, At, Connection, Json, Position, RawRecorded, Sql, StoreError, Tx};
+use crate::{
+    Aggregate, At, Connection, Json, Position, RawRecorded, Sql, StoreError, Tx, timers::Cause,
+};
 
 /// A stream to read, from after the version `known`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -55,12 +57,42 @@ pub(crate) struct NewEvent {
     pub(crate) traceparent: String,
 }
 
+impl NewEvent {
+    /// As it is read from the log.
+    pub(crate) fn placed(self, places: &HashMap<Uuid, Position>) -> Option<RawRecorded> {
+        let Position { txn, seq } = *places.get(&self.id)?;
+        Some(RawRecorded {
+            seq,
+            txn,
+            id: self.id,
+            category: self.category.to_owned(),
+            stream: self.stream,
+            version: self.version,
+            event_type: self.event_type,
+            schema_version: self.schema_version,
+            payload: self.payload,
+            recorded_at: self.recorded_at,
+            actor: self.actor,
+            correlation_id: self.correlation_id,
+            causation_id: self.causation_id,
+            traceparent: self.traceparent,
+        })
+    }
+}
+
 /// A timer that is set; an earlier one of the stream is replaced.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct TimerRow {
     pub(crate) category: &'static str,
     pub(crate) stream: Uuid,
     pub(crate) due: At,
+    /// Who has claimed it already, if anybody has.
+    pub(crate) claimed_by: Option<Uuid>,
+    /// How often it was claimed.
+    pub(crate) attempts: u32,
+    /// Why it is set, when it is claimed.
+    #[serde(skip)]
+    pub(crate) cause: Option<Cause>,
 }
 
 /// A stream that wants to be woken no more.
@@ -105,10 +137,12 @@ const APPEND: Sql = crate::sql!(
     " ORDER BY ordinal RETURNING id, txn, position",
 );
 const SET_TIMERS: Sql = crate::sql!(
-    "INSERT INTO timers (category, stream, due) SELECT category, stream, due FROM ",
-    rows("$1", category text, stream uuid, due instant),
-    " WHERE true ON CONFLICT (category, stream) \
-     DO UPDATE SET due = excluded.due, attempts = 0",
+    "INSERT INTO timers (category, stream, due, claimed_by, attempts) \
+     SELECT category, stream, due, claimed_by, attempts FROM ",
+    rows("$1", category text, stream uuid, due instant, claimed_by uuid, attempts bigint),
+    " WHERE true ON CONFLICT (category, stream) DO UPDATE SET due = excluded.due, \
+     attempts = CASE WHEN timers.claimed_by IS NULL THEN excluded.attempts ELSE 0 END, \
+     claimed_by = coalesce(timers.claimed_by, excluded.claimed_by)",
 );
 const CLEAR_TIMERS: Sql = crate::sql!(
     "DELETE FROM timers WHERE category = $2 AND stream IN (SELECT stream FROM ",

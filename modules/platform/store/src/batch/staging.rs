@@ -12,6 +12,7 @@ use crate::{
     events::{Cached, Inner},
     job::{broken, contain},
     log::{NewEvent, SnapshotRow, TimerGone, TimerRow, Wanted},
+    timers::{Cause, Desk},
 };
 
 /// The streams of one kind of aggregate in a batch, without the kind's type.
@@ -31,7 +32,14 @@ pub(super) trait Category: Send + Sync {
     fn new_events(&mut self, new: &mut Vec<NewEvent>);
     fn place(&mut self, places: &HashMap<Uuid, Position>);
     fn apply_view<'a>(&'a self, tx: &'a mut Tx) -> BoxFuture<'a, Result<(), Failure>>;
-    fn timers(&self, set: &mut Vec<TimerRow>, gone: &mut Vec<TimerGone>) -> Result<(), StoreError>;
+    /// The timers to be set and to be cleared. `desk`: who takes over at once what is due.
+    fn timers(
+        &self,
+        now: Timestamp,
+        desk: Option<&Desk>,
+        set: &mut Vec<TimerRow>,
+        gone: &mut Vec<TimerGone>,
+    ) -> Result<(), StoreError>;
     fn snapshots(&mut self, rows: &mut Vec<SnapshotRow>) -> Result<(), StoreError>;
     fn keep(&mut self, is_committed: bool);
 }
@@ -135,6 +143,33 @@ impl<A: Aggregate> Staging<A> {
         !is_known
     }
 
+    /// The row of a timer; one that is due is claimed by whoever has time for it.
+    fn timer(
+        &self,
+        stream: Uuid,
+        stage: &Stage<A>,
+        due: Timestamp,
+        now: Timestamp,
+        desk: Option<&Desk>,
+        taken: &mut usize,
+    ) -> TimerRow {
+        let claimant = desk.filter(|_| due <= now).and_then(|desk| desk.claimant(stream, *taken));
+        let cause = claimant.and_then(|_| stage.fresh.last()).map(|last| Cause {
+            id: last.id,
+            correlation_id: last.correlation_id.clone(),
+            traceparent: last.traceparent.clone(),
+        });
+        *taken += usize::from(claimant.is_some());
+        TimerRow {
+            category: A::NAME,
+            stream,
+            due: At(due),
+            claimed_by: claimant,
+            attempts: u32::from(claimant.is_some()),
+            cause,
+        }
+    }
+
     /// The streams to which something happened, in order.
     fn changed(&self) -> impl Iterator<Item = (Uuid, &Stage<A>)> {
         self.order
@@ -233,10 +268,17 @@ impl<A: Aggregate> Category for Staging<A> {
         })
     }
 
-    fn timers(&self, set: &mut Vec<TimerRow>, gone: &mut Vec<TimerGone>) -> Result<(), StoreError> {
+    fn timers(
+        &self,
+        now: Timestamp,
+        desk: Option<&Desk>,
+        set: &mut Vec<TimerRow>,
+        gone: &mut Vec<TimerGone>,
+    ) -> Result<(), StoreError> {
+        let mut taken = 0;
         for (stream, stage) in self.changed() {
             match stage.wake_at()? {
-                Some(due) => set.push(TimerRow { category: A::NAME, stream, due: At(due) }),
+                Some(due) => set.push(self.timer(stream, stage, due, now, desk, &mut taken)),
                 None if stage.had_timer => gone.push(TimerGone { stream }),
                 None => {}
             }

@@ -6,7 +6,7 @@ use store::{Dialect, Events, ExecuteError, Feed, Position, StoreError};
 use testkit::eventually;
 use uuid::Uuid;
 
-use crate::support::{Lamp, LampCommand, Process, Shop, context, on_both, uuid};
+use crate::support::{Lamp, LampCommand, Process, Shop, context, on_all, uuid};
 
 const ON: LampCommand = LampCommand::TurnOn { off_at: None };
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,7 +33,7 @@ async fn turn_on(process: &Process, lamps: std::ops::Range<u128>) {
     }
 }
 
-on_both! {
+on_all! {
     async fn events_come_in_their_order_page_after_page(shop: Shop) {
         let process = shop.process().await;
         turn_on(&process, 0..25).await;

@@ -39,14 +39,38 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
+/// As [`on_both`], and on a SQLite file that belongs to one process at a time.
+macro_rules! on_all {
+    ($($(#[$attribute:meta])* async fn $name:ident($shop:ident: Shop) $body:block)*) => {
+        $crate::support::on_both! { $($(#[$attribute])* async fn $name($shop: Shop) $body)* }
+
+        mod alone {
+            use super::*;
+
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                async fn test($shop: $crate::support::Shop) $body
+
+                test($crate::support::Shop::alone().await).await;
+            })*
+        }
+    };
+}
+pub(crate) use on_all;
+
 /// One database and the clock that all its users share.
 pub(crate) struct Shop {
     pub(crate) clock: TestClock,
     settings: DatabaseSettings,
     folder: tempfile::TempDir,
+    is_alone: bool,
 }
 
 impl Shop {
+    pub(crate) async fn alone() -> Self {
+        Self { is_alone: true, ..Self::on_sqlite().await }
+    }
+
     pub(crate) async fn on_sqlite() -> Self {
         Self::with(DatabaseSettings::default()).await
     }
@@ -64,6 +88,7 @@ impl Shop {
             clock: TestClock::at("2026-11-20T19:00:00Z"),
             settings,
             folder: tempfile::tempdir().unwrap(),
+            is_alone: false,
         };
         let database = shop.connect().await;
         SCHEMA.up_on(&database).await.unwrap();
@@ -78,7 +103,12 @@ impl Shop {
 
     /// A process that uses the database.
     pub(crate) async fn process(&self) -> Process {
-        let database = self.connect().await;
+        let (settings, folder) = (&self.settings, self.folder.path());
+        let database = if self.is_alone {
+            Database::connect_alone(settings, SCHEMA.name(), folder).await.unwrap()
+        } else {
+            self.connect().await
+        };
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
         let ids = Ids::new(Arc::clone(&clock), random());
         let (committer, work) = Committer::new(&database, clock, ids, None);

@@ -13,7 +13,7 @@ use store::{HandlerError, TimerRunner};
 use testkit::eventually;
 use uuid::Uuid;
 
-use crate::support::{LampCommand, Process, Shop, context, on_both, random, uuid};
+use crate::support::{LampCommand, Process, Shop, context, on_all, random, uuid};
 
 /// How often each lamp's handler was called.
 #[derive(Clone, Default)]
@@ -73,7 +73,7 @@ async fn is_off(process: &Process, lamp: u128) -> bool {
     !process.lamps.load(uuid(lamp)).await.unwrap().unwrap().state.is_on
 }
 
-on_both! {
+on_all! {
     async fn an_aggregate_is_woken_when_its_time_has_come(shop: Shop) {
         let (mut process, calls) = (shop.process().await, Calls::default());
         turn_off_lamps(&mut process, &calls);
