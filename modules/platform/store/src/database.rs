@@ -3,12 +3,11 @@
 //! What runs on it is in [`mod@crate::sql`] and [`crate::tx`]; its schema in [`mod@crate::schema`].
 
 use std::{
-    collections::HashMap,
     fs::{File, TryLockError},
     mem,
     path::Path,
     str::FromStr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -20,9 +19,7 @@ use sqlx::{
 };
 use tokio::{sync::watch, time::Instant};
 
-use crate::{
-    Connection, StoreError, Tx, settings::DatabaseSettings, tail::Tail, timers::Desk,
-};
+use crate::{Connection, StoreError, Tx, replay::Apart, settings::DatabaseSettings};
 
 /// SQLite's write-ahead log is cut back to this many bytes after a checkpoint.
 const WAL_LIMIT: &str = "67108864";
@@ -53,10 +50,6 @@ struct Inner {
     engine: Engine,
     /// Held as long as no other process may serve the file.
     claim: Option<Mutex<Option<File>>>,
-    /// What was committed last, while nobody else writes.
-    tail: Tail,
-    /// Where whoever fires timers in this process hears of them, by category.
-    desks: Mutex<HashMap<&'static str, Arc<Desk>>>,
     settings: DatabaseSettings,
     commits: watch::Sender<u64>,
     health: Mutex<Health>,
@@ -105,8 +98,6 @@ impl Database {
             name: name.to_owned(),
             engine,
             claim: None,
-            tail: Tail::default(),
-            desks: Mutex::default(),
             settings: settings.clone(),
             commits: watch::Sender::new(0),
             health: Mutex::default(),
@@ -133,28 +124,6 @@ impl Database {
     /// Whether nobody else writes it.
     pub(crate) fn is_alone(&self) -> bool {
         self.0.claim.is_some()
-    }
-
-    /// What was committed last, where that is all there is.
-    pub(crate) fn tail(&self) -> Option<&Tail> {
-        self.is_alone().then_some(&self.0.tail)
-    }
-
-    pub(crate) fn open_desk(&self, category: &'static str, desk: Arc<Desk>) {
-        self.desks().insert(category, desk);
-    }
-
-    pub(crate) fn close_desk(&self, category: &'static str) {
-        self.desks().remove(category);
-    }
-
-    /// Where to leave word of timers of this category, when this process fires them.
-    pub(crate) fn desk(&self, category: &'static str) -> Option<Arc<Desk>> {
-        self.desks().get(category).cloned()
-    }
-
-    fn desks(&self) -> MutexGuard<'_, HashMap<&'static str, Arc<Desk>>> {
-        self.0.desks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The name it was opened under: the service's.
@@ -334,7 +303,7 @@ impl Database {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    fn health(&self) -> MutexGuard<'_, Health> {
+    fn health(&self) -> std::sync::MutexGuard<'_, Health> {
         self.0.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -359,6 +328,25 @@ impl Database {
             Engine::Sqlite { writer, .. } => Some(writer),
             Engine::Postgres { .. } => None,
         }
+    }
+
+    /// What a check that replays the log works on: it sees what everybody sees, and writes nothing
+    /// but temporary tables, which stay in memory.
+    pub(crate) async fn apart(&self) -> Result<Apart, StoreError> {
+        let patience = self.0.settings.acquire_timeout;
+        Ok(match &self.0.engine {
+            Engine::Sqlite { readers, .. } => {
+                let options = SqliteConnectOptions::clone(&readers.connect_options());
+                let pool = PoolOptions::new().max_connections(1).acquire_timeout(patience);
+                Apart::Sqlite(pool.connect_with(options.pragma("temp_store", "MEMORY")).await?)
+            }
+            Engine::Postgres { .. } => {
+                let options = postgres_options(&self.0.settings, self.name())?
+                    .options([("search_path", self.name())]);
+                let pool = PoolOptions::new().max_connections(1).acquire_timeout(patience);
+                Apart::Postgres(pool.connect_with(options).await?)
+            }
+        })
     }
 
     /// A connection of its own to the PostgreSQL schema, on which statements may take as long as

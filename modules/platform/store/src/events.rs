@@ -1,6 +1,7 @@
 //! An aggregate's store: loads states, and executes commands through the [`Committer`].
 
 use std::{
+    collections::HashMap,
     fmt,
     future::IntoFuture,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -9,7 +10,10 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use runtime::Context;
-use tokio::{sync::Notify, time::timeout};
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, timeout, timeout_at},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -87,7 +91,12 @@ pub(crate) struct Inner<A: Aggregate> {
     cache: Mutex<Cache<Cached<A>>>,
     /// Tells whenever states that a commit worked on are back.
     returned: Notify,
+    /// Those who wait for a change of an aggregate.
+    waiting: Mutex<HashMap<Uuid, watch::Sender<()>>>,
 }
+
+/// How often whoever waits looks for what other processes did.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// How long a reader waits for a state that a commit works on, before it reads the log instead.
 const LONGEST_WORK: Duration = Duration::from_millis(250);
@@ -116,6 +125,7 @@ impl<A: Aggregate> Events<A> {
             view: Box::new(view),
             cache: Mutex::new(Cache::new(capacity)),
             returned: Notify::new(),
+            waiting: Mutex::default(),
         }))
     }
 
@@ -185,6 +195,38 @@ impl<A: Aggregate> Events<A> {
         Ok(Some(seen))
     }
 
+    /// As [`load`](Self::load), but waits until `is_enough` of it, or until `give_up`. Sees at once
+    /// what this process commits, and soon what others do.
+    ///
+    /// # Errors
+    /// As [`Events::load`].
+    pub async fn wait(
+        &self,
+        id: Uuid,
+        is_enough: impl Fn(&A) -> bool + Send + Sync,
+        give_up: Instant,
+    ) -> Result<Option<Loaded<A>>, StoreError> {
+        loop {
+            let changed = self.0.changed(id);
+            let found = self
+                .read(id, |loaded| {
+                    let is_last_look = Instant::now() >= give_up;
+                    (is_last_look || is_enough(&loaded.state)).then(|| loaded.clone())
+                })
+                .await?;
+            let Some(found) = found else { return Ok(None) };
+            if found.is_some() {
+                return Ok(found);
+            }
+            let nap = if self.0.committer.database().is_alone() {
+                give_up
+            } else {
+                give_up.min(Instant::now() + LOOK)
+            };
+            let _changed_or_not = timeout_at(nap, changed).await;
+        }
+    }
+
     /// From the log, whatever is remembered.
     async fn read_anew<T>(
         &self,
@@ -241,18 +283,36 @@ impl<A: Aggregate> Inner<A> {
     /// Puts back what was taken out; `None` for what is not to be remembered.
     pub(crate) fn give_back(&self, states: impl IntoIterator<Item = (Uuid, Option<Cached<A>>)>) {
         let mut cache = self.cache();
+        let mut waiting = self.waiting();
         for (id, state) in states {
+            waiting.remove(&id);
             match state {
                 Some(state) => cache.put_newer(id, state),
                 None => cache.dismiss(id),
             }
         }
+        drop(waiting);
         drop(cache);
         self.returned.notify_waiters();
     }
 
+    /// Resolves at the next commit of this process that has to do with the aggregate.
+    fn changed(&self, id: Uuid) -> impl Future<Output = ()> + use<A> {
+        let mut waiting = self.waiting();
+        // Nobody else is told when the last one leaves.
+        waiting.retain(|_, change| change.receiver_count() > 0);
+        let mut change = waiting.entry(id).or_insert_with(|| watch::Sender::new(())).subscribe();
+        async move {
+            let _told_or_forgotten = change.changed().await;
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<Uuid, watch::Sender<()>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What `look` says of the state, when it is remembered and nobody works on it.
-    fn look<T>(&self, id: Uuid, look: impl FnOnce(&Cached<A>) -> T) -> Option<T> {
+    pub(crate) fn look<T>(&self, id: Uuid, look: impl FnOnce(&Cached<A>) -> T) -> Option<T> {
         match self.cache().find(id) {
             Place::Here(cached) => Some(look(cached)),
             Place::AtWork | Place::Nowhere => None,

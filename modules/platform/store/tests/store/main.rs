@@ -14,6 +14,7 @@ mod interleavings;
 mod life;
 mod migrations;
 mod proxy;
+mod replay;
 mod snapshots;
 mod sql;
 mod timers;
