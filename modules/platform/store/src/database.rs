@@ -3,11 +3,12 @@
 //! What runs on it is in [`mod@crate::sql`] and [`crate::tx`]; its schema in [`mod@crate::schema`].
 
 use std::{
+    collections::HashMap,
     fs::{File, TryLockError},
     mem,
     path::Path,
     str::FromStr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -19,7 +20,10 @@ use sqlx::{
 };
 use tokio::{sync::watch, time::Instant};
 
-use crate::{Connection, StoreError, Tx, replay::Apart, settings::DatabaseSettings};
+use crate::{
+    Connection, StoreError, Tx, replay::Apart, settings::DatabaseSettings, tail::Tail,
+    timers::Desk,
+};
 
 /// SQLite's write-ahead log is cut back to this many bytes after a checkpoint.
 const WAL_LIMIT: &str = "67108864";
@@ -50,6 +54,10 @@ struct Inner {
     engine: Engine,
     /// Held as long as no other process may serve the file.
     claim: Option<Mutex<Option<File>>>,
+    /// What was committed last, while nobody else writes.
+    tail: Tail,
+    /// Where whoever fires timers in this process hears of them, by category.
+    desks: Mutex<HashMap<&'static str, Arc<Desk>>>,
     settings: DatabaseSettings,
     commits: watch::Sender<u64>,
     health: Mutex<Health>,
@@ -98,6 +106,8 @@ impl Database {
             name: name.to_owned(),
             engine,
             claim: None,
+            tail: Tail::default(),
+            desks: Mutex::default(),
             settings: settings.clone(),
             commits: watch::Sender::new(0),
             health: Mutex::default(),
@@ -124,6 +134,28 @@ impl Database {
     /// Whether nobody else writes it.
     pub(crate) fn is_alone(&self) -> bool {
         self.0.claim.is_some()
+    }
+
+    /// What was committed last, where that is all there is.
+    pub(crate) fn tail(&self) -> Option<&Tail> {
+        self.is_alone().then_some(&self.0.tail)
+    }
+
+    pub(crate) fn open_desk(&self, category: &'static str, desk: Arc<Desk>) {
+        self.desks().insert(category, desk);
+    }
+
+    pub(crate) fn close_desk(&self, category: &'static str) {
+        self.desks().remove(category);
+    }
+
+    /// Where to leave word of timers of this category, when this process fires them.
+    pub(crate) fn desk(&self, category: &'static str) -> Option<Arc<Desk>> {
+        self.desks().get(category).cloned()
+    }
+
+    fn desks(&self) -> MutexGuard<'_, HashMap<&'static str, Arc<Desk>>> {
+        self.0.desks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The name it was opened under: the service's.
@@ -303,7 +335,7 @@ impl Database {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    fn health(&self) -> std::sync::MutexGuard<'_, Health> {
+    fn health(&self) -> MutexGuard<'_, Health> {
         self.0.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -31,6 +31,7 @@ mod replay;
 mod schema;
 mod settings;
 mod sql;
+mod tail;
 mod timers;
 mod tx;
 mod work;
