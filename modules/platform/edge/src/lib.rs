@@ -3,7 +3,7 @@
 //! - errors: [`Problem`], [`ProblemType`], [`problems`];
 //! - what handlers take: [`Json`], [`Query`], [`Path`], [`Page`], [`IfMatch`], [`Caller`],
 //!   [`IdempotencyKey`], and `runtime::Context`;
-//! - what they give: [`Json`], [`Tagged`], [`Listing`], [`Answered`];
+//! - what they give: [`Json`], [`Tagged`], [`Listing`], [`Answered`], [`Shown`] out of [`Pages`];
 //! - who may: [`user`], [`require`], [`owner`]; tokens: [`token`], [`Authenticator`];
 //! - documentation: [`openapi`], [`docs()`];
 //! - around it all: [`public_stack`] and its [`EdgeSettings`].
@@ -19,6 +19,7 @@ mod extract;
 mod idempotency;
 pub mod openapi;
 mod page;
+mod pages;
 mod problem;
 pub mod problems;
 mod settings;
@@ -37,6 +38,7 @@ pub use idempotency::{
     idempotent_for_everybody, optionally_idempotent,
 };
 pub use page::{Listing, Page};
+pub use pages::{Known, Pages, Shown, TRUSTED_FOR};
 pub use problem::{FieldFault, PROBLEM_JSON, Problem, ProblemType, RequestPart};
 pub use settings::EdgeSettings;
 pub use stack::public_stack;
