@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
+use tokio_util::sync::CancellationToken;
 
 /// The body of a request could not be read from the client.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +43,18 @@ pub(crate) fn answered(service: &'static str, answer: reqwest::Response, idle: D
         }
     });
     Body::from_stream(pieces)
+}
+
+/// As [`answered`], for an answer that goes on for as long as the client likes: it ends, as if the
+/// service had ended it, when this process stops.
+pub(crate) fn followed(
+    service: &'static str,
+    answer: reqwest::Response,
+    idle: Duration,
+    draining: CancellationToken,
+) -> Body {
+    let pieces = answered(service, answer, idle).into_data_stream();
+    Body::from_stream(pieces.take_until(draining.cancelled_owned()))
 }
 
 async fn next_piece(

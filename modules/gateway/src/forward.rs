@@ -5,13 +5,14 @@ use std::error::Error;
 use axum::{
     body::{Body, HttpBody},
     extract::{ConnectInfo, Request},
-    http::Uri,
+    http::{HeaderMap, Uri, header},
     response::Response,
 };
 use edge::{Problem, problems};
 use reqwest::Url;
 use runtime::Context;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     body::{self, NotReceived},
@@ -31,6 +32,8 @@ pub(crate) struct Upstream {
 pub(crate) struct Gateway {
     pub(crate) client: reqwest::Client,
     pub(crate) settings: GatewaySettings,
+    /// Cancelled when streams are to end.
+    pub(crate) draining: CancellationToken,
 }
 
 impl Gateway {
@@ -75,10 +78,21 @@ impl Gateway {
             response.headers_mut()
         });
         if answer.content_length() != Some(0) {
-            *response.body_mut() = body::answered(service, answer, self.settings.idle_timeout);
+            let idle = self.settings.idle_timeout;
+            *response.body_mut() = if is_event_stream(response.headers()) {
+                body::followed(service, answer, idle, self.draining.clone())
+            } else {
+                body::answered(service, answer, idle)
+            };
         }
         response
     }
+}
+
+/// Whether the answer goes on for as long as the client likes.
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("text/event-stream"))
 }
 
 /// Where the path and query of `asked` lead at `base`. `None` for a path that would not arrive as it

@@ -32,7 +32,8 @@ pub static MODULE: Module = Module {
 fn start(boot: &mut Boot) -> Result<(), StartError> {
     let client = runtime::web_client()
         .map_err(|error| StartError::new(format!("cannot forward over HTTP: {error}")))?;
-    let gateway = Arc::new(Gateway { client, settings: boot.settings() });
+    let gateway =
+        Arc::new(Gateway { client, settings: boot.settings(), draining: boot.draining() });
     let routes = table::routes(boot, &gateway)?;
     boot.public(routes);
     Ok(())
