@@ -17,8 +17,8 @@ mod tests {
 
     use super::*;
 
-    /// `samples` has every kind of event as it was written with the first schema, and stays as it
-    /// is for ever.
+    /// `samples` has kinds of events as they were written at some time, and stays as it is for ever:
+    /// `1` what the first schema had, `2` what came with quotas, seats, taxes and sales windows.
     fn still_reads<A: Aggregate>(samples: &str) {
         let samples: Vec<Value> = serde_json::from_str(samples).expect("the samples are JSON");
         for sample in samples {
@@ -33,5 +33,7 @@ mod tests {
         still_reads::<Organizer>(include_str!("domain/samples/organizer.1.json"));
         still_reads::<Venue>(include_str!("domain/samples/venue.1.json"));
         still_reads::<Event>(include_str!("domain/samples/event.1.json"));
+        still_reads::<Venue>(include_str!("domain/samples/venue.2.json"));
+        still_reads::<Event>(include_str!("domain/samples/event.2.json"));
     }
 }

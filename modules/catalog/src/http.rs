@@ -3,6 +3,8 @@
 mod events;
 mod members;
 mod organizers;
+mod quotas;
+mod seating;
 mod text;
 mod ticket_types;
 mod venues;
@@ -37,6 +39,7 @@ pub(crate) fn routes() -> Routes<App> {
             venues::list::list_venues
         )))
         .routes(routes!(venues::get::get_venue, venues::change::change_venue))
+        .routes(routes!(seating::get_seating, seating::put_seating))
         .routes(optionally_idempotent(routes!(
             events::create::create_event,
             events::list::list_events
@@ -55,6 +58,15 @@ pub(crate) fn routes() -> Routes<App> {
             ticket_types::get::get_ticket_type,
             ticket_types::change::change_ticket_type,
             ticket_types::delete::delete_ticket_type
+        ))
+        .routes(optionally_idempotent(routes!(
+            quotas::create::create_quota,
+            quotas::list::list_quotas
+        )))
+        .routes(routes!(
+            quotas::get::get_quota,
+            quotas::change::change_quota,
+            quotas::delete::delete_quota
         ))
 }
 

@@ -11,7 +11,7 @@ mod views;
 use std::sync::Arc;
 
 use contracts::catalog::{Catalog, CatalogEvent};
-use edge::{Idempotency, token::TokenKeys};
+use edge::{Idempotency, Pages, token::TokenKeys};
 use runtime::{Boot, IntegrationEvents, Module, Needed, Provided, StartError};
 use store::{Committer, Events, Schema};
 
@@ -48,9 +48,15 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
         events: Events::new(&committer, EventView),
         clock: boot.clock(),
         ids: boot.ids(),
+        pages: Pages::default(),
         database,
     });
     bus::publish_audit(boot, &committer)?;
+    store::check_replay(
+        boot,
+        &["organizer_view", "organizer_member", "venue_view", "event_view"],
+        &[&programme.organizers, &programme.venues, &programme.events],
+    );
     bus::publish::<CatalogEvent, Event>(boot, &programme.events, announce)?;
     let keys = Idempotency::start(boot, &committer);
     boot.public(keys.around(http::routes().with_state(Arc::clone(&programme)).into()));

@@ -20,6 +20,8 @@ pub(crate) static ALL: &[&ProblemType] = &[
     &TICKET_TYPE_NAME_TAKEN,
     &TICKET_TYPE_NAME_FIXED,
     &TOO_MANY_TICKET_TYPES,
+    &TOO_MANY_QUOTAS,
+    &SECTION_UNKNOWN,
 ];
 
 pub(crate) static LAST_OWNER: ProblemType = ProblemType {
@@ -62,8 +64,9 @@ pub(crate) static FIXED_BY_PUBLISHING: ProblemType = ProblemType {
     slug: "fixed-by-publishing",
     status: 409,
     title: "Publishing has fixed this",
-    meaning: "Once an event is published, only its name, its description and its end can be \
-              changed, since people rely on the rest. `fields` names what the request would have \
+    meaning: "Once an event is published, only its name, its description, its end and \
+              the rounding of its taxes can be changed, and of its ticket types not the sections, \
+              since people rely on the rest. `fields` names what the request would have \
               changed. Nothing was changed.",
     what_to_do: "Send the fields that are fixed as they are. If venue or start must change, cancel \
                  the event and publish another.",
@@ -146,6 +149,26 @@ pub(crate) static TOO_MANY_TICKET_TYPES: ProblemType = ProblemType {
     what_to_do: "Change one that exists instead.",
 };
 
+pub(crate) static TOO_MANY_QUOTAS: ProblemType = ProblemType {
+    slug: "too-many-quotas",
+    status: 409,
+    title: "The event has as many quotas as it can have",
+    meaning: "An event has at most 200 quotas, those of the ticket types' own among them. Nothing \
+              was changed.",
+    what_to_do: "Change one that exists instead, or delete one.",
+};
+
+pub(crate) static SECTION_UNKNOWN: ProblemType = ProblemType {
+    slug: "section-unknown",
+    status: 409,
+    title: "The event's seating has no such section",
+    meaning: "A ticket type is for seats in `section`, and the seating has none of this name: the \
+              venue's when the event is published, and the event's own afterwards. Nothing was \
+              changed.",
+    what_to_do: "Describe the section with `PUT /v1/venues/{venue_id}/seating` before the event is \
+                 published, or name another in the ticket type.",
+};
+
 impl From<organizer::Rejection> for Problem {
     fn from(rejection: organizer::Rejection) -> Self {
         use organizer::Rejection;
@@ -182,11 +205,23 @@ impl From<event::Rejection> for Problem {
             Rejection::PriceInOtherCurrency { .. } => {
                 return Self::invalid_field("/price/currency", words);
             }
+            Rejection::SaleEndsBeforeItBegins => {
+                return Self::invalid_field("/sales_until", words);
+            }
+            Rejection::MaximumBelowMinimum => return Self::invalid_field("/max_per_order", words),
+            Rejection::QuotaOfUnknownType { .. } => {
+                return Self::invalid_field("/ticket_type_ids", words);
+            }
+            Rejection::SectionUnknown { section } => {
+                return Self::new(&SECTION_UNKNOWN).detail(words).with("section", section);
+            }
             Rejection::PriceOutOfRange => return Self::invalid_field("/price/amount", words),
             Rejection::FixedByPublishing { fields } => {
                 return Self::new(&FIXED_BY_PUBLISHING).detail(words).with("fields", fields);
             }
-            Rejection::Unknown | Rejection::TicketTypeUnknown => &edge::problems::NOT_FOUND,
+            Rejection::Unknown | Rejection::TicketTypeUnknown | Rejection::QuotaUnknown => {
+                &edge::problems::NOT_FOUND
+            }
             // Identifiers are ours, and new.
             Rejection::Exists => return Self::internal(words),
             Rejection::StartsInThePast { .. } => &EVENT_STARTS_IN_THE_PAST,
@@ -198,6 +233,7 @@ impl From<event::Rejection> for Problem {
             Rejection::Ended => &EVENT_HAS_ENDED,
             Rejection::NoTicketTypes => &EVENT_INCOMPLETE,
             Rejection::TooManyTicketTypes => &TOO_MANY_TICKET_TYPES,
+            Rejection::TooManyQuotas => &TOO_MANY_QUOTAS,
             Rejection::TicketTypeNameTaken { .. } => &TICKET_TYPE_NAME_TAKEN,
             Rejection::TicketTypeNameFixed => &TICKET_TYPE_NAME_FIXED,
         };

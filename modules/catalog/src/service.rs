@@ -6,16 +6,15 @@ use std::sync::Arc;
 use contracts::catalog::{
     Catalog, CatalogError, FindMembership, FindSaleTerms, Membership, SaleTerms, TicketTypeTerms,
 };
-use contracts::money::{Tax, TaxRounding};
-use edge::{IfMatch, Problem};
-use runtime::{Clock, Context, Ids, Role, async_trait};
+use edge::{IfMatch, Pages, Problem};
+use runtime::{Clock, Context, Ids, Role, Timestamp, async_trait};
 use store::{Database, Events, ExecuteError, StoreError};
 use uuid::Uuid;
 
 use crate::{
     domain::{
         Event, Organizer, Venue,
-        event::{Command, EventState, Phase, TicketType},
+        event::{Command, EventState, Phase, Setting, TicketType},
         organizer::Asker,
     },
     views::{
@@ -33,11 +32,14 @@ pub(crate) struct Programme {
     pub(crate) events: Events<Event>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Ids,
+    /// Events as everybody sees them.
+    pub(crate) pages: Pages,
 }
 
-/// Who asks for a change of an organizer; a 401 problem when nobody has logged in.
+/// Who asks for a change of an organizer; a 401 problem when nobody has logged in, and a 403 problem
+/// for a member whose role of organizer was taken away.
 pub(crate) fn asker(cx: &Context) -> Result<Asker, Problem> {
-    let user = edge::user(cx)?;
+    let user = edge::require(cx, Role::Organizer)?;
     let is_admin = cx.principal().has_role(Role::Admin);
     Ok(if is_admin { Asker::Admin } else { Asker::Account(user) })
 }
@@ -52,7 +54,7 @@ impl Programme {
         Ok(member.is_some())
     }
 
-    /// Whether the caller is a member of the organizer, or an admin.
+    /// Whether the caller has the role of organizer and is a member of this one, or is an admin.
     pub(crate) async fn acts_for(
         &self,
         cx: &Context,
@@ -62,8 +64,10 @@ impl Programme {
             return Ok(true);
         }
         match cx.principal().user_id() {
-            Some(user) => self.is_member(organizer_id, user).await,
-            None => Ok(false),
+            Some(user) if cx.principal().has_role(Role::Organizer) => {
+                self.is_member(organizer_id, user).await
+            }
+            Some(_) | None => Ok(false),
         }
     }
 
@@ -73,7 +77,10 @@ impl Programme {
         if self.acts_for(cx, organizer_id).await? {
             return Ok(());
         }
-        Err(forbidden("only members of the organizer may do this: ask one of its owners"))
+        Err(forbidden(
+            "only members of the organizer with the role of organizer may do this: ask one of its \
+             owners, or who gives out roles",
+        ))
     }
 
     /// The organizer, for one of its members.
@@ -143,6 +150,16 @@ impl Programme {
         Ok(event)
     }
 
+    /// What the event takes over from its venue when it is published.
+    pub(crate) async fn setting(&self, event: &EventRow) -> Result<Setting, StoreError> {
+        let seating = self.venues.read(event.venue_id, |venue| venue.state.seating.clone()).await?;
+        Ok(Setting {
+            venue_name: event.venue_name.clone(),
+            time_zone: event.time_zone.clone(),
+            seating: seating.unwrap_or_default(),
+        })
+    }
+
     /// Gives the event a command, provided that it is as the caller has `seen` it.
     pub(crate) async fn give(
         &self,
@@ -156,7 +173,9 @@ impl Programme {
             seen.check(event.tag(self.clock.now()))?;
             execution = execution.expect_version(event.version.unsigned_abs());
         }
-        match execution.await {
+        let outcome = execution.await;
+        self.pages.forget(event.id);
+        match outcome {
             Ok(_) => Ok(()),
             Err(ExecuteError::Stale { .. }) => {
                 let now = self.reread(event.id).await?;
@@ -189,30 +208,31 @@ impl Programme {
             event_id,
             organizer_id: event.organizer_id,
             on_sale: event.state(now) == EventState::OnSale,
-            tax_rounding: TaxRounding::PerLine,
+            tax_rounding: event.tax_rounding.0,
+            ticket_types: terms(&event, now),
             event_name: event.name,
             starts_at: event.starts_at.into(),
             time_zone: event.time_zone,
             venue_name: event.venue_name,
-            ticket_types: event.ticket_types.0.into_iter().map(terms).collect(),
         }))
     }
 }
 
-fn terms(ticket_type: TicketType) -> TicketTypeTerms {
-    let TicketType { id, offer } = ticket_type;
-    TicketTypeTerms {
-        ticket_type_id: id,
-        name: offer.name,
+fn terms(event: &EventRow, now: Timestamp) -> Vec<TicketTypeTerms> {
+    let is_on_sale = event.state(now) == EventState::OnSale;
+    let of_one = |TicketType { id, offer }: &TicketType| TicketTypeTerms {
+        ticket_type_id: *id,
+        name: offer.name.clone(),
         price: offer.price,
-        tax: Tax::default(),
-        sales_from: None,
-        sales_until: None,
-        min_per_order: 0,
-        max_per_order: 0,
-        seated: false,
-        on_sale: true,
-    }
+        tax: offer.tax.clone(),
+        sales_from: offer.sales_from,
+        sales_until: offer.sales_until,
+        min_per_order: offer.min_per_order,
+        max_per_order: offer.max_per_order,
+        seated: !offer.sections.is_empty(),
+        on_sale: is_on_sale && offer.is_in_window(now),
+    };
+    event.ticket_types.0.iter().map(of_one).collect()
 }
 
 #[async_trait]

@@ -50,7 +50,7 @@ mod tests {
         crate::SCHEMA.up_on(&database).await.expect("the migrations run");
         let all = [organizers::STATEMENTS, venues::STATEMENTS, events::STATEMENTS].concat();
         store::prepare_all(&database, &all).await.expect("every statement is understood");
-        crate::SCHEMA.down_on(&database, 1).await.expect("and can be taken back");
+        crate::SCHEMA.down_on(&database, 2).await.expect("and can be taken back");
         database.close().await;
     }
 

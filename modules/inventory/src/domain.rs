@@ -1,13 +1,22 @@
-//! The stock of one event: capacities, holds and sales. Pure.
+//! The stock of one event: ticket types, quotas, seats, holds and sales. Pure.
 //!
-//! What is free is counted, never remembered: capacity less what is sold and what is held and has
-//! not expired. A hold stops counting at its expiry, by comparing times, whether or not anybody
-//! has come round to record it.
+//! What is free is counted, never remembered: the capacity of each quota less what is sold and what
+//! is held and has not expired. A hold stops counting at its expiry, by comparing times, whether or
+//! not anybody has come round to record it. Numbered seats count against quotas as places do, and
+//! each is had by one hold at most.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod availability;
+mod choice;
+mod holding;
+mod house;
+mod messages;
+mod room;
+mod shelf;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
 
 use contracts::{
-    catalog::{Capacity, TicketTypeCapacity},
+    catalog::{Capacity, Quota, TicketTypeCapacity},
     inventory::{HoldState, Places},
 };
 use runtime::Timestamp;
@@ -15,21 +24,60 @@ use serde::{Deserialize, Serialize};
 use store::Aggregate;
 use uuid::Uuid;
 
+pub(crate) use self::{
+    availability::{QuotaAvailability, TypeAvailability},
+    house::{House, SeatAt},
+    messages::{Command, Event, HoldWish, Rejection},
+    shelf::{Share, Shelf},
+};
+
 /// The most places of one ticket type that one hold may take.
 pub(crate) const MOST_PLACES: u32 = 100;
 
 /// Everything that can be sold of one event. The stream's id is the event's.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Stored")]
 pub(crate) struct Stock {
     sale: Sale,
     shelves: BTreeMap<Uuid, Shelf>,
+    quotas: BTreeMap<Uuid, Share>,
+    house: House,
     holds: HashMap<Uuid, HoldRecord>,
     /// Holds that still count, by expiry.
+    #[serde(skip)]
     expiries: BTreeSet<(Timestamp, Uuid)>,
+    /// How many holds that still count each holder has.
+    #[serde(skip)]
+    open: HashMap<Uuid, u32>,
+}
+
+/// A stock as it is stored: what else it knows follows from this.
+#[derive(Deserialize)]
+struct Stored {
+    sale: Sale,
+    shelves: BTreeMap<Uuid, Shelf>,
+    quotas: BTreeMap<Uuid, Share>,
+    house: House,
+    holds: HashMap<Uuid, HoldRecord>,
+}
+
+impl From<Stored> for Stock {
+    fn from(stored: Stored) -> Self {
+        let Stored { sale, shelves, quotas, house, holds } = stored;
+        let (expiries, open) = (BTreeSet::new(), HashMap::new());
+        let mut stock =
+            Self { sale, shelves, quotas, house, holds: HashMap::new(), expiries, open };
+        for (hold_id, mut hold) in holds {
+            let state = std::mem::replace(&mut hold.state, HoldState::Expired);
+            stock.holds.insert(hold_id, hold);
+            stock.turn(hold_id, state);
+        }
+        stock
+    }
 }
 
 /// Whether new places may be held.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Sale {
     /// Catalog has not told of this event yet.
@@ -43,166 +91,30 @@ pub(crate) enum Sale {
     Cancelled,
 }
 
-/// One ticket type: how many there are, and how many are gone.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Shelf {
-    pub(crate) name: String,
-    pub(crate) capacity: Capacity,
-    pub(crate) sold: u32,
-    /// Held, including what has expired and was not recorded as such yet.
-    pub(crate) held: u32,
-}
-
 /// One hold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct HoldRecord {
     pub(crate) holder_id: Uuid,
     pub(crate) order_id: Option<Uuid>,
-    pub(crate) items: Vec<Places>,
+    pub(crate) lines: Vec<Line>,
     pub(crate) expires_at: Timestamp,
     pub(crate) state: HoldState,
+    /// Which parts of it were given back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    releases: Vec<Uuid>,
 }
 
-/// What can be had of one ticket type at one instant.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Availability {
-    pub(crate) ticket_type_id: Uuid,
-    pub(crate) name: String,
-    pub(crate) capacity: Capacity,
-    pub(crate) sold: u32,
-    pub(crate) held: u32,
-    /// `None` where there is no limit.
-    pub(crate) free: Option<u32>,
-    /// More is sold and held than there is: the capacity was lowered afterwards.
-    pub(crate) overbooked: u32,
-}
-
-/// What the stock is told.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Command {
-    SetCapacities {
-        ticket_types: Vec<TicketTypeCapacity>,
-    },
-    OpenSale,
-    CloseSale,
-    CancelSale,
-    Hold {
-        hold_id: Uuid,
-        holder_id: Uuid,
-        order_id: Option<Uuid>,
-        items: Vec<Places>,
-        expires_at: Timestamp,
-        now: Timestamp,
-    },
-    Confirm {
-        hold_id: Uuid,
-        now: Timestamp,
-    },
-    /// The order that has the hold gives its places back.
-    Release {
-        hold_id: Uuid,
-    },
-    /// The holder gives the places back, as long as no order has them.
-    GiveBack {
-        hold_id: Uuid,
-    },
-    ExpireHolds {
-        now: Timestamp,
-    },
-}
-
-/// What happened to the stock.
+/// So many places of one ticket type.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(crate) enum Event {
-    CapacitySet {
-        ticket_type: TicketTypeCapacity,
-    },
-    SaleOpened,
-    SaleClosed,
-    SaleCancelled,
-    PlacesHeld {
-        hold_id: Uuid,
-        holder_id: Uuid,
-        order_id: Option<Uuid>,
-        items: Vec<Places>,
-        expires_at: Timestamp,
-    },
-    HoldTaken {
-        hold_id: Uuid,
-        order_id: Uuid,
-    },
-    HoldRenewed {
-        hold_id: Uuid,
-        expires_at: Timestamp,
-    },
-    HoldExpired {
-        hold_id: Uuid,
-    },
-    HoldConfirmed {
-        hold_id: Uuid,
-    },
-    HoldReleased {
-        hold_id: Uuid,
-    },
-}
-
-/// Why the stock did not do what it was told.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Rejection {
-    #[error("the event is not known")]
-    EventUnknown,
-    #[error("the event is not on sale")]
-    NotOnSale,
-    #[error("the event has no ticket type {ticket_type_id}")]
-    TicketTypeUnknown { ticket_type_id: Uuid },
-    #[error("{requested} places of {ticket_type_id} were asked for and {left} are left")]
-    SoldOut { ticket_type_id: Uuid, requested: u32, left: u32 },
-    #[error("{reason}")]
-    Invalid { reason: &'static str },
-    #[error("there is no such hold")]
-    HoldUnknown,
-    #[error("the hold was made for something else")]
-    HoldDiffers,
-    #[error("the hold was given back")]
-    HoldReleased,
-    #[error("the hold belongs to the order {order_id}")]
-    HoldBelongsToOrder { order_id: Uuid },
+pub(crate) struct Line {
+    pub(crate) ticket_type_id: Uuid,
+    pub(crate) quantity: u32,
+    /// Where they are; none for general admission.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) seats: Vec<SeatAt>,
 }
 
 impl Stock {
-    /// What can be had at `now`.
-    pub(crate) fn availability(&self, now: Timestamp) -> Vec<Availability> {
-        let lapsed = self.lapsed(now);
-        self.shelves
-            .iter()
-            .map(|(id, shelf)| {
-                let held = shelf.held.saturating_sub(lapsed.get(id).copied().unwrap_or(0));
-                let gone = shelf.sold.saturating_add(held);
-                let (free, overbooked) = match shelf.capacity {
-                    Capacity::Unlimited {} => (None, 0),
-                    Capacity::Limited { places } => {
-                        (Some(places.saturating_sub(gone)), gone.saturating_sub(places))
-                    }
-                };
-                Availability {
-                    ticket_type_id: *id,
-                    name: shelf.name.clone(),
-                    capacity: shelf.capacity,
-                    sold: shelf.sold,
-                    held,
-                    free,
-                    overbooked,
-                }
-            })
-            .collect()
-    }
-
-    /// Whether new places may be held.
-    pub(crate) fn sale(&self) -> Sale {
-        self.sale
-    }
-
     /// A hold with its state at `now`.
     pub(crate) fn hold(&self, hold_id: Uuid, now: Timestamp) -> Option<HoldRecord> {
         let mut hold = self.holds.get(&hold_id)?.clone();
@@ -212,104 +124,162 @@ impl Stock {
         Some(hold)
     }
 
-    /// Places by ticket type whose hold has expired at `now` without a record of it. Short, since
-    /// the timer records expiries as they come.
-    fn lapsed(&self, now: Timestamp) -> HashMap<Uuid, u32> {
-        let mut lapsed: HashMap<Uuid, u32> = HashMap::new();
-        let items = self
-            .lapsed_holds(now)
-            .filter_map(|id| self.holds.get(&id))
-            .flat_map(|hold| &hold.items);
-        for item in items {
-            *lapsed.entry(item.ticket_type_id).or_default() += item.quantity;
-        }
-        lapsed
+    /// What a hold has, by the names of its seats.
+    pub(crate) fn places(&self, hold: &HoldRecord) -> Vec<Places> {
+        let named = |line: &Line| Places {
+            ticket_type_id: line.ticket_type_id,
+            quantity: line.quantity,
+            seats: line.seats.iter().filter_map(|at| self.house.name(*at)).collect(),
+        };
+        hold.lines.iter().map(named).collect()
     }
 
+    /// Holds that have expired at `now` without a record of it. Few, since the timer records
+    /// expiries as they come.
     fn lapsed_holds(&self, now: Timestamp) -> impl Iterator<Item = Uuid> {
         self.expiries.iter().take_while(move |(expiry, _)| *expiry <= now).map(|(_, id)| *id)
     }
 
-    fn check_room(&self, items: &[Places], now: Timestamp) -> Result<(), Rejection> {
-        let lapsed = self.lapsed(now);
-        for Places { ticket_type_id, quantity, .. } in items {
-            let Some(shelf) = self.shelves.get(ticket_type_id) else {
-                return Err(Rejection::TicketTypeUnknown { ticket_type_id: *ticket_type_id });
-            };
-            let left = shelf.left(lapsed.get(ticket_type_id).copied().unwrap_or(0));
-            if left.is_some_and(|left| left < *quantity) {
-                return Err(Rejection::SoldOut {
-                    ticket_type_id: *ticket_type_id,
-                    requested: *quantity,
-                    left: left.unwrap_or(0),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    fn check_sale(&self) -> Result<(), Rejection> {
-        match self.sale {
-            Sale::Open => Ok(()),
-            Sale::Unknown => Err(Rejection::EventUnknown),
-            Sale::Closed | Sale::Cancelled => Err(Rejection::NotOnSale),
-        }
-    }
-
-    fn move_places(&mut self, hold_id: Uuid, change: impl Fn(&mut Shelf, u32)) {
-        let Some(hold) = self.holds.get(&hold_id) else { return };
-        for item in &hold.items {
-            if let Some(shelf) = self.shelves.get_mut(&item.ticket_type_id) {
-                change(shelf, item.quantity);
-            }
-        }
-    }
-
-    /// Leaves whatever state the hold is in and enters `to`, with the counts that go with both.
+    /// Leaves whatever state the hold is in and enters `to`, with all that goes with both.
     fn turn(&mut self, hold_id: Uuid, to: HoldState) {
-        let Some(hold) = self.holds.get(&hold_id) else { return };
-        let (from, expires_at) = (hold.state, hold.expires_at);
-        match from {
-            HoldState::Held => {
-                self.expiries.remove(&(expires_at, hold_id));
-                self.move_places(hold_id, |shelf, quantity| {
-                    shelf.held = shelf.held.saturating_sub(quantity);
-                });
+        let Some(hold) = self.holds.get_mut(&hold_id) else { return };
+        let from = std::mem::replace(&mut hold.state, to);
+        let (holder_id, expiry) = (hold.holder_id, (hold.expires_at, hold_id));
+        if has_places(from) {
+            for line in &hold.lines {
+                leave_places(&mut self.shelves, &mut self.house, from, hold_id, line);
             }
-            HoldState::Confirmed => {
-                self.move_places(hold_id, |shelf, quantity| {
-                    shelf.sold = shelf.sold.saturating_sub(quantity);
-                });
-            }
-            HoldState::Expired | HoldState::Released => {}
         }
-        match to {
-            HoldState::Held => {
-                self.expiries.insert((expires_at, hold_id));
-                self.move_places(hold_id, |shelf, quantity| shelf.held += quantity);
+        if has_places(to) {
+            for line in &hold.lines {
+                take_places(&mut self.shelves, &mut self.house, to, hold_id, line);
             }
-            HoldState::Confirmed => {
-                self.move_places(hold_id, |shelf, quantity| shelf.sold += quantity);
-            }
-            HoldState::Expired | HoldState::Released => {}
         }
-        if let Some(hold) = self.holds.get_mut(&hold_id) {
-            hold.state = to;
+        if from == HoldState::Held {
+            self.expiries.remove(&expiry);
+            if let Entry::Occupied(mut count) = self.open.entry(holder_id) {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
+                }
+            }
+        }
+        if to == HoldState::Held {
+            self.expiries.insert(expiry);
+            *self.open.entry(holder_id).or_default() += 1;
+        }
+    }
+
+    fn set_type(&mut self, ticket_type: &TicketTypeCapacity) {
+        if self.sale == Sale::Unknown {
+            self.sale = Sale::Closed;
+        }
+        let id = ticket_type.ticket_type_id;
+        let (sold, held) = self.shelves.get(&id).map_or((0, 0), |shelf| (shelf.sold, shelf.held));
+        self.shelves.insert(id, Shelf { sold, held, ..Shelf::from(ticket_type) });
+        if !ticket_type.quotas_told {
+            self.quotas.insert(id, Share::of_its_own(ticket_type));
+        }
+    }
+
+    /// Takes some of a hold's places away from it.
+    fn reduce(&mut self, hold_id: Uuid, release_id: Uuid, items: &[Places]) {
+        let Some(hold) = self.holds.get_mut(&hold_id) else { return };
+        for item in items {
+            let mut lines = hold.lines.iter_mut();
+            let Some(line) = lines.find(|line| line.ticket_type_id == item.ticket_type_id) else {
+                continue;
+            };
+            let mut gone = Line {
+                ticket_type_id: line.ticket_type_id,
+                quantity: item.quantity.min(line.quantity),
+                seats: item.seats.iter().filter_map(|seat| self.house.find(seat)).collect(),
+            };
+            gone.seats.retain(|at| line.seats.contains(at));
+            line.quantity -= gone.quantity;
+            line.seats.retain(|at| !gone.seats.contains(at));
+            if has_places(hold.state) {
+                leave_places(&mut self.shelves, &mut self.house, hold.state, hold_id, &gone);
+            }
+        }
+        hold.lines.retain(|line| line.quantity > 0);
+        hold.releases.push(release_id);
+        if hold.lines.is_empty() {
+            self.turn(hold_id, HoldState::Released);
         }
     }
 }
 
+fn has_places(state: HoldState) -> bool {
+    matches!(state, HoldState::Held | HoldState::Confirmed)
+}
+
+fn take_places(
+    shelves: &mut BTreeMap<Uuid, Shelf>,
+    house: &mut House,
+    state: HoldState,
+    hold_id: Uuid,
+    line: &Line,
+) {
+    if let Some(shelf) = shelves.get_mut(&line.ticket_type_id) {
+        let count = shelf.count(state);
+        *count = count.saturating_add(line.quantity);
+    }
+    for at in &line.seats {
+        house.take(*at, hold_id);
+    }
+}
+
+fn leave_places(
+    shelves: &mut BTreeMap<Uuid, Shelf>,
+    house: &mut House,
+    state: HoldState,
+    hold_id: Uuid,
+    line: &Line,
+) {
+    if let Some(shelf) = shelves.get_mut(&line.ticket_type_id) {
+        let count = shelf.count(state);
+        *count = count.saturating_sub(line.quantity);
+    }
+    for at in &line.seats {
+        house.leave(*at, hold_id);
+    }
+}
+
 impl Shelf {
-    /// What is left when `lapsed` of the held places no longer count; `None` where there is no
-    /// limit.
-    fn left(&self, lapsed: u32) -> Option<u32> {
-        match self.capacity {
-            Capacity::Unlimited {} => None,
-            Capacity::Limited { places } => {
-                let held = self.held.saturating_sub(lapsed);
-                Some(places.saturating_sub(self.sold.saturating_add(held)))
-            }
+    /// What counts the places of holds in `state`.
+    fn count(&mut self, state: HoldState) -> &mut u32 {
+        if state == HoldState::Confirmed { &mut self.sold } else { &mut self.held }
+    }
+}
+
+impl From<&TicketTypeCapacity> for Shelf {
+    fn from(ticket_type: &TicketTypeCapacity) -> Self {
+        Self {
+            name: ticket_type.name.clone(),
+            sales_from: ticket_type.sales_from,
+            sales_until: ticket_type.sales_until,
+            min_per_order: ticket_type.min_per_order,
+            max_per_order: ticket_type.max_per_order,
+            sections: ticket_type.sections.clone(),
+            sold: 0,
+            held: 0,
         }
+    }
+}
+
+impl Share {
+    fn of_its_own(ticket_type: &TicketTypeCapacity) -> Self {
+        let TicketTypeCapacity { ticket_type_id, name, capacity, .. } = ticket_type;
+        let (name, capacity) = (name.clone(), *capacity);
+        Self { name, capacity, ticket_type_ids: vec![*ticket_type_id] }
+    }
+}
+
+impl From<&Quota> for Share {
+    fn from(quota: &Quota) -> Self {
+        let Quota { name, capacity, ticket_type_ids, .. } = quota.clone();
+        Self { name, capacity, ticket_type_ids }
     }
 }
 
@@ -317,31 +287,11 @@ impl HoldRecord {
     fn has_lapsed(&self, now: Timestamp) -> bool {
         self.state == HoldState::Held && self.expires_at <= now
     }
-
-    fn is_for(&self, holder_id: Uuid, order_id: Option<Uuid>, items: &[Places]) -> bool {
-        let is_taken_by_another =
-            self.order_id.is_some() && order_id.is_some() && self.order_id != order_id;
-        self.holder_id == holder_id && !is_taken_by_another && self.items == items
-    }
-}
-
-fn check_items(items: &[Places]) -> Result<(), Rejection> {
-    if items.is_empty() {
-        return Err(Rejection::Invalid { reason: "at least one ticket type must be named" });
-    }
-    if items.iter().any(|item| item.quantity == 0 || item.quantity > MOST_PLACES) {
-        return Err(Rejection::Invalid { reason: "each quantity must be from 1 to 100" });
-    }
-    let different: BTreeSet<Uuid> = items.iter().map(|item| item.ticket_type_id).collect();
-    if different.len() < items.len() {
-        return Err(Rejection::Invalid { reason: "each ticket type may be named once" });
-    }
-    Ok(())
 }
 
 impl Aggregate for Stock {
     const NAME: &'static str = "stock";
-    /// A stock remembers every hold, so that a snapshot of it is large beside its events.
+    const STATE_SCHEMA: u16 = 2;
     const SNAPSHOT_EVERY: u64 = 2_000;
     type Command = Command;
     type Event = Event;
@@ -349,15 +299,23 @@ impl Aggregate for Stock {
 
     fn decide(&self, command: Command) -> Result<Vec<Event>, Rejection> {
         match command {
-            Command::SetCapacities { ticket_types } => {
-                let is_news = |wanted: &TicketTypeCapacity| {
-                    self.shelves.get(&wanted.ticket_type_id).is_none_or(|shelf| {
-                        shelf.capacity != wanted.capacity || shelf.name != wanted.name
-                    })
-                };
-                let news = ticket_types.into_iter().filter(is_news);
-                Ok(news.map(|ticket_type| Event::CapacitySet { ticket_type }).collect())
+            Command::SetProgramme { ticket_types, quotas, seating } => {
+                let mut events = Vec::new();
+                if self.house.is_empty() && !seating.is_empty() {
+                    events.push(Event::SeatingSet { seating });
+                }
+                let types = ticket_types.into_iter().filter(|it| self.is_news(it));
+                events.extend(types.map(|ticket_type| Event::CapacitySet { ticket_type }));
+                let is_news =
+                    |quota: &Quota| self.quotas.get(&quota.quota_id) != Some(&Share::from(quota));
+                let quotas = quotas.into_iter().filter(is_news);
+                events.extend(quotas.map(|quota| Event::QuotaSet { quota }));
+                Ok(events)
             }
+            Command::RemoveQuota { quota_id } if self.quotas.contains_key(&quota_id) => {
+                Ok(vec![Event::QuotaRemoved { quota_id }])
+            }
+            Command::RemoveQuota { .. } => Ok(Vec::new()),
             Command::OpenSale if matches!(self.sale, Sale::Open | Sale::Cancelled) => {
                 Ok(Vec::new())
             }
@@ -366,41 +324,13 @@ impl Aggregate for Stock {
             Command::CloseSale => Ok(Vec::new()),
             Command::CancelSale if self.sale == Sale::Cancelled => Ok(Vec::new()),
             Command::CancelSale => Ok(vec![Event::SaleCancelled]),
-            Command::Hold { hold_id, holder_id, order_id, items, expires_at, now } => {
-                check_items(&items)?;
-                match self.holds.get(&hold_id) {
-                    Some(hold) if !hold.is_for(holder_id, order_id, &items) => {
-                        Err(Rejection::HoldDiffers)
-                    }
-                    Some(hold) => self.hold_again(hold_id, hold, order_id, expires_at, now),
-                    None => {
-                        self.check_sale()?;
-                        self.check_room(&items, now)?;
-                        Ok(vec![Event::PlacesHeld {
-                            hold_id,
-                            holder_id,
-                            order_id,
-                            items,
-                            expires_at,
-                        }])
-                    }
-                }
-            }
+            Command::Hold(wish) => self.place_hold(wish),
             Command::Confirm { hold_id, now } => self.confirm(hold_id, now),
-            Command::Release { hold_id } => match self.holds.get(&hold_id).map(|hold| hold.state) {
-                None | Some(HoldState::Released) => Ok(Vec::new()),
-                Some(HoldState::Held | HoldState::Expired | HoldState::Confirmed) => {
-                    Ok(vec![Event::HoldReleased { hold_id }])
-                }
-            },
-            Command::GiveBack { hold_id } => match self.holds.get(&hold_id) {
-                None => Err(Rejection::HoldUnknown),
-                Some(hold) => match (hold.order_id, hold.state) {
-                    (Some(order_id), _) => Err(Rejection::HoldBelongsToOrder { order_id }),
-                    (None, HoldState::Released) => Ok(Vec::new()),
-                    (None, _) => Ok(vec![Event::HoldReleased { hold_id }]),
-                },
-            },
+            Command::Release { hold_id } => Ok(self.release(hold_id)),
+            Command::ReleasePlaces { hold_id, release_id, items } => {
+                self.release_places(hold_id, release_id, items)
+            }
+            Command::GiveBack { hold_id } => self.give_back(hold_id),
             Command::ExpireHolds { now } => {
                 Ok(self.lapsed_holds(now).map(|hold_id| Event::HoldExpired { hold_id }).collect())
             }
@@ -409,26 +339,30 @@ impl Aggregate for Stock {
 
     fn evolve(&mut self, event: &Event) {
         match event {
-            Event::CapacitySet { ticket_type } => {
-                if self.sale == Sale::Unknown {
-                    self.sale = Sale::Closed;
-                }
-                let shelf = self.shelves.entry(ticket_type.ticket_type_id).or_insert_with(|| {
-                    Shelf { name: String::new(), capacity: ticket_type.capacity, sold: 0, held: 0 }
-                });
-                shelf.name.clone_from(&ticket_type.name);
-                shelf.capacity = ticket_type.capacity;
+            Event::CapacitySet { ticket_type } => self.set_type(ticket_type),
+            Event::QuotaSet { quota } => {
+                self.quotas.insert(quota.quota_id, Share::from(quota));
             }
+            Event::QuotaRemoved { quota_id } => {
+                self.quotas.remove(quota_id);
+            }
+            Event::SeatingSet { seating } => self.house = House::from(seating.clone()),
             Event::SaleOpened => self.sale = Sale::Open,
             Event::SaleClosed => self.sale = Sale::Closed,
             Event::SaleCancelled => self.sale = Sale::Cancelled,
             Event::PlacesHeld { hold_id, holder_id, order_id, items, expires_at } => {
+                let line = |item: &Places| Line {
+                    ticket_type_id: item.ticket_type_id,
+                    quantity: item.quantity,
+                    seats: item.seats.iter().filter_map(|seat| self.house.find(seat)).collect(),
+                };
                 let hold = HoldRecord {
                     holder_id: *holder_id,
                     order_id: *order_id,
-                    items: items.clone(),
+                    lines: items.iter().map(line).collect(),
                     expires_at: *expires_at,
                     state: HoldState::Expired,
+                    releases: Vec::new(),
                 };
                 self.holds.insert(*hold_id, hold);
                 self.turn(*hold_id, HoldState::Held);
@@ -448,55 +382,46 @@ impl Aggregate for Stock {
             Event::HoldExpired { hold_id } => self.turn(*hold_id, HoldState::Expired),
             Event::HoldConfirmed { hold_id } => self.turn(*hold_id, HoldState::Confirmed),
             Event::HoldReleased { hold_id } => self.turn(*hold_id, HoldState::Released),
+            Event::PlacesReleased { hold_id, release_id, items } => {
+                self.reduce(*hold_id, *release_id, items);
+            }
         }
     }
 
     fn wake_at(&self) -> Option<Timestamp> {
         self.expiries.first().map(|(expiry, _)| *expiry)
     }
+
+    /// A stock remembers every hold and every seat. Each time it is stored it has grown by about as
+    /// much as there was, so that an on-sale writes a few times its size and not its square.
+    fn snapshot_after(&self) -> u64 {
+        let holds = u64::try_from(self.holds.len()).unwrap_or(u64::MAX);
+        holds.saturating_add(self.house.seats() / 8).max(Self::SNAPSHOT_EVERY)
+    }
 }
 
 impl Stock {
-    fn hold_again(
-        &self,
-        hold_id: Uuid,
-        hold: &HoldRecord,
-        order_id: Option<Uuid>,
-        expires_at: Timestamp,
-        now: Timestamp,
-    ) -> Result<Vec<Event>, Rejection> {
-        let taken = order_id
-            .filter(|_| hold.order_id.is_none())
-            .map(|order_id| Event::HoldTaken { hold_id, order_id });
-        match hold.state {
-            HoldState::Released => Err(Rejection::HoldReleased),
-            HoldState::Held if !hold.has_lapsed(now) => Ok(taken.into_iter().collect()),
-            HoldState::Confirmed => Ok(taken.into_iter().collect()),
-            HoldState::Held | HoldState::Expired => {
-                self.check_sale()?;
-                self.check_room(&hold.items, now)?;
-                let renewed = Event::HoldRenewed { hold_id, expires_at };
-                Ok(taken.into_iter().chain([renewed]).collect())
-            }
-        }
+    /// Whether the programme says something else of the ticket type than is known.
+    fn is_news(&self, told: &TicketTypeCapacity) -> bool {
+        let id = told.ticket_type_id;
+        let is_known = self.shelves.get(&id).is_some_and(|shelf| {
+            *shelf == Shelf { sold: shelf.sold, held: shelf.held, ..Shelf::from(told) }
+        });
+        let has_its_quota =
+            told.quotas_told || self.quotas.get(&id) == Some(&Share::of_its_own(told));
+        !is_known || !has_its_quota
     }
 
-    fn confirm(&self, hold_id: Uuid, now: Timestamp) -> Result<Vec<Event>, Rejection> {
-        let Some(hold) = self.holds.get(&hold_id) else {
-            return Err(Rejection::HoldUnknown);
-        };
-        match hold.state {
-            HoldState::Confirmed => Ok(Vec::new()),
-            HoldState::Released => Err(Rejection::HoldReleased),
-            HoldState::Held | HoldState::Expired if self.sale == Sale::Cancelled => {
-                Err(Rejection::NotOnSale)
-            }
-            HoldState::Held if !hold.has_lapsed(now) => Ok(vec![Event::HoldConfirmed { hold_id }]),
-            HoldState::Held | HoldState::Expired => {
-                self.check_room(&hold.items, now)?;
-                Ok(vec![Event::HoldConfirmed { hold_id }])
-            }
-        }
+    /// The capacity of the smallest quota of the ticket type; no places without a quota.
+    fn capacity(&self, ticket_type_id: Uuid) -> Capacity {
+        let capacities = self.quotas_of(ticket_type_id).map(|(_, quota)| quota.capacity);
+        capacities.reduce(Capacity::smaller).unwrap_or(Capacity::limited(0))
+    }
+
+    fn quotas_of(&self, ticket_type_id: Uuid) -> impl Iterator<Item = (Uuid, &Share)> {
+        let draws =
+            move |(_, quota): &(&Uuid, &Share)| quota.ticket_type_ids.contains(&ticket_type_id);
+        self.quotas.iter().filter(draws).map(|(id, quota)| (*id, quota))
     }
 }
 

@@ -63,7 +63,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
         clock: boot.clock(),
         hold_for: SignedDuration::from_secs(settings.hold_seconds.into()),
         open_holds: settings.open_holds_per_customer,
-        shown: Arc::default(),
+        pages: Arc::default(),
     };
     boot.provide::<dyn Inventory>(Arc::new(service.clone()));
 
@@ -74,6 +74,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
 
     let follow = FollowProgramme { stocks: stocks.clone() };
     bus::publish_audit(boot, &committer)?;
+    store::check_replay(boot, &["holds"], &[&stocks]);
     bus::subscribe::<CatalogEvent>(boot, &committer, "inventory", follow)?;
     store::on_wake(boot, &stocks, move |cx, event_id| {
         let service = service.clone();

@@ -9,11 +9,14 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct InventorySettings {
     /// How long places are held for somebody who has not paid, in seconds. From 1 to 86,400.
     pub(crate) hold_seconds: u32,
+    /// How many holds of one event one account may have open at a time, so that nobody keeps places
+    /// from others without paying. From 0, which is no limit.
+    pub(crate) open_holds_per_customer: u32,
 }
 
 impl Default for InventorySettings {
     fn default() -> Self {
-        Self { hold_seconds: 15 * 60 }
+        Self { hold_seconds: 15 * 60, open_holds_per_customer: 10 }
     }
 }
 

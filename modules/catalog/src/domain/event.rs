@@ -1,16 +1,27 @@
 //! An event: what takes place, when and where, which tickets there are for it, and whether they
 //! are for sale.
 
-use contracts::{catalog::Capacity, money::Money};
-use iso_currency::Currency;
+mod facts;
+mod offers;
+mod plan;
+
+use contracts::catalog::Quota;
 use runtime::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::Aggregate;
-use utoipa::ToSchema;
 use uuid::Uuid;
+
+pub(crate) use self::{
+    facts::{Command, Fact, Rejection, Setting},
+    offers::{Offer, TicketType, supply},
+    plan::{EventState, Phase, Plan},
+};
 
 /// So many ticket types fit into one event.
 pub(crate) const MOST_TICKET_TYPES: usize = 100;
+
+/// So many quotas fit into one event.
+pub(crate) const MOST_QUOTAS: usize = 200;
 
 /// The highest price of one ticket, in minor units of its currency.
 pub(crate) const HIGHEST_PRICE: i64 = 1_000_000_000_000;
@@ -35,170 +46,11 @@ pub(crate) struct Show {
     pub(crate) plan: Plan,
     pub(crate) phase: Phase,
     pub(crate) ticket_types: Vec<TicketType>,
+    pub(crate) quotas: Vec<Quota>,
+    /// The sections of the seating that publishing copied from the venue.
+    sections: Vec<String>,
     pub(crate) cancellation: Option<String>,
     sales_were_open: bool,
-}
-
-/// What the organizer says about an event.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Plan {
-    pub(crate) venue_id: Uuid,
-    pub(crate) name: String,
-    pub(crate) description: String,
-    pub(crate) starts_at: Timestamp,
-    pub(crate) ends_at: Timestamp,
-    pub(crate) currency: Currency,
-}
-
-/// How far an event was brought. Whether it has ended is for the clock to say: see [`EventState`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Phase {
-    Draft,
-    Published,
-    OnSale,
-    SalesClosed,
-    Cancelled,
-}
-
-/// Where an event stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum EventState {
-    /// Only the organizer sees it.
-    Draft,
-    /// Everybody sees it; sales were never opened.
-    Published,
-    /// Tickets are for sale.
-    OnSale,
-    /// Tickets were for sale, and may be again.
-    SalesClosed,
-    /// It will not take place.
-    Cancelled,
-    /// It is over.
-    Ended,
-}
-
-/// A kind of ticket for an event.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct TicketType {
-    pub(crate) id: Uuid,
-    #[serde(flatten)]
-    pub(crate) offer: Offer,
-}
-
-/// What is offered with a ticket type.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Offer {
-    pub(crate) name: String,
-    pub(crate) price: Money,
-    pub(crate) capacity: Capacity,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Command {
-    Draft { organizer_id: Uuid, plan: Plan },
-    Change { plan: Plan, now: Timestamp },
-    Discard,
-    Publish { now: Timestamp },
-    OpenSales { now: Timestamp },
-    CloseSales,
-    Cancel { reason: String },
-    AddTicketType { id: Uuid, offer: Offer, now: Timestamp },
-    ChangeTicketType { id: Uuid, offer: Offer, now: Timestamp },
-    RemoveTicketType { id: Uuid },
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(crate) enum Fact {
-    Drafted {
-        organizer_id: Uuid,
-        plan: Plan,
-    },
-    Changed {
-        plan: Plan,
-    },
-    Discarded,
-    /// Says all that other services need to know, so that the fact can be passed on by itself.
-    Published {
-        organizer_id: Uuid,
-        name: String,
-        starts_at: Timestamp,
-        ticket_types: Vec<TicketType>,
-    },
-    SalesOpened,
-    SalesClosed,
-    Cancelled {
-        reason: String,
-    },
-    TicketTypeAdded {
-        ticket_type: TicketType,
-        /// Whether other services are to hear of it: the event is published.
-        announced: bool,
-    },
-    TicketTypeChanged {
-        ticket_type: TicketType,
-        /// Whether other services are to hear of it: the event is published and not only the
-        /// price is another.
-        announced: bool,
-    },
-    TicketTypeRemoved {
-        ticket_type_id: Uuid,
-    },
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Rejection {
-    #[error("no event has this id")]
-    Unknown,
-    #[error("an event has this id already")]
-    Exists,
-    #[error("the event must end after it starts: put ends_at after starts_at")]
-    EndsBeforeItStarts,
-    #[error("the event would have ended already: put ends_at into the future")]
-    EndsInThePast,
-    #[error("the event would have started already at {starts_at}: put starts_at into the future")]
-    StartsInThePast { starts_at: Timestamp },
-    #[error("the ticket types have prices in {currency}: keep the currency, or delete them first")]
-    CurrencyInUse { currency: Currency },
-    #[error(
-        "{} cannot be changed once the event is published, only name, description and ends_at: \
-         cancel the event and publish another",
-        .fields.join(", ")
-    )]
-    FixedByPublishing { fields: Vec<&'static str> },
-    #[error("only a draft can be deleted: cancel the event instead")]
-    NotADraft,
-    #[error("the event is a draft: publish it first")]
-    NotPublished,
-    #[error("the event is a draft that nobody has seen: delete it instead")]
-    NothingToCancel,
-    #[error("sales of the event were never opened: open them first")]
-    SalesNeverOpened,
-    #[error("the event is cancelled, and nothing about it can be changed any more")]
-    Cancelled,
-    #[error("the event is over, and nothing about it can be changed any more")]
-    Ended,
-    #[error("an event needs a ticket type before it can be published: add one")]
-    NoTicketTypes,
-    #[error("the event has no ticket type with this id")]
-    TicketTypeUnknown,
-    #[error("an event has at most {MOST_TICKET_TYPES} ticket types")]
-    TooManyTicketTypes,
-    #[error("another ticket type of the event has the name {name:?}: choose another")]
-    TicketTypeNameTaken { name: String },
-    #[error(
-        "the name of a ticket type cannot be changed once sales were opened, since buyers have \
-         tickets with it: add another ticket type"
-    )]
-    TicketTypeNameFixed,
-    #[error("a ticket type can be deleted only while the event is a draft: give it no places")]
-    TicketTypeFixed,
-    #[error("the price is in {given} and the event's prices are in {expected}")]
-    PriceInOtherCurrency { given: Currency, expected: Currency },
-    #[error("a price is from 0 to {HIGHEST_PRICE} minor units")]
-    PriceOutOfRange,
 }
 
 impl Event {
@@ -211,57 +63,6 @@ impl Event {
     }
 }
 
-impl EventState {
-    /// Its name in JSON and in statements.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Draft => "draft",
-            Self::Published => "published",
-            Self::OnSale => "on_sale",
-            Self::SalesClosed => "sales_closed",
-            Self::Cancelled => "cancelled",
-            Self::Ended => "ended",
-        }
-    }
-}
-
-impl Phase {
-    /// Where an event of this phase stands at `now`, if it ends at `ends_at`.
-    pub(crate) fn state(self, ends_at: Timestamp, now: Timestamp) -> EventState {
-        match self {
-            Self::Draft => EventState::Draft,
-            Self::Cancelled => EventState::Cancelled,
-            Self::Published | Self::OnSale | Self::SalesClosed if ends_at <= now => {
-                EventState::Ended
-            }
-            Self::Published => EventState::Published,
-            Self::OnSale => EventState::OnSale,
-            Self::SalesClosed => EventState::SalesClosed,
-        }
-    }
-}
-
-impl Plan {
-    fn check(&self) -> Result<(), Rejection> {
-        if self.ends_at <= self.starts_at {
-            return Err(Rejection::EndsBeforeItStarts);
-        }
-        Ok(())
-    }
-
-    /// What differs from `other` although publishing has fixed it.
-    fn fixed_differences(&self, other: &Self) -> Vec<&'static str> {
-        [
-            ("venue_id", self.venue_id != other.venue_id),
-            ("starts_at", self.starts_at != other.starts_at),
-            ("currency", self.currency != other.currency),
-        ]
-        .into_iter()
-        .filter_map(|(field, differs)| differs.then_some(field))
-        .collect()
-    }
-}
-
 impl Show {
     fn drafted(organizer_id: Uuid, plan: Plan) -> Self {
         Self {
@@ -269,6 +70,8 @@ impl Show {
             plan,
             phase: Phase::Draft,
             ticket_types: Vec::new(),
+            quotas: Vec::new(),
+            sections: Vec::new(),
             cancellation: None,
             sales_were_open: false,
         }
@@ -295,13 +98,15 @@ impl Show {
             Command::Change { plan, now } => self.change(plan, now),
             Command::Discard if self.is_draft() => Ok(vec![Fact::Discarded]),
             Command::Discard => Err(Rejection::NotADraft),
-            Command::Publish { now } => self.publish(now),
+            Command::Publish { setting, now } => self.publish(setting, now),
             Command::OpenSales { now } => self.open_sales(now),
             Command::CloseSales => self.close_sales(),
             Command::Cancel { reason } => self.cancel(reason),
             Command::AddTicketType { id, offer, now } => self.add_ticket_type(id, offer, now),
             Command::ChangeTicketType { id, offer, now } => self.change_ticket_type(id, offer, now),
             Command::RemoveTicketType { id } => self.remove_ticket_type(id),
+            Command::PutQuota { quota, now } => self.put_quota(quota, now),
+            Command::RemoveQuota { id, now } => self.remove_quota(id, now),
         }
     }
 
@@ -328,7 +133,7 @@ impl Show {
         Ok(vec![Fact::Changed { plan }])
     }
 
-    fn publish(&self, now: Timestamp) -> Result<Vec<Fact>, Rejection> {
+    fn publish(&self, setting: Setting, now: Timestamp) -> Result<Vec<Fact>, Rejection> {
         match self.phase {
             Phase::Published | Phase::OnSale | Phase::SalesClosed => return Ok(Vec::new()),
             Phase::Cancelled => return Err(Rejection::Cancelled),
@@ -341,11 +146,20 @@ impl Show {
         if starts_at <= now {
             return Err(Rejection::StartsInThePast { starts_at });
         }
+        let Setting { venue_name, time_zone, seating } = setting;
+        let sections: Vec<String> = seating.iter().map(|section| section.name.clone()).collect();
+        self.ticket_types.iter().try_for_each(|it| it.offer.check_sections(&sections))?;
+        let is_seated = self.ticket_types.iter().any(|it| !it.offer.sections.is_empty());
         Ok(vec![Fact::Published {
             organizer_id: self.organizer_id,
             name: self.plan.name.clone(),
             starts_at,
             ticket_types: self.ticket_types.clone(),
+            quotas: Some(self.quotas.clone()),
+            seating: if is_seated { seating } else { Vec::new() },
+            ends_at: Some(self.plan.ends_at),
+            venue_name,
+            time_zone,
         }])
     }
 
@@ -381,77 +195,14 @@ impl Show {
         }
     }
 
-    fn add_ticket_type(
-        &self,
-        id: Uuid,
-        offer: Offer,
-        now: Timestamp,
-    ) -> Result<Vec<Fact>, Rejection> {
-        self.changeable(now)?;
-        self.check_offer(id, &offer)?;
-        if self.ticket_type(id).is_some() {
-            return Err(Rejection::Exists);
-        }
-        if self.ticket_types.len() >= MOST_TICKET_TYPES {
-            return Err(Rejection::TooManyTicketTypes);
-        }
-        let announced = !self.is_draft();
-        Ok(vec![Fact::TicketTypeAdded { ticket_type: TicketType { id, offer }, announced }])
-    }
-
-    fn change_ticket_type(
-        &self,
-        id: Uuid,
-        offer: Offer,
-        now: Timestamp,
-    ) -> Result<Vec<Fact>, Rejection> {
-        let before = &self.ticket_type(id).ok_or(Rejection::TicketTypeUnknown)?.offer;
-        self.changeable(now)?;
-        self.check_offer(id, &offer)?;
-        if self.sales_were_open && offer.name != before.name {
-            return Err(Rejection::TicketTypeNameFixed);
-        }
-        if offer == *before {
-            return Ok(Vec::new());
-        }
-        let only_the_price = offer.name == before.name && offer.capacity == before.capacity;
-        let announced = !self.is_draft() && !only_the_price;
-        Ok(vec![Fact::TicketTypeChanged { ticket_type: TicketType { id, offer }, announced }])
-    }
-
-    fn remove_ticket_type(&self, id: Uuid) -> Result<Vec<Fact>, Rejection> {
-        self.ticket_type(id).ok_or(Rejection::TicketTypeUnknown)?;
-        if !self.is_draft() {
-            return Err(Rejection::TicketTypeFixed);
-        }
-        Ok(vec![Fact::TicketTypeRemoved { ticket_type_id: id }])
-    }
-
-    pub(crate) fn ticket_type(&self, id: Uuid) -> Option<&TicketType> {
-        self.ticket_types.iter().find(|ticket_type| ticket_type.id == id)
-    }
-
-    fn check_offer(&self, id: Uuid, offer: &Offer) -> Result<(), Rejection> {
-        let (given, expected) = (offer.price.currency, self.plan.currency);
-        if given != expected {
-            return Err(Rejection::PriceInOtherCurrency { given, expected });
-        }
-        if !(0..=HIGHEST_PRICE).contains(&offer.price.amount) {
-            return Err(Rejection::PriceOutOfRange);
-        }
-        let name = offer.name.to_lowercase();
-        let mut others = self.ticket_types.iter().filter(|other| other.id != id);
-        if others.any(|other| other.offer.name.to_lowercase() == name) {
-            return Err(Rejection::TicketTypeNameTaken { name: offer.name.clone() });
-        }
-        Ok(())
-    }
-
     fn evolve(&mut self, fact: &Fact) {
         match fact {
             Fact::Drafted { .. } | Fact::Discarded => {}
             Fact::Changed { plan } => self.plan = plan.clone(),
-            Fact::Published { .. } => self.phase = Phase::Published,
+            Fact::Published { seating, .. } => {
+                self.phase = Phase::Published;
+                self.sections = seating.iter().map(|section| section.name.clone()).collect();
+            }
             Fact::SalesOpened => {
                 self.phase = Phase::OnSale;
                 self.sales_were_open = true;
@@ -461,24 +212,18 @@ impl Show {
                 self.phase = Phase::Cancelled;
                 self.cancellation = Some(reason.clone());
             }
-            Fact::TicketTypeAdded { ticket_type, .. } => {
-                self.ticket_types.push(ticket_type.clone());
-            }
-            Fact::TicketTypeChanged { ticket_type, .. } => {
-                let mut all = self.ticket_types.iter_mut();
-                if let Some(kept) = all.find(|kept| kept.id == ticket_type.id) {
-                    *kept = ticket_type.clone();
-                }
-            }
-            Fact::TicketTypeRemoved { ticket_type_id } => {
-                self.ticket_types.retain(|kept| kept.id != *ticket_type_id);
-            }
+            Fact::TicketTypeAdded { .. }
+            | Fact::TicketTypeChanged { .. }
+            | Fact::TicketTypeRemoved { .. }
+            | Fact::QuotaSet { .. }
+            | Fact::QuotaRemoved { .. } => self.evolve_offers(fact),
         }
     }
 }
 
 impl Aggregate for Event {
     const NAME: &'static str = "event";
+    const STATE_SCHEMA: u16 = 2;
     type Command = Command;
     type Event = Fact;
     type Rejection = Rejection;

@@ -1,5 +1,6 @@
-//! A venue: where events take place, and by which clock.
+//! A venue: where events take place, by which clock, and on which numbered seats.
 
+use contracts::seating::SeatSection;
 use jiff::tz::TimeZoneDatabase;
 use serde::{Deserialize, Serialize};
 use store::Aggregate;
@@ -10,6 +11,8 @@ use uuid::Uuid;
 pub(crate) struct Venue {
     pub(crate) organizer_id: Option<Uuid>,
     pub(crate) place: Place,
+    /// None where there are no numbered seats. Events that were published keep those of then.
+    pub(crate) seating: Vec<SeatSection>,
 }
 
 /// What can be said about a venue.
@@ -49,6 +52,7 @@ impl Default for Zone {
 pub(crate) enum Command {
     Add { organizer_id: Uuid, place: Place },
     Change { place: Place },
+    SetSeating { seating: Vec<SeatSection> },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +60,7 @@ pub(crate) enum Command {
 pub(crate) enum Fact {
     Added { organizer_id: Uuid, place: Place },
     Changed { place: Place },
+    SeatingSet { seating: Vec<SeatSection> },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -68,6 +73,7 @@ pub(crate) enum Rejection {
 
 impl Aggregate for Venue {
     const NAME: &'static str = "venue";
+    const STATE_SCHEMA: u16 = 2;
     type Command = Command;
     type Event = Fact;
     type Rejection = Rejection;
@@ -78,9 +84,11 @@ impl Aggregate for Venue {
                 Ok(vec![Fact::Added { organizer_id, place }])
             }
             (Some(_), Command::Add { .. }) => Err(Rejection::Exists),
-            (None, Command::Change { .. }) => Err(Rejection::Unknown),
+            (None, Command::Change { .. } | Command::SetSeating { .. }) => Err(Rejection::Unknown),
             (Some(_), Command::Change { place }) if place == self.place => Ok(Vec::new()),
             (Some(_), Command::Change { place }) => Ok(vec![Fact::Changed { place }]),
+            (Some(_), Command::SetSeating { seating }) if seating == self.seating => Ok(Vec::new()),
+            (Some(_), Command::SetSeating { seating }) => Ok(vec![Fact::SeatingSet { seating }]),
         }
     }
 
@@ -91,6 +99,7 @@ impl Aggregate for Venue {
                 self.place = place.clone();
             }
             Fact::Changed { place } => self.place = place.clone(),
+            Fact::SeatingSet { seating } => self.seating.clone_from(seating),
         }
     }
 }

@@ -11,15 +11,16 @@ pub(super) mod list;
 pub(super) mod open_sales;
 pub(super) mod publish;
 
+use contracts::money::TaxRounding;
 use edge::{IfMatch, Json, Problem, Tagged};
 use runtime::{Context, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{App, ticket_types::TicketTypeResource};
+use super::{App, quotas::QuotaResource, ticket_types::TicketTypeResource};
 use crate::{
-    domain::event::{Command, EventState},
+    domain::event::{Command, EventState, supply},
     views::events::EventRow,
 };
 
@@ -44,6 +45,17 @@ use crate::{
         "name": "Stalls",
         "price": {"amount": 2500, "currency": "EUR"},
         "capacity": {"kind": "limited", "places": 100},
+        "tax": {"rate_basis_points": 700, "name": "VAT"},
+        "min_per_order": 0,
+        "max_per_order": 8,
+        "sections": [],
+    }],
+    "tax_rounding": "per_line",
+    "quotas": [{
+        "id": "01980e4c-8f5c-7b1e-a7c4-51d2f2a5c004",
+        "name": "Stalls",
+        "capacity": {"kind": "limited", "places": 100},
+        "ticket_type_ids": ["01980e4c-8f5c-7b1e-a7c4-51d2f2a5c004"],
     }],
 }))]
 pub(super) struct EventResource {
@@ -62,7 +74,11 @@ pub(super) struct EventResource {
     ends_at: Timestamp,
     #[schema(pattern = "^[A-Z]{3}$")]
     currency: String,
+    /// How the taxes of its orders are rounded.
+    tax_rounding: TaxRounding,
     ticket_types: Vec<TicketTypeResource>,
+    /// The shares of places that the ticket types draw on.
+    quotas: Vec<QuotaResource>,
     /// What the organizer tells buyers; only when the event is cancelled.
     #[serde(skip_serializing_if = "Option::is_none")]
     cancellation_reason: Option<String>,
@@ -72,6 +88,11 @@ impl EventResource {
     /// The event as it stands at `now`.
     pub(super) fn of(row: EventRow, now: Timestamp) -> Self {
         let state = row.state(now);
+        let quotas = row.quotas.0;
+        let ticket_types = row.ticket_types.0.into_iter().map(|ticket_type| {
+            let capacity = supply(&quotas, ticket_type.id);
+            TicketTypeResource::of(ticket_type, capacity)
+        });
         Self {
             id: row.id,
             organizer_id: row.organizer_id,
@@ -86,7 +107,9 @@ impl EventResource {
             starts_at: row.starts_at.into(),
             ends_at: row.ends_at.into(),
             currency: row.currency,
-            ticket_types: row.ticket_types.0.into_iter().map(Into::into).collect(),
+            tax_rounding: row.tax_rounding.0,
+            ticket_types: ticket_types.collect(),
+            quotas: quotas.into_iter().map(Into::into).collect(),
             cancellation_reason: row.cancellation,
         }
     }

@@ -1,7 +1,7 @@
 //! What text and instants of clients must look like. garde calls these; their limits are repeated
 //! in the documentation of each field.
 
-use contracts::money::Money;
+use contracts::money::{Money, Tax};
 use garde::{Error, Result};
 use iso_currency::Currency;
 use runtime::Timestamp;
@@ -84,6 +84,17 @@ pub(super) fn price<C>(value: &Money, _: &C) -> Result {
         return Err(Error::new(format!("is not from 0 to {HIGHEST_PRICE} minor units")));
     }
     Ok(())
+}
+
+/// The tax that a price may include.
+pub(super) fn tax<C>(value: &Tax, cx: &C) -> Result {
+    if value.rate_basis_points > 10_000 {
+        return Err(Error::new("has a rate above 10000 basis points, which are 100 %"));
+    }
+    if value.name.chars().count() > 50 {
+        return Err(Error::new("has a name of more than 50 characters"));
+    }
+    prefix(&value.name, cx)
 }
 
 /// The instant to the microsecond, as precise as instants are kept.

@@ -1,6 +1,10 @@
 //! Events with their ticket types. What a reader sees of organizer and venue is joined, so that it
 //! is never older than they are.
 
+use contracts::{
+    catalog::{Capacity, Quota},
+    money::TaxRounding,
+};
 use runtime::{Timestamp, async_trait};
 use serde::Serialize;
 use store::{At, Change, Database, Json, Sql, StoreError, Tx, View};
@@ -9,24 +13,25 @@ use uuid::Uuid;
 use super::{EARLIEST, Names, UnknownValue, name_key, organizers::OrganizerRow, venues::VenueRow};
 use crate::domain::{
     Event,
-    event::{EventState, Phase, Plan, TicketType},
+    event::{EventState, Phase, Plan, TicketType, supply},
 };
 
 const PUT: Sql = store::sql!(
     "INSERT INTO event_view (id, version, organizer_id, venue_id, name, name_key, description, \
-     phase, starts_at, ends_at, currency, ticket_types, cancellation) \
+     phase, starts_at, ends_at, currency, tax_rounding, ticket_types, quotas, cancellation) \
      SELECT id, version, organizer_id, venue_id, name, name_key, description, \
-     phase, starts_at, ends_at, currency, ticket_types, cancellation FROM ",
+     phase, starts_at, ends_at, currency, tax_rounding, ticket_types, quotas, cancellation FROM ",
     rows(
         "$1", id uuid, version bigint, organizer_id uuid, venue_id uuid, name text,
         name_key text, description text, phase text, starts_at instant, ends_at instant,
-        currency text, ticket_types json, cancellation text
+        currency text, tax_rounding text, ticket_types json, quotas json, cancellation text
     ),
     " WHERE true ON CONFLICT (id) DO UPDATE SET version = excluded.version, \
      venue_id = excluded.venue_id, name = excluded.name, name_key = excluded.name_key, \
      description = excluded.description, phase = excluded.phase, \
      starts_at = excluded.starts_at, ends_at = excluded.ends_at, \
-     currency = excluded.currency, ticket_types = excluded.ticket_types, \
+     currency = excluded.currency, tax_rounding = excluded.tax_rounding, \
+     ticket_types = excluded.ticket_types, quotas = excluded.quotas, \
      cancellation = excluded.cancellation",
 );
 const DROP: Sql = store::sql!(
@@ -44,7 +49,8 @@ macro_rules! select_events {
              organizer.name AS organizer_name, \
              event.venue_id, venue.version AS venue_version, venue.name AS venue_name, \
              venue.address AS venue_address, venue.time_zone, event.name, event.description, event.phase, event.starts_at, \
-             event.ends_at, event.currency, event.ticket_types, event.cancellation FROM ",
+             event.ends_at, event.currency, event.tax_rounding, event.ticket_types, event.quotas, \
+             event.cancellation FROM ",
             $from,
             " AS event JOIN organizer_view AS organizer ON organizer.id = event.organizer_id \
              JOIN venue_view AS venue ON venue.id = event.venue_id",
@@ -102,7 +108,10 @@ pub(crate) struct EventRow {
     pub(crate) starts_at: At,
     pub(crate) ends_at: At,
     pub(crate) currency: String,
+    #[sqlx(try_from = "String")]
+    pub(crate) tax_rounding: Rounding,
     pub(crate) ticket_types: Json<Vec<TicketType>>,
+    pub(crate) quotas: Json<Vec<Quota>>,
     pub(crate) cancellation: Option<String>,
 }
 
@@ -126,7 +135,9 @@ impl EventRow {
             starts_at: plan.starts_at.into(),
             ends_at: plan.ends_at.into(),
             currency: plan.currency.code().to_owned(),
+            tax_rounding: Rounding(plan.tax_rounding),
             ticket_types: Json(Vec::new()),
+            quotas: Json(Vec::new()),
             cancellation: None,
         }
     }
@@ -136,9 +147,15 @@ impl EventRow {
         self.phase.state(self.ends_at.into(), now)
     }
 
-    /// The event's ticket type with this id.
-    pub(crate) fn ticket_type(self, id: Uuid) -> Option<TicketType> {
-        self.ticket_types.0.into_iter().find(|ticket_type| ticket_type.id == id)
+    /// The event's ticket type with this id, and the capacity of the smallest of its quotas.
+    pub(crate) fn ticket_type(self, id: Uuid) -> Option<(TicketType, Capacity)> {
+        let found = self.ticket_types.0.into_iter().find(|ticket_type| ticket_type.id == id);
+        found.map(|ticket_type| (ticket_type, supply(&self.quotas.0, id)))
+    }
+
+    /// The event's quota with this id.
+    pub(crate) fn quota(self, id: Uuid) -> Option<Quota> {
+        self.quotas.0.into_iter().find(|quota| quota.quota_id == id)
     }
 
     /// What the entity tag of the event says at `now`. What a reader sees follows from the event,
@@ -159,6 +176,22 @@ impl EventRow {
     /// Where it is in a list: what the next page starts after.
     pub(crate) fn key(&self) -> (At, Uuid) {
         (self.starts_at, self.id)
+    }
+}
+
+/// How taxes are rounded, as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rounding(pub(crate) TaxRounding);
+
+impl TryFrom<String> for Rounding {
+    type Error = UnknownValue;
+
+    fn try_from(value: String) -> Result<Self, UnknownValue> {
+        match value.as_str() {
+            "per_line" => Ok(Self(TaxRounding::PerLine)),
+            "per_order" => Ok(Self(TaxRounding::PerOrder)),
+            _ => Err(UnknownValue { what: "the rounding of taxes", value }),
+        }
     }
 }
 
@@ -287,7 +320,9 @@ struct Put<'a> {
     starts_at: At,
     ends_at: At,
     currency: &'static str,
+    tax_rounding: TaxRounding,
     ticket_types: &'a [TicketType],
+    quotas: &'a [Quota],
     cancellation: Option<&'a str>,
 }
 
@@ -330,7 +365,9 @@ fn event<'a>(change: &'a Change<'_, Event>) -> Option<Put<'a>> {
         starts_at: plan.starts_at.into(),
         ends_at: plan.ends_at.into(),
         currency: plan.currency.code(),
+        tax_rounding: plan.tax_rounding,
         ticket_types: &show.ticket_types,
+        quotas: &show.quotas,
         cancellation: show.cancellation.as_deref(),
     })
 }

@@ -98,7 +98,7 @@ impl View<Venue> for VenueView {
 }
 
 fn venue<'a>(change: &'a Change<'_, Venue>) -> Option<Put<'a>> {
-    let Venue { organizer_id, place } = change.state;
+    let Venue { organizer_id, place, .. } = change.state;
     Some(Put {
         id: change.id,
         version: change.version,

@@ -22,10 +22,16 @@ async fn terms_are_those_of_the_moment() {
             "time_zone": "Europe/Berlin",
             "venue_name": "Boathouse",
             "on_sale": false,
+            "tax_rounding": "per_line",
             "ticket_types": [{
                 "ticket_type_id": event.seat,
                 "name": "Stalls",
                 "price": {"amount": 2500, "currency": "EUR"},
+                "tax": {"rate_basis_points": 0},
+                "min_per_order": 0,
+                "max_per_order": 0,
+                "seated": false,
+                "on_sale": false,
             }],
         });
         assert_eq!(house.ask(&terms).await, json!({ "Ok": expected }));

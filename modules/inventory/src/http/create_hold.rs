@@ -1,7 +1,10 @@
 //! `POST /v1/holds`: keeps places for a while.
 
 use axum::extract::State;
-use contracts::inventory::{HoldPlaces, Places};
+use contracts::{
+    inventory::{HoldPlaces, Places},
+    seating::Seat,
+};
 use edge::{Answered, IdempotencyKey, Json, Problem};
 use garde::Validate;
 use runtime::Context;
@@ -11,7 +14,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{App, HoldResource};
-use crate::{domain::Stock, problems, service::described, views};
+use crate::{domain::Stock, measures, problems, service::described, views};
 
 /// Places to be held together.
 #[derive(Debug, Clone, Deserialize, Validate, ToSchema)]
@@ -38,6 +41,12 @@ struct NewHoldItem {
     #[garde(range(min = 1, max = 20))]
     #[schema(minimum = 1, maximum = 20)]
     quantity: u32,
+    /// Which numbered seats, as many as `quantity`. Leave it out for general admission, and for the
+    /// best seats that are free: side by side, near to the front and to the middle.
+    #[garde(length(max = 20))]
+    #[schema(max_items = 20)]
+    #[serde(default)]
+    seats: Vec<Seat>,
 }
 
 edge::problem_responses! {
@@ -45,6 +54,15 @@ edge::problem_responses! {
     pub(super) HoldProblems:
         problems::SOLD_OUT,
         problems::NOT_ON_SALE,
+        problems::SALES_NOT_STARTED,
+        problems::SALES_ENDED,
+        problems::QUOTA_MISSING,
+        problems::BELOW_MINIMUM,
+        problems::ABOVE_MAXIMUM,
+        problems::SEAT_TAKEN,
+        problems::SEAT_UNKNOWN,
+        problems::NOT_SEATED,
+        problems::TOO_MANY_HOLDS,
         problems::HOLD_RELEASED,
         problems::HOLD_DIFFERS,
 }
@@ -79,10 +97,9 @@ pub(super) async fn create_hold(
     if key.is_some() && app.is_of_another_event(hold_id, event_id).await? {
         return Err(Problem::new(&problems::HOLD_DIFFERS));
     }
-    let items = new
-        .items
-        .into_iter()
-        .map(|NewHoldItem { ticket_type_id, quantity }| Places::any(ticket_type_id, quantity));
+    let items = new.items.into_iter().map(|NewHoldItem { ticket_type_id, quantity, seats }| {
+        Places { ticket_type_id, quantity, seats }
+    });
     let request =
         HoldPlaces { hold_id, event_id, holder_id, order_id: None, items: items.collect() };
     let now = app.service.clock.now();
@@ -92,10 +109,14 @@ pub(super) async fn create_hold(
         Answer::json(201, &hold).header("location", format!("/v1/holds/{hold_id}"))
     };
     let answered = match key {
-        Some(key) => execution.answer(&key, move |_, after| answer(after)).await?,
-        None => execution.read(answer).await?,
+        Some(key) => {
+            let execution = execution.answer(&key, move |_, after| answer(after));
+            app.service.execute(event_id, execution).await
+        }
+        None => app.service.execute(event_id, execution.read(answer)).await,
     };
-    Ok(Answered(answered))
+    measures::count_hold(&answered);
+    Ok(Answered(answered?))
 }
 
 impl App {

@@ -30,6 +30,7 @@ pub(super) async fn delete_hold(
 ) -> Result<StatusCode, Problem> {
     let hold = app.own_hold(&cx, hold_id).await?;
     let command = Command::GiveBack { hold_id };
-    app.service.stocks.execute(&cx, hold.event_id, command).read(|_| ()).await?;
+    let execution = app.service.stocks.execute(&cx, hold.event_id, command).read(|_| ());
+    app.service.execute(hold.event_id, execution).await?;
     Ok(StatusCode::NO_CONTENT)
 }

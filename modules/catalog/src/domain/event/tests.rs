@@ -1,5 +1,14 @@
+use std::collections::BTreeMap;
+
 use jiff::ToSpan as _;
 use proptest::prelude::*;
+
+use contracts::{
+    catalog::Capacity,
+    money::{Money, Tax, TaxRounding},
+    seating::{SeatRow, SeatSection},
+};
+use iso_currency::Currency;
 
 use super::*;
 
@@ -23,6 +32,7 @@ fn plan() -> Plan {
         starts_at: hour(100),
         ends_at: hour(103),
         currency: Currency::EUR,
+        tax_rounding: TaxRounding::PerLine,
     }
 }
 
@@ -30,8 +40,23 @@ fn offer(name: &str, price: i64, places: u32) -> Offer {
     Offer {
         name: name.to_owned(),
         price: Money::new(price, Currency::EUR),
-        capacity: Capacity::Limited { places },
+        capacity: Some(Capacity::limited(places)),
+        tax: Tax::default(),
+        sales_from: None,
+        sales_until: None,
+        min_per_order: 0,
+        max_per_order: 0,
+        sections: Vec::new(),
     }
+}
+
+/// As an event keeps it.
+fn kept(id: Uuid, offer: Offer) -> TicketType {
+    TicketType { id, offer: Offer { capacity: None, ..offer } }
+}
+
+fn own_quota(id: Uuid, name: &str, capacity: Capacity) -> Quota {
+    Quota { quota_id: id, name: name.to_owned(), capacity, ticket_type_ids: vec![id] }
 }
 
 fn give(event: &mut Event, command: Command) -> Result<Vec<Fact>, Rejection> {
@@ -55,7 +80,7 @@ fn change(plan: Plan) -> Command {
 }
 
 fn publish() -> Command {
-    Command::Publish { now: hour(TODAY) }
+    Command::Publish { setting: Setting::default(), now: hour(TODAY) }
 }
 
 fn open() -> Command {
@@ -130,7 +155,7 @@ fn an_event_without_ticket_types_cannot_be_published() {
 
 #[test]
 fn an_event_that_has_started_cannot_be_published() {
-    let late = a_draft().decide(Command::Publish { now: hour(100) });
+    let late = a_draft().decide(Command::Publish { setting: Setting::default(), now: hour(100) });
     assert_eq!(late, Err(Rejection::StartsInThePast { starts_at: hour(100) }));
 }
 
@@ -290,13 +315,20 @@ fn there_is_a_limit_to_ticket_types() {
     assert_eq!(one_more, Err(Rejection::TooManyTicketTypes));
 }
 
+/// Whether others hear of it: of all that happened, or of nothing.
 fn announced(facts: &Result<Vec<Fact>, Rejection>) -> bool {
-    match facts.as_deref() {
-        Ok(
-            [Fact::TicketTypeAdded { announced, .. } | Fact::TicketTypeChanged { announced, .. }],
-        ) => *announced,
-        other => panic!("one fact about a ticket type was expected, not {other:?}"),
-    }
+    let facts = facts.as_deref().expect("it is done");
+    let told: Vec<bool> = facts
+        .iter()
+        .map(|fact| match fact {
+            Fact::TicketTypeAdded { announced, .. }
+            | Fact::TicketTypeChanged { announced, .. }
+            | Fact::QuotaSet { announced, .. } => *announced,
+            other => panic!("it is about something else: {other:?}"),
+        })
+        .collect();
+    assert!(!told.is_empty() && told.iter().all(|one| Some(one) == told.first()));
+    told.contains(&true)
 }
 
 #[test]
@@ -334,7 +366,12 @@ fn the_fact_of_publishing_says_all_that_others_need() {
         organizer_id: ORGANIZER,
         name: "Concert".to_owned(),
         starts_at: hour(100),
-        ticket_types: vec![TicketType { id: SEAT, offer: offer("Seat", 2500, 100) }],
+        ticket_types: vec![kept(SEAT, offer("Seat", 2500, 100))],
+        quotas: Some(vec![own_quota(SEAT, "Seat", Capacity::limited(100))]),
+        seating: Vec::new(),
+        ends_at: Some(hour(103)),
+        venue_name: String::new(),
+        time_zone: String::new(),
     };
     assert_eq!(facts, [expected]);
 }
@@ -345,8 +382,23 @@ fn any_offer() -> impl Strategy<Value = Offer> {
     (name, -1_i64..5, currency, 0_u32..3).prop_map(|(name, amount, currency, places)| Offer {
         name: name.to_owned(),
         price: Money::new(amount, currency),
-        capacity: if places == 0 { Capacity::UNLIMITED } else { Capacity::Limited { places } },
+        capacity: match places {
+            0 => None,
+            1 => Some(Capacity::UNLIMITED),
+            _ => Some(Capacity::limited(places)),
+        },
+        ..offer("", 0, 0)
     })
+}
+
+fn any_quota() -> impl Strategy<Value = Quota> {
+    let types = prop::sample::subsequence(vec![SEAT, BALCONY], 0..=2);
+    (prop::sample::select(vec![SEAT, BALCONY, VENUE]), 0_u32..3, types).prop_map(
+        |(quota_id, places, ticket_type_ids)| Quota {
+            ticket_type_ids,
+            ..own_quota(quota_id, "Room", Capacity::limited(places))
+        },
+    )
 }
 
 fn any_command() -> impl Strategy<Value = Command> {
@@ -363,7 +415,7 @@ fn any_command() -> impl Strategy<Value = Command> {
         1 => Just(draft()),
         3 => (new_plan, now()).prop_map(|(plan, now)| Command::Change { plan, now }),
         1 => Just(Command::Discard),
-        4 => now().prop_map(|now| Command::Publish { now }),
+        4 => now().prop_map(|now| Command::Publish { setting: Setting::default(), now }),
         4 => now().prop_map(|now| Command::OpenSales { now }),
         2 => Just(Command::CloseSales),
         1 => Just(cancel()),
@@ -372,6 +424,9 @@ fn any_command() -> impl Strategy<Value = Command> {
         3 => (id(), any_offer(), now())
             .prop_map(|(id, offer, now)| Command::ChangeTicketType { id, offer, now }),
         1 => id().prop_map(|id| Command::RemoveTicketType { id }),
+        3 => (any_quota(), now()).prop_map(|(quota, now)| Command::PutQuota { quota, now }),
+        1 => (any_quota(), now())
+            .prop_map(|(quota, now)| Command::RemoveQuota { id: quota.quota_id, now }),
     ]
 }
 
@@ -424,29 +479,129 @@ proptest! {
     }
 
     #[test]
-    fn others_who_hear_only_what_is_announced_know_every_capacity(
+    fn others_who_hear_only_what_is_announced_know_every_quota_and_type(
         commands in prop::collection::vec(any_command(), 1..60)
     ) {
         let mut event = after([draft()]);
-        let mut heard = std::collections::BTreeMap::new();
+        let (mut types, mut quotas) = (BTreeMap::new(), BTreeMap::new());
         for command in commands {
             for fact in give(&mut event, command).unwrap_or_default() {
                 match fact {
-                    Fact::Published { ticket_types, .. } => {
-                        heard.extend(ticket_types.into_iter().map(|t| (t.id, t.offer.capacity)));
+                    Fact::Published { ticket_types, quotas: all, .. } => {
+                        types.extend(ticket_types.into_iter().map(|it| (it.id, heard(it.offer))));
+                        quotas.extend(all.unwrap_or_default().into_iter().map(|q| (q.quota_id, q)));
                     }
-                    Fact::TicketTypeAdded { ticket_type, announced: true }
-                    | Fact::TicketTypeChanged { ticket_type, announced: true } => {
-                        heard.insert(ticket_type.id, ticket_type.offer.capacity);
+                    Fact::TicketTypeAdded { ticket_type, announced: true, .. }
+                    | Fact::TicketTypeChanged { ticket_type, announced: true, .. } => {
+                        types.insert(ticket_type.id, heard(ticket_type.offer));
+                    }
+                    Fact::QuotaSet { quota, announced: true } => {
+                        quotas.insert(quota.quota_id, quota);
+                    }
+                    Fact::QuotaRemoved { quota_id, announced: true } => {
+                        quotas.remove(&quota_id);
                     }
                     _ => {}
                 }
             }
         }
         if let Some(show) = event.show().filter(|show| !show.is_draft()) {
-            let known: std::collections::BTreeMap<_, _> =
-                show.ticket_types.iter().map(|kept| (kept.id, kept.offer.capacity)).collect();
-            prop_assert_eq!(heard, known);
+            let known = show.ticket_types.iter().map(|it| (it.id, heard(it.offer.clone())));
+            prop_assert_eq!(types, known.collect::<BTreeMap<_, _>>());
+            let known = show.quotas.iter().map(|quota| (quota.quota_id, quota.clone()));
+            prop_assert_eq!(quotas, known.collect::<BTreeMap<_, _>>());
         }
     }
+}
+
+/// What others are told of an offer.
+fn heard(offer: Offer) -> (String, Option<Timestamp>, u32, Vec<String>) {
+    (offer.name, offer.sales_until, offer.max_per_order, offer.sections)
+}
+
+#[test]
+fn a_capacity_makes_a_quota_of_the_ticket_types_own() {
+    let mut event = after([draft(), add(SEAT, offer("Seat", 2500, 100))]);
+    let quotas = |event: &Event| event.show().map(|show| show.quotas.clone()).unwrap_or_default();
+    let hundred = own_quota(SEAT, "Seat", Capacity::limited(100));
+    assert_eq!(quotas(&event), std::slice::from_ref(&hundred));
+
+    let without = Offer { capacity: None, ..offer("Seat", 2600, 0) };
+    give(&mut event, change_type(SEAT, without)).expect("another price");
+    assert_eq!(quotas(&event), [hundred], "the quota is left alone");
+    give(&mut event, change_type(SEAT, offer("Chair", 2600, 90))).expect("another name and size");
+    assert_eq!(quotas(&event), [own_quota(SEAT, "Chair", Capacity::limited(90))]);
+    give(&mut event, Command::RemoveTicketType { id: SEAT }).expect("it is a draft");
+    assert_eq!(quotas(&event), []);
+}
+
+#[test]
+fn several_types_draw_on_one_quota_and_one_type_on_several() {
+    let mut event = after([
+        draft(),
+        add(SEAT, offer("Seat", 2500, 100)),
+        add(BALCONY, Offer { capacity: None, ..offer("Balcony", 2000, 0) }),
+    ]);
+    let room = Quota {
+        quota_id: Uuid::from_u128(50),
+        name: "Room".to_owned(),
+        capacity: Capacity::limited(80),
+        ticket_type_ids: vec![SEAT, BALCONY],
+    };
+    let put = |quota: &Quota| Command::PutQuota { quota: quota.clone(), now: hour(TODAY) };
+    let supplies = |event: &Event| {
+        let quotas = event.show().map(|show| show.quotas.clone()).unwrap_or_default();
+        (supply(&quotas, SEAT), supply(&quotas, BALCONY))
+    };
+    assert_eq!(supplies(&event), (Capacity::limited(100), Capacity::limited(0)));
+    assert_eq!(give(&mut event, put(&room)).map(|facts| facts.len()), Ok(1));
+    assert_eq!(give(&mut event, put(&room)), Ok(Vec::new()), "put again");
+    assert_eq!(supplies(&event), (Capacity::limited(80), Capacity::limited(80)));
+
+    let of_nobody = Quota { ticket_type_ids: vec![VENUE], ..room.clone() };
+    let refused = give(&mut event, put(&of_nobody));
+    assert_eq!(refused, Err(Rejection::QuotaOfUnknownType { ticket_type_id: VENUE }));
+    let remove = Command::RemoveQuota { id: room.quota_id, now: hour(TODAY) };
+    assert_eq!(give(&mut event, remove.clone()).map(|facts| facts.len()), Ok(1));
+    assert_eq!(give(&mut event, remove), Err(Rejection::QuotaUnknown));
+}
+
+#[test]
+fn a_type_for_seats_needs_its_section_when_the_event_is_published_and_keeps_it() {
+    let seated =
+        |section: &str| Offer { sections: vec![section.to_owned()], ..offer("Seat", 2500, 100) };
+    let rows = vec![SeatRow { name: "A".to_owned(), seats: vec!["1".to_owned()] }];
+    let seating = vec![SeatSection { name: "Stalls".to_owned(), rows }];
+    let setting = Setting { seating: seating.clone(), ..Setting::default() };
+    let publish_there = || Command::Publish { setting: setting.clone(), now: hour(TODAY) };
+    let unknown = Rejection::SectionUnknown { section: "Circle".to_owned() };
+
+    let mut event = after([draft(), add(SEAT, seated("Circle"))]);
+    assert_eq!(give(&mut event, publish_there()), Err(unknown.clone()));
+    give(&mut event, change_type(SEAT, seated("Stalls"))).expect("it is a draft");
+    let facts = give(&mut event, publish_there()).expect("the venue has the section");
+    assert!(matches!(&facts[..], [Fact::Published { seating: told, .. }] if *told == seating));
+
+    let balcony = Offer { name: "Balcony".to_owned(), ..seated("Circle") };
+    assert_eq!(give(&mut event, add(BALCONY, balcony)), Err(unknown));
+    let elsewhere = give(&mut event, change_type(SEAT, seated("Circle")));
+    assert_eq!(elsewhere, Err(Rejection::FixedByPublishing { fields: vec!["sections"] }));
+}
+
+#[test]
+fn a_window_ends_after_it_begins_and_a_maximum_is_not_below_the_minimum() {
+    let mut event = after([draft()]);
+    let window = |from, until| Offer {
+        sales_from: Some(hour(from)),
+        sales_until: Some(hour(until)),
+        ..offer("Seat", 2500, 100)
+    };
+    let refused = give(&mut event, add(SEAT, window(20, 20)));
+    assert_eq!(refused, Err(Rejection::SaleEndsBeforeItBegins));
+    let limits = Offer { min_per_order: 4, max_per_order: 3, ..offer("Seat", 2500, 100) };
+    assert_eq!(give(&mut event, add(SEAT, limits)), Err(Rejection::MaximumBelowMinimum));
+
+    let offer = window(20, 30);
+    let inside: Vec<_> = [19, 20, 29, 30].map(|at| offer.is_in_window(hour(at))).into();
+    assert_eq!(inside, [false, true, true, false]);
 }

@@ -1,6 +1,7 @@
 //! `PUT /v1/events/{event_id}`
 
 use axum::extract::State;
+use contracts::money::TaxRounding;
 use edge::{IfMatch, Json, Path, Problem, Tagged, openapi::IfMatchHeader};
 use garde::Validate;
 use iso_currency::Currency;
@@ -50,6 +51,12 @@ pub(in crate::http) struct EventInput {
     #[garde(custom(text::currency))]
     #[schema(value_type = String, pattern = "^[A-Z]{3}$", example = "EUR")]
     currency: Currency,
+    /// How the taxes of its orders are rounded: line by line, or on the sum of an order. An order
+    /// keeps what held when it was placed. `per_line` when absent.
+    #[garde(skip)]
+    #[serde(default)]
+    #[schema(default = "per_line")]
+    tax_rounding: TaxRounding,
 }
 
 edge::problem_responses! {
@@ -64,7 +71,7 @@ edge::problem_responses! {
 /// Change an event
 ///
 /// Replaces all of it. Only members of the organizer may do this. Once the event is published, only
-/// `name`, `description` and `ends_at` may change, since people rely on the rest; the currency is
+/// `name`, `description`, `ends_at` and `tax_rounding` may change, since people rely on the rest; the currency is
 /// fixed as soon as there are ticket types. Orders keep the name they were placed with.
 #[utoipa::path(
     put,
@@ -101,6 +108,7 @@ pub(in crate::http) async fn change_event(
         starts_at: text::whole_microseconds(input.starts_at),
         ends_at: text::whole_microseconds(input.ends_at),
         currency: input.currency,
+        tax_rounding: input.tax_rounding,
     };
     let row = app.command(&cx, &own, Some(seen), Command::Change { plan, now }).await?;
     Ok(tagged(row, now))

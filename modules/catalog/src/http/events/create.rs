@@ -1,6 +1,7 @@
 //! `POST /v1/events`
 
 use axum::extract::State;
+use contracts::money::TaxRounding;
 use edge::{Answered, IdempotencyKey, Json, Problem};
 use garde::Validate;
 use iso_currency::Currency;
@@ -54,6 +55,12 @@ pub(in crate::http) struct NewEvent {
     #[garde(custom(text::currency))]
     #[schema(value_type = String, pattern = "^[A-Z]{3}$", example = "EUR")]
     currency: Currency,
+    /// How the taxes of its orders are rounded: line by line, or on the sum of an order. An order
+    /// keeps what held when it was placed. `per_line` when absent.
+    #[garde(skip)]
+    #[serde(default)]
+    #[schema(default = "per_line")]
+    tax_rounding: TaxRounding,
 }
 
 /// Draft an event
@@ -91,6 +98,7 @@ pub(in crate::http) async fn create_event(
         starts_at: text::whole_microseconds(new.starts_at),
         ends_at: text::whole_microseconds(new.ends_at),
         currency: new.currency,
+        tax_rounding: new.tax_rounding,
     };
     let draft = EventRow::draft(id, &plan, &organizer, &venue);
     let command = Command::Draft { organizer_id: organizer.id, plan };

@@ -1,16 +1,20 @@
 //! `GET /v1/events/{event_id}`
 
 use axum::extract::State;
-use edge::{Json, Path, Problem, Tagged};
+use edge::{Path, Problem, Shown};
 use runtime::Context;
 use uuid::Uuid;
 
-use super::{EventResource, tagged};
-use crate::http::App;
+use super::EventResource;
+use crate::{
+    domain::event::{EventState, Phase},
+    http::App,
+};
 
 /// Read an event
 ///
-/// A draft does not exist to others than the members of its organizer.
+/// A draft does not exist to others than the members of its organizer. What another replica of the
+/// service has changed may be half a second old.
 #[utoipa::path(
     get,
     path = "/v1/events/{event_id}",
@@ -27,7 +31,20 @@ pub(in crate::http) async fn get_event(
     State(app): State<App>,
     cx: Context,
     Path(id): Path<Uuid>,
-) -> Result<Tagged<Json<EventResource>>, Problem> {
+) -> Result<Shown, Problem> {
+    let now = app.clock.now();
+    let known = app.pages.find(id);
+    if let Some(page) = known.page.as_ref().filter(|page| page.is_trusted_at(now)) {
+        return Ok(page.clone());
+    }
     let row = app.visible_event(&cx, id).await?;
-    Ok(tagged(row, app.clock.now()))
+    let (tag, version, is_draft) = (row.tag(now), row.version, row.phase == Phase::Draft);
+    let may_end = !matches!(row.state(now), EventState::Ended | EventState::Cancelled);
+    let ends_at = may_end.then(|| row.ends_at.into());
+    let event = EventResource::of(row, now);
+    let page = Shown::of(&event, tag, version.unsigned_abs(), now, ends_at)?;
+    if !is_draft {
+        app.pages.remember(id, &known, &page);
+    }
+    Ok(page)
 }

@@ -34,6 +34,8 @@ pub(in crate::http) async fn change_organizer(
     app.own_organizer(&cx, id).await?;
     let OrganizerInput { name, description } = input.trimmed();
     let command = Command::Change { name, description, by: asker(&cx)? };
-    let changed = app.organizers.execute(&cx, id, command).expect_version(version).await?;
+    let changed = app.organizers.execute(&cx, id, command).expect_version(version).await;
+    app.pages.forget_all();
+    let changed = changed?;
     Ok(Tagged(changed.version, Json(OrganizerResource::of(id, &changed.state))))
 }

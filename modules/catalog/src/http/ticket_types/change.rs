@@ -13,16 +13,19 @@ edge::problem_responses! {
     pub(super) ChangeProblems:
         problems::TICKET_TYPE_NAME_TAKEN,
         problems::TICKET_TYPE_NAME_FIXED,
+        problems::FIXED_BY_PUBLISHING,
+        problems::TOO_MANY_QUOTAS,
         problems::EVENT_IS_CANCELLED,
         problems::EVENT_HAS_ENDED,
 }
 
 /// Change a ticket type
 ///
-/// Replaces name, price and capacity. Only members of the event's organizer may do this. The name is
-/// fixed once sales were opened, since buyers have tickets with it. Another price holds for orders
-/// from now on. The capacity may become less than what is sold: then nothing more is sold, and
-/// nothing is taken back. `If-Match` takes the event's `ETag`.
+/// Replaces all of it. Only members of the event's organizer may do this. The name is fixed once
+/// sales were opened, since buyers have tickets with it, and the sections once the event is
+/// published. Another price or tax holds for orders from now on. The capacity is that of a quota of
+/// the ticket type's own, which stays as it is where none is given; it may become less than what is
+/// sold: then nothing more is sold, and nothing is taken back. `If-Match` takes the event's `ETag`.
 #[utoipa::path(
     put,
     path = "/v1/events/{event_id}/ticket-types/{ticket_type_id}",
@@ -55,6 +58,6 @@ pub(in crate::http) async fn change_ticket_type(
     let command = Command::ChangeTicketType { id, offer: input.into(), now };
     let event = app.command(&cx, &own, Some(seen), command).await?;
     let tag = event.tag(now);
-    let ticket_type = event.ticket_type(id).ok_or_else(Problem::not_found)?;
-    Ok(Tagged(tag, Json(ticket_type.into())))
+    let (ticket_type, supply) = event.ticket_type(id).ok_or_else(Problem::not_found)?;
+    Ok(Tagged(tag, Json(TicketTypeResource::of(ticket_type, supply))))
 }

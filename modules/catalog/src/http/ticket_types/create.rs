@@ -1,6 +1,7 @@
 //! `POST /v1/events/{event_id}/ticket-types`
 
 use axum::extract::State;
+use contracts::catalog::Capacity;
 use edge::{Answered, IdempotencyKey, Json, Path, Problem};
 use runtime::Context;
 use uuid::Uuid;
@@ -17,13 +18,16 @@ edge::problem_responses! {
     pub(super) AddProblems:
         problems::TICKET_TYPE_NAME_TAKEN,
         problems::TOO_MANY_TICKET_TYPES,
+        problems::TOO_MANY_QUOTAS,
+        problems::SECTION_UNKNOWN,
         problems::EVENT_IS_CANCELLED,
         problems::EVENT_HAS_ENDED,
 }
 
 /// Add a ticket type
 ///
-/// Only members of the event's organizer may do this, also after the event was published.
+/// Only members of the event's organizer may do this, also after the event was published. It is sold
+/// once it draws on a quota: `capacity` makes one of its own.
 #[utoipa::path(
     post,
     path = "/v1/events/{event_id}/ticket-types",
@@ -53,11 +57,14 @@ pub(in crate::http) async fn create_ticket_type(
     let own = app.own_event(&cx, event_id).await?;
     let (id, now) = (app.ids.next(), app.clock.now());
     let offer = Offer::from(input);
-    let ticket_type = TicketTypeResource::from(TicketType { id, offer: offer.clone() });
+    let supply = offer.capacity.unwrap_or(Capacity::limited(0));
+    let ticket_type = TicketTypeResource::of(TicketType { id, offer: offer.clone() }, supply);
     let execution = app.events.execute(&cx, event_id, Command::AddTicketType { id, offer, now });
-    created(execution, key, move |version| {
+    let answered = created(execution, key, move |version| {
         let location = format!("/v1/events/{event_id}/ticket-types/{id}");
         edge::created(location, own.tag_at(version, now), &ticket_type)
-    })
-    .await
+    });
+    let answered = answered.await;
+    app.pages.forget(event_id);
+    answered
 }

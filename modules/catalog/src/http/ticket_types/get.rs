@@ -33,6 +33,6 @@ pub(in crate::http) async fn get_ticket_type(
 ) -> Result<Tagged<Json<TicketTypeResource>>, Problem> {
     let event = app.visible_event(&cx, event_id).await?;
     let tag = event.tag(app.clock.now());
-    let ticket_type = event.ticket_type(id).ok_or_else(Problem::not_found)?;
-    Ok(Tagged(tag, Json(ticket_type.into())))
+    let (ticket_type, supply) = event.ticket_type(id).ok_or_else(Problem::not_found)?;
+    Ok(Tagged(tag, Json(TicketTypeResource::of(ticket_type, supply))))
 }

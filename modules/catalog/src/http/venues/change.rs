@@ -64,6 +64,8 @@ pub(in crate::http) async fn change_venue(
     let organizer_id = app.own_venue(&cx, id).await?.organizer_id;
     let place = place(&input.name, &input.address, &input.time_zone)?;
     let command = Command::Change { place };
-    let changed = app.venues.execute(&cx, id, command).expect_version(version).await?;
+    let changed = app.venues.execute(&cx, id, command).expect_version(version).await;
+    app.pages.forget_all();
+    let changed = changed?;
     Ok(Tagged(changed.version, Json(VenueResource::of(id, organizer_id, &changed.state.place))))
 }
