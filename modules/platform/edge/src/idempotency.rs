@@ -365,7 +365,7 @@ impl Claimed {
         if response.extensions().get::<AlreadyStored>().is_some() || is_about_the_key(&response) {
             return response;
         }
-        if nothing_happened(response.status()) {
+        if nothing_happened(response.status(), response.headers()) {
             self.keys.release(&self.cx, &self.key).await;
             return response;
         }
@@ -392,13 +392,14 @@ fn is_about_the_key(response: &Response) -> bool {
     problem.is_some_and(|it| it.kind() == &problems::IDEMPOTENCY_KEY_IN_FLIGHT)
 }
 
-/// Refusals of the request itself, which a client mends and sends again, and 503, which says that
-/// nothing was executed.
-fn nothing_happened(status: StatusCode) -> bool {
+/// Refusals of the request itself, which a client mends and sends again; 503, which says that nothing
+/// was executed; and conflicts that pass, which say so by `Retry-After`.
+fn nothing_happened(status: StatusCode, headers: &HeaderMap) -> bool {
     let may_be_sent_again = status.is_client_error()
         && ![StatusCode::CONFLICT, StatusCode::PAYMENT_REQUIRED, StatusCode::GONE]
             .contains(&status);
-    may_be_sent_again || status == StatusCode::SERVICE_UNAVAILABLE
+    let passes = status == StatusCode::CONFLICT && headers.contains_key(header::RETRY_AFTER);
+    may_be_sent_again || passes || status == StatusCode::SERVICE_UNAVAILABLE
 }
 
 fn answer(status: StatusCode, headers: &HeaderMap, body: &str) -> Answer {

@@ -103,6 +103,12 @@ async fn refuse(State(app): State<App>) -> Problem {
     Problem::new(&SOLD_OUT).with("call", calls)
 }
 
+#[utoipa::path(post, path = "/v1/crowded", responses((status = 409)))]
+async fn pass(State(app): State<App>) -> Problem {
+    app.calls.fetch_add(1, Ordering::SeqCst);
+    Problem::new(&SOLD_OUT).retry_after(Duration::from_secs(1))
+}
+
 #[utoipa::path(post, path = "/v1/panics", responses((status = 500)))]
 async fn panics(State(app): State<App>) {
     app.calls.fetch_add(1, Ordering::SeqCst);
@@ -125,6 +131,7 @@ fn http() -> Routes<App> {
     Routes::default()
         .routes(edge::idempotent(routes!(make)))
         .routes(edge::idempotent(routes!(refuse)))
+        .routes(edge::idempotent(routes!(pass)))
         .routes(edge::idempotent(routes!(panics)))
         .routes(edge::idempotent(routes!(away)))
         .routes(edge::optionally_idempotent(routes!(maybe)))
@@ -255,6 +262,17 @@ async fn keys_belong_to_an_account_and_a_path() {
     assert!(!is_replayed(&bobs));
     assert_ne!(bobs.text().await.unwrap(), adas);
     problem(service.ask("/v1/sold-out", "key-1", &wish).await, 409, "sold-out").await;
+}
+
+#[tokio::test]
+async fn a_conflict_that_passes_leaves_the_key_free() {
+    let service = Service::start().await;
+    for _ in 0..2 {
+        let answer = service.ask("/v1/crowded", "key-1", &json!({})).await;
+        assert!(!is_replayed(&answer));
+        problem(answer, 409, "sold-out").await;
+    }
+    assert_eq!(service.calls(), 2);
 }
 
 #[tokio::test]
