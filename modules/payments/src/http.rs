@@ -8,23 +8,30 @@ mod get_payment;
 mod get_refund;
 mod list_payments;
 mod list_refunds;
+mod receive_webhook;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::response::{IntoResponse, Response};
-use contracts::catalog::{Catalog, FindMembership};
+use contracts::{
+    catalog::{Catalog, FindMembership},
+    payments::AttemptState,
+};
 use edge::{Answered, IdempotencyKey, Problem, Routes, idempotent, routes};
 use runtime::{Context, Role};
-use store::{Answer, Database, ExecuteError, Loaded, Work};
+use store::{Answer, Database, Loaded, Work};
 use uuid::Uuid;
 
 use crate::{
-    domain::{Outcome, Payment, Rejection},
+    domain::Payment,
     problems,
+    provider::Charged,
     service::Service,
     views::{self, PaymentResource},
 };
-use contracts::payments::AttemptState;
+
+/// When a request that took no money may be sent again, with the same key.
+const SOON: Duration = Duration::from_secs(1);
 
 /// What the endpoints work with.
 #[derive(Clone)]
@@ -41,6 +48,7 @@ pub(crate) fn routes() -> Routes<App> {
         .routes(idempotent(routes!(confirm_payment::confirm_payment)))
         .routes(idempotent(routes!(create_refund::create_refund, list_refunds::list_refunds)))
         .routes(routes!(get_refund::get_refund))
+        .routes(routes!(receive_webhook::receive_webhook))
 }
 
 impl App {
@@ -94,24 +102,18 @@ impl App {
         key: &IdempotencyKey,
         order_id: Uuid,
         attempt_id: Uuid,
-        outcome: Outcome,
+        charged: Charged,
         status: u16,
     ) -> Result<Response, Problem> {
-        let command = self.service.outcome_command(attempt_id, outcome);
-        let (payments, key) = (self.service.payments.clone(), (*key).clone());
-        let committer = payments.committer().clone();
-        let concluded = committer.transact(cx, move |work: &mut Work<'_>| {
-            let (payments, key, command) = (payments.clone(), key.clone(), command.clone());
-            Box::pin(async move {
-                let payment = work.execute(&payments, order_id, command).await?.clone();
-                let answer = answer(order_id, &payment, attempt_id, status);
-                if let Ok(answer) = &answer {
-                    work.answer(&key, answer);
-                }
-                Ok::<_, ExecuteError<Rejection>>(answer)
-            })
-        });
-        let answer = concluded.await?.map_err(|refusal| *refusal)?;
+        let stored = (*key).clone();
+        let store_answer = move |work: &mut Work<'_>, payment: &Loaded<Payment>| {
+            if let Ok(answer) = answer(order_id, payment, attempt_id, status) {
+                work.answer(&stored, &answer);
+            }
+        };
+        let concluded = self.service.conclude(cx, order_id, attempt_id, charged, store_answer);
+        let payment = concluded.await?;
+        let answer = answer(order_id, &payment, attempt_id, status).map_err(|refusal| *refusal)?;
         Ok(Answered(answer).into_response())
     }
 }
@@ -134,8 +136,12 @@ fn answer(
         Some((AttemptState::Cancelled, _)) if payment.state.closed_at.is_some() => {
             Err(Box::new(Problem::new(&problems::PAYMENT_CLOSED)))
         }
+        Some((AttemptState::Cancelled, _)) if attempt.is_some_and(|attempt| attempt.unreached) => {
+            let problem = Problem::new(&problems::PROVIDER_UNAVAILABLE).retry_after(SOON);
+            Err(Box::new(problem))
+        }
         Some((AttemptState::Cancelled, _)) => {
-            Err(Box::new(Problem::new(&problems::PAYMENT_CALLED_OFF)))
+            Err(Box::new(Problem::new(&problems::PAYMENT_CALLED_OFF).retry_after(SOON)))
         }
         _ => Ok(Answer::json(status, &resource)
             .header("location", format!("/v1/payments/{}", resource.id))

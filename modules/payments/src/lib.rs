@@ -9,6 +9,9 @@ mod provider;
 mod sandbox;
 mod service;
 mod settings;
+mod signature;
+mod stripe;
+mod token;
 mod views;
 
 use std::sync::Arc;
@@ -18,7 +21,9 @@ use contracts::{
     payments::{PaymentEvent, Payments},
 };
 use edge::{Idempotency, token::TokenKeys};
-use runtime::{Boot, IntegrationEvents, Module, Needed, Provided, SectionSpec, StartError};
+use runtime::{
+    Boot, IntegrationEvents, Module, Needed, Provided, SectionSpec, StartError, WebClient,
+};
 use store::{Committer, Events, Schema};
 
 use crate::{
@@ -26,9 +31,14 @@ use crate::{
     domain::Payment,
     http::App,
     provider::Provider,
-    sandbox::SandboxProvider,
+    sandbox::{
+        SandboxProvider,
+        webhooks::{Sender, channel},
+    },
     service::Service,
-    settings::{PaymentsSettings, ProviderName},
+    settings::{PaymentsSettings, ProviderName, SandboxSettings},
+    signature::Secrets,
+    stripe::StripeProvider,
     views::PaymentList,
 };
 
@@ -36,7 +46,7 @@ use crate::{
 pub static MODULE: Module = Module {
     name: "payments",
     about: "charges, refunds, payment providers",
-    prefixes: &["/v1/payments", "/v1/refunds"],
+    prefixes: &["/v1/payments", "/v1/refunds", "/v1/payment-webhooks"],
     provides: &[Provided::of::<dyn Payments>()],
     requires: &[
         Needed::of::<dyn TokenKeys>(&["token_keys"]),
@@ -59,8 +69,10 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
     let committer = Committer::start(boot, &database);
     let payments: Events<Payment> = Events::new(&committer, PaymentList);
     let provider: Arc<dyn Provider> = match settings.provider {
-        ProviderName::Sandbox => {
-            Arc::new(SandboxProvider { committer: committer.clone(), clock: boot.clock() })
+        ProviderName::Sandbox => Arc::new(sandbox(boot, &settings.sandbox, &committer)?),
+        ProviderName::Stripe => {
+            let limit = settings.provider_timeout;
+            Arc::new(StripeProvider::new(&settings.stripe, boot.clock(), limit)?)
         }
     };
     let service = Service {
@@ -72,9 +84,11 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
     };
     boot.provide::<dyn Payments>(Arc::new(service.clone()));
     bus::publish_audit(boot, &committer)?;
+    store::check_replay(boot, &["payments", "refunds"], &[&payments]);
     bus::publish::<PaymentEvent, Payment>(boot, &payments, announce)?;
 
     let waking = service.clone();
+    service::forget_old_webhooks(boot, &committer);
     store::on_wake(boot, &payments, move |cx, order_id| {
         let service = waking.clone();
         async move { service.wake(&cx, order_id).await }
@@ -83,4 +97,28 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
     let keys = Idempotency::start(boot, &committer);
     boot.public(keys.around(http::routes().with_state(app).into()));
     Ok(())
+}
+
+/// The sandbox, with somebody to send its webhooks where it is told where to.
+fn sandbox(
+    boot: &Boot,
+    settings: &SandboxSettings,
+    committer: &Committer,
+) -> Result<SandboxProvider, StartError> {
+    let secrets = Secrets::parse(&settings.webhook_secrets);
+    let notifier = if settings.webhook_url.is_empty() {
+        None
+    } else {
+        let (notifier, waiting) = channel();
+        let sender = Sender {
+            client: WebClient::new()?,
+            url: settings.webhook_url.clone(),
+            secrets: secrets.clone(),
+            clock: boot.clock(),
+            ids: boot.ids(),
+        };
+        boot.spawn("sandbox webhooks", |stop| sender.run(waiting, stop));
+        Some(notifier)
+    };
+    Ok(SandboxProvider { committer: committer.clone(), clock: boot.clock(), secrets, notifier })
 }

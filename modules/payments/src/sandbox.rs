@@ -13,20 +13,32 @@
 //! | 4000 0000 0000 7726 | succeeds; a refund is on its way for a while |
 //! | 4000 0000 0000 5126 | succeeds; refunds are refused |
 //! | any other | is declined |
+//!
+//! A charge is booked in the very transaction that records its outcome, which saves a commit. Either
+//! both are there or none: then the charge has never been heard of, and is called off.
+
+pub(crate) mod webhooks;
 
 use std::sync::Arc;
 
 use contracts::money::Money;
+use iso_currency::Currency;
 use runtime::{Clock, Context, async_trait};
-use store::{At, Committer, StoreError, Work};
+use store::{At, Committer, StoreError, Tx, Work};
 use uuid::Uuid;
 
+use self::webhooks::{Notice, Notifier};
 use crate::{
+    card::CardNumber,
     domain::{Decline, Outcome, RefundOutcome},
-    provider::{Charge, Provider},
+    provider::{
+        Booking as BookCharge, Charge, Charged, Hint, KnownRefund, Method, Objection, Provider,
+        Repayment, UnreadableHint,
+    },
+    signature::Secrets,
     views::sandbox::{
         CANCEL_CHARGE, COMPLETE_ACTION, ChargeRow, FIND_CHARGE, FIND_REFUND, INSERT_CHARGE,
-        INSERT_REFUND, RefundRow,
+        INSERT_REFUND, REFUNDS_OF_CHARGE, RefundRow,
     },
 };
 
@@ -41,13 +53,19 @@ const REFUNDS_NOTHING: &str = "4000000000005126";
 pub(crate) struct SandboxProvider {
     pub(crate) committer: Committer,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) secrets: Secrets,
+    /// Tells ourselves by webhook, where that is configured.
+    pub(crate) notifier: Option<Notifier>,
 }
 
 /// What a charge in the books means.
-fn outcome(charge_id: Uuid, row: ChargeRow) -> Outcome {
+fn outcome(row: ChargeRow) -> Outcome {
+    let reference = reference(row.charge_id);
     match row.state.as_str() {
-        "succeeded" => Outcome::Succeeded { reference: reference(charge_id) },
-        "action_required" => Outcome::ActionRequired { url: row.url.unwrap_or_default() },
+        "succeeded" => Outcome::Succeeded { reference },
+        "action_required" => {
+            Outcome::ActionRequired { url: row.url.unwrap_or_default(), reference: Some(reference) }
+        }
         "cancelled" => Outcome::Cancelled,
         _ => Outcome::Declined { reason: decline(row.reason.as_deref()) },
     }
@@ -55,15 +73,18 @@ fn outcome(charge_id: Uuid, row: ChargeRow) -> Outcome {
 
 /// What the sandbox does with a charge when it comes.
 struct Booking {
+    charge: Charge,
     state: &'static str,
     reason: Option<&'static str>,
     url: Option<String>,
     refunds: &'static str,
+    booked_at: At,
+    notifier: Option<Notifier>,
 }
 
 impl Booking {
-    fn of(charge: &Charge) -> Self {
-        let number = charge.card.expose();
+    fn of(charge: &Charge, card: &CardNumber, booked_at: At, notifier: Option<Notifier>) -> Self {
+        let number = card.expose();
         let (state, reason) = match number {
             SUCCEEDS | ANSWERS_TOO_LATE | REFUNDS_LATER | REFUNDS_NOTHING => ("succeeded", None),
             NEEDS_ACTION => ("action_required", None),
@@ -71,55 +92,102 @@ impl Booking {
             _ => ("declined", Some("declined")),
         };
         let url = format!("/v1/payments/{}/confirm", charge.payment_id);
+        let url = (state == "action_required").then_some(url);
         let refunds = match number {
             REFUNDS_LATER => "later",
             REFUNDS_NOTHING => "refused",
             _ => "at_once",
         };
-        Self { state, reason, url: (state == "action_required").then_some(url), refunds }
+        Self { charge: charge.clone(), state, reason, url, refunds, booked_at, notifier }
+    }
+}
+
+#[async_trait]
+impl BookCharge for Booking {
+    async fn book(&self, tx: &mut Tx) -> Result<Outcome, StoreError> {
+        let Charge { id, order_id, amount, .. } = self.charge;
+        let booked = store::fetch_optional!(
+            tx,
+            ChargeRow,
+            INSERT_CHARGE,
+            id,
+            order_id,
+            self.state,
+            self.reason,
+            self.url.as_deref(),
+            self.refunds,
+            amount.amount,
+            amount.currency.code(),
+            self.booked_at,
+        );
+        let row = match booked.await? {
+            Some(row) => row,
+            None => store::fetch_one!(tx, ChargeRow, FIND_CHARGE, id).await?,
+        };
+        Ok(outcome(row))
+    }
+
+    fn was_committed(&self) {
+        if let Some(notifier) = &self.notifier {
+            notifier.tell(Notice::charge(self.charge.order_id, self.charge.id));
+        }
+    }
+}
+
+impl SandboxProvider {
+    async fn find(&self, charge_id: Uuid) -> Result<Option<ChargeRow>, StoreError> {
+        let database = self.committer.database();
+        Ok(store::fetch_optional!(database, ChargeRow, FIND_CHARGE, charge_id).await?)
+    }
+
+    fn tell(&self, notice: Notice) {
+        if let Some(notifier) = &self.notifier {
+            notifier.tell(notice);
+        }
     }
 }
 
 #[async_trait]
 impl Provider for SandboxProvider {
-    async fn charge(&self, cx: &Context, charge: Charge) -> Outcome {
-        let loses_answer = charge.card.expose() == ANSWERS_TOO_LATE;
+    fn name(&self) -> &'static str {
+        "sandbox"
+    }
+
+    fn objection(&self, method: &Method, _amount: Money) -> Option<Objection> {
+        let is_card = matches!(method, Method::Card(_));
+        (!is_card).then_some(Objection::Method { takes: "card" })
+    }
+
+    async fn charge(&self, cx: &Context, charge: &Charge, method: Method) -> Charged {
+        let Method::Card(card) = method else { return Charged::Told(Outcome::Unreached) };
         let booked_at = At(self.clock.now());
-        let id = charge.id;
-        let (amount, currency) = (charge.amount.amount, charge.amount.currency.code());
+        let booking = Arc::new(Booking::of(charge, &card, booked_at, self.notifier.clone()));
+        if card.expose() != ANSWERS_TOO_LATE {
+            return Charged::Books(booking);
+        }
+        let booked_alone = Arc::clone(&booking);
+        let known = self.find(charge.id).await;
         let booked = self
             .committer
             .transact(cx, move |work: &mut Work<'_>| {
-                let Booking { state, reason, url, refunds } = Booking::of(&charge);
-                Box::pin(async move {
-                    let tx = work.tx();
-                    let booking = store::execute!(
-                        tx,
-                        INSERT_CHARGE,
-                        id,
-                        state,
-                        reason,
-                        url,
-                        refunds,
-                        amount,
-                        currency,
-                        booked_at,
-                    );
-                    let is_new = booking.await? > 0;
-                    let row = store::fetch_one!(tx, ChargeRow, FIND_CHARGE, id).await?;
-                    Ok::<_, StoreError>((outcome(id, row), is_new))
-                })
+                let booking = Arc::clone(&booked_alone);
+                Box::pin(async move { booking.book(work.tx()).await })
             })
             .await;
-        match booked {
-            Ok((_, true)) if loses_answer => std::future::pending().await,
-            Ok((outcome, _)) => outcome,
-            Err(error) => unknown(&error),
+        match (known, booked) {
+            (Ok(None), Ok(_)) => {
+                booking.was_committed();
+                std::future::pending().await
+            }
+            (_, Ok(outcome)) => Charged::Told(outcome),
+            (_, Err(error)) => Charged::Told(unknown(&error)),
         }
     }
 
-    async fn complete_action(&self, cx: &Context, charge_id: Uuid, is_approved: bool) -> Outcome {
-        self.committer
+    async fn complete_action(&self, cx: &Context, charge: &Charge, is_approved: bool) -> Outcome {
+        let (id, order_id) = (charge.id, charge.order_id);
+        let completed = self
+            .committer
             .transact(cx, move |work: &mut Work<'_>| {
                 let (state, reason) = if is_approved {
                     ("succeeded", None)
@@ -128,50 +196,42 @@ impl Provider for SandboxProvider {
                 };
                 Box::pin(async move {
                     let tx = work.tx();
-                    store::execute!(tx, COMPLETE_ACTION, charge_id, state, reason).await?;
-                    let row = store::fetch_optional!(tx, ChargeRow, FIND_CHARGE, charge_id).await?;
-                    Ok::<_, StoreError>(row.map_or(Outcome::Unknown, |row| outcome(charge_id, row)))
+                    store::execute!(tx, COMPLETE_ACTION, id, state, reason).await?;
+                    let row = store::fetch_optional!(tx, ChargeRow, FIND_CHARGE, id).await?;
+                    Ok::<_, StoreError>(row.map_or(Outcome::Unknown, outcome))
                 })
             })
-            .await
-            .unwrap_or_else(|error| unknown(&error))
+            .await;
+        self.tell(Notice::charge(order_id, id));
+        completed.unwrap_or_else(|error| unknown(&error))
     }
 
-    async fn fetch(&self, _cx: &Context, charge_id: Uuid) -> Option<Outcome> {
-        let database = self.committer.database();
-        match store::fetch_optional!(database, ChargeRow, FIND_CHARGE, charge_id).await {
-            Ok(row) => row.map(|row| outcome(charge_id, row)),
-            Err(error) => Some(unknown(&error.into())),
+    async fn fetch(&self, _cx: &Context, charge: &Charge) -> Option<Outcome> {
+        match self.find(charge.id).await {
+            Ok(row) => row.map(outcome),
+            Err(error) => Some(unknown(&error)),
         }
     }
 
-    async fn cancel(&self, cx: &Context, charge_id: Uuid) -> Outcome {
-        let booked_at = At(self.clock.now());
+    async fn cancel(&self, cx: &Context, charge: &Charge) -> Outcome {
+        let (booked_at, id, order_id) = (At(self.clock.now()), charge.id, charge.order_id);
         self.committer
             .transact(cx, move |work: &mut Work<'_>| {
                 Box::pin(async move {
                     let tx = work.tx();
-                    store::execute!(tx, CANCEL_CHARGE, charge_id, booked_at).await?;
-                    let row = store::fetch_one!(tx, ChargeRow, FIND_CHARGE, charge_id).await?;
-                    Ok::<_, StoreError>(outcome(charge_id, row))
+                    store::execute!(tx, CANCEL_CHARGE, id, order_id, booked_at).await?;
+                    let row = store::fetch_one!(tx, ChargeRow, FIND_CHARGE, id).await?;
+                    Ok::<_, StoreError>(outcome(row))
                 })
             })
             .await
             .unwrap_or_else(|error| unknown(&error))
     }
 
-    async fn refund(
-        &self,
-        cx: &Context,
-        refund_id: Uuid,
-        reference: &str,
-        amount: Money,
-    ) -> RefundOutcome {
-        let Some(charge_id) = charge_of(reference) else {
-            return refused();
-        };
-        let booked_at = At(self.clock.now());
-        let (amount, currency) = (amount.amount, amount.currency.code());
+    async fn refund(&self, cx: &Context, repayment: &Repayment) -> RefundOutcome {
+        let Some(charge_id) = charge_of(&repayment.charge) else { return refused() };
+        let Repayment { id, order_id, amount: Money { amount, currency }, .. } = *repayment;
+        let (booked_at, currency) = (At(self.clock.now()), currency.code());
         let booked = self
             .committer
             .transact(cx, move |work: &mut Work<'_>| {
@@ -180,37 +240,75 @@ impl Provider for SandboxProvider {
                     let booking = store::execute!(
                         tx,
                         INSERT_REFUND,
-                        refund_id,
+                        id,
                         charge_id,
                         amount,
                         currency,
                         booked_at,
                     );
                     let is_new = booking.await? > 0;
-                    let row = store::fetch_optional!(tx, RefundRow, FIND_REFUND, refund_id).await?;
+                    let row = store::fetch_optional!(tx, RefundRow, FIND_REFUND, id).await?;
                     Ok::<_, StoreError>((row, is_new))
                 })
             })
             .await;
         match booked {
             Ok((Some(row), true)) if row.refunds == "later" => RefundOutcome::InTransit,
-            Ok((Some(_), _)) => RefundOutcome::Done,
+            Ok((Some(_), is_new)) => {
+                if is_new {
+                    self.tell(Notice::refund(order_id, charge_id, id));
+                }
+                RefundOutcome::Done
+            }
             Ok((None, _)) => refused(),
-            Err(error) => unknown_refund(&error),
+            Err(error) => {
+                tracing::warn!(%error, "the sandbox provider could not do its work");
+                RefundOutcome::Unknown
+            }
         }
     }
 
-    async fn fetch_refund(&self, _cx: &Context, refund_id: Uuid) -> Option<RefundOutcome> {
+    async fn refunds(&self, _cx: &Context, reference: &str) -> Option<Vec<KnownRefund>> {
+        let Some(charge_id) = charge_of(reference) else { return Some(Vec::new()) };
         let database = self.committer.database();
-        match store::fetch_optional!(database, RefundRow, FIND_REFUND, refund_id).await {
-            Ok(row) => row.map(|_| RefundOutcome::Done),
-            Err(error) => Some(unknown_refund(&error.into())),
+        let currency = match self.find(charge_id).await {
+            Ok(Some(row)) => Currency::from_code(&row.currency)?,
+            Ok(None) => return Some(Vec::new()),
+            Err(_) => return None,
+        };
+        let rows = store::fetch_all!(database, RefundRow, REFUNDS_OF_CHARGE, charge_id).await;
+        let known = rows.ok()?.into_iter().map(|row| KnownRefund {
+            id: Some(row.refund_id),
+            reference: format!("sandbox_refund_{}", row.refund_id.simple()),
+            amount: Money::new(row.amount, currency),
+            outcome: RefundOutcome::Done,
+        });
+        Some(known.collect())
+    }
+
+    fn signature_header(&self) -> &'static str {
+        "sandbox-signature"
+    }
+
+    fn webhook_secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    fn read_webhook(&self, body: &[u8]) -> Result<Hint, UnreadableHint> {
+        webhooks::read(body)
+    }
+
+    async fn order_of(&self, _cx: &Context, reference: &str) -> Option<Option<Uuid>> {
+        let Some(charge_id) = charge_of(reference) else { return Some(None) };
+        match self.find(charge_id).await {
+            Ok(row) => Some(row.and_then(|row| row.order_id)),
+            Err(_) => None,
         }
     }
 }
 
 /// What the sandbox calls a charge.
-fn reference(charge_id: Uuid) -> String {
+pub(crate) fn reference(charge_id: Uuid) -> String {
     format!("sandbox_{}", charge_id.simple())
 }
 
@@ -235,9 +333,4 @@ fn refused() -> RefundOutcome {
 fn unknown(error: &StoreError) -> Outcome {
     tracing::warn!(%error, "the sandbox provider could not do its work");
     Outcome::Unknown
-}
-
-fn unknown_refund(error: &StoreError) -> RefundOutcome {
-    tracing::warn!(%error, "the sandbox provider could not do its work");
-    RefundOutcome::Unknown
 }

@@ -1,6 +1,7 @@
 //! Payments and refunds as lists and their readers see them, written with every change.
 
 pub(crate) mod sandbox;
+pub(crate) mod webhooks;
 
 use contracts::{
     money::Money,
@@ -15,7 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     card::CardSummary,
-    domain::{Attempt, Decline, Payment, Refund},
+    domain::{Attempt, Decline, Payment, Refund, RefundOrigin},
 };
 const UPSERT_PAYMENTS: Sql = store::sql!(
     "INSERT INTO payments (payment_id, order_id, payer_id, opened_at, content) \
@@ -68,6 +69,7 @@ pub(crate) const STATEMENTS: &[(&str, Sql)] = store::statements![
     "organizer_id": "01980e4c-8f5c-7b1e-a7c4-51d2f2a5c001",
     "amount": {"amount": 5000, "currency": "EUR"},
     "status": "settled",
+    "refunded": {"amount": 0, "currency": "EUR"},
     "opened_at": "2027-05-02T10:00:00Z",
     "expires_at": "2027-05-02T10:14:00Z",
     "settled_at": "2027-05-02T10:03:00Z",
@@ -85,6 +87,9 @@ pub(crate) struct PaymentResource {
     pub(crate) organizer_id: Uuid,
     pub(crate) amount: Money,
     pub(crate) status: PaymentPhase,
+    /// How much was given back, once money was received. Part of it: the status stays `settled`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refunded: Option<Money>,
     pub(crate) opened_at: Timestamp,
     /// After this no new attempt is accepted.
     pub(crate) expires_at: Timestamp,
@@ -131,16 +136,30 @@ pub(crate) struct NextAction {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum NextActionKind {
-    /// Approve or refuse the payment at `url`.
+    /// Approve or refuse the payment at `url`, a path of this API.
     Confirm,
+    /// Send the payer to `url`, a page of the bank's. When the payer is back, confirm the payment.
+    Redirect,
+}
+
+impl NextAction {
+    fn at(url: String) -> Self {
+        // Ours are paths.
+        let is_ours = url.starts_with('/');
+        let kind = if is_ours { NextActionKind::Confirm } else { NextActionKind::Redirect };
+        Self { kind, url }
+    }
 }
 
 /// One attempt to pay.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = PaymentAttempt)]
 pub(crate) struct AttemptResource {
+    /// Counted from 1.
     pub(crate) number: u32,
-    pub(crate) card: CardSummary,
+    /// What is known of the card; nothing when it was paid with a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) card: Option<CardSummary>,
     pub(crate) state: AttemptState,
     /// Why it was declined, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -167,6 +186,9 @@ pub(crate) struct RefundResource {
     pub(crate) order_id: Uuid,
     /// Which refund of the payment it is. Another one follows when the provider refuses.
     pub(crate) number: u32,
+    /// The refund that this one repeats, since the provider refused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) repeats: Option<Uuid>,
     pub(crate) amount: Money,
     /// Why the money goes back.
     pub(crate) reason: String,
@@ -192,10 +214,13 @@ impl PaymentResource {
             organizer_id: terms.organizer_id,
             amount: terms.amount,
             status: PaymentPhase::of(payment),
+            refunded: payment
+                .received()
+                .map(|received| Money::new(payment.refunded(), received.currency)),
             opened_at: terms.opened_at,
             expires_at: terms.expires_at,
             settled_at: payment.settlement.as_ref().map(|settlement| settlement.settled_at),
-            next_action: next_action.map(|url| NextAction { kind: NextActionKind::Confirm, url }),
+            next_action: next_action.map(NextAction::at),
             attempts: payment.attempts.iter().map(AttemptResource::of).collect(),
         })
     }
@@ -237,6 +262,10 @@ impl RefundResource {
             payment_id,
             order_id,
             number: refund.number,
+            repeats: match refund.origin {
+                RefundOrigin::Repeats { of } => Some(of),
+                _ => None,
+            },
             amount: refund.amount,
             reason: refund.reason.clone(),
             state: refund.state,

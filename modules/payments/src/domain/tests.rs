@@ -1,7 +1,9 @@
-use std::collections::HashMap;
+mod books;
+mod refunds;
+mod stored;
 
+use contracts::payments::AttemptState;
 use iso_currency::Currency;
-use proptest::prelude::*;
 
 use super::*;
 use crate::card::CardNumber;
@@ -39,7 +41,7 @@ fn close(at: i64) -> Command {
 
 fn begin(attempt_id: Uuid, at: i64) -> Command {
     let card = CardNumber::parse("4242424242424242").unwrap().summary();
-    Command::BeginAttempt { attempt_id, card, ask_at: second(at + 5), at: second(at) }
+    Command::BeginAttempt { attempt_id, card: Some(card), ask_at: second(at + 5), at: second(at) }
 }
 
 fn outcome(attempt_id: Uuid, outcome: Outcome, at: i64) -> Command {
@@ -51,12 +53,17 @@ fn succeeded() -> Outcome {
 }
 
 fn action_required() -> Outcome {
-    Outcome::ActionRequired { url: "/step".to_owned() }
+    Outcome::ActionRequired { url: "/step".to_owned(), reference: None }
 }
 
 fn refund(refund_id: u128, at: i64) -> Command {
+    refund_of(refund_id, None, at)
+}
+
+fn refund_of(refund_id: u128, amount: Option<i64>, at: i64) -> Command {
     Command::BeginRefund {
         refund_id: Uuid::from_u128(refund_id),
+        amount: amount.map(euros),
         reason: "rain".to_owned(),
         ask_at: second(at + 5),
         at: second(at),
@@ -237,7 +244,7 @@ fn money_for_an_attempt_that_was_given_up_is_money() {
 }
 
 #[test]
-fn money_that_comes_twice_is_not_passed_over_in_silence() {
+fn money_that_comes_twice_goes_back() {
     let mut story = Story::of([
         open(5000),
         begin(FIRST, 1),
@@ -245,307 +252,46 @@ fn money_that_comes_twice_is_not_passed_over_in_silence() {
         begin(SECOND, 3),
         outcome(SECOND, succeeded(), 4),
     ]);
-    assert_eq!(story.tell(outcome(FIRST, succeeded(), 5)), Err(Rejection::PaidTwice { number: 1 }));
-    assert_eq!(story.tell(outcome(SECOND, succeeded(), 5)), Ok(vec![]));
+    let late = Outcome::Succeeded { reference: "ch_2".to_owned() };
+    story.tell(outcome(FIRST, late.clone(), 5)).unwrap();
+    assert_eq!(story.tell(outcome(FIRST, late, 6)), Ok(vec![]));
+    assert_eq!(story.tell(outcome(SECOND, succeeded(), 6)), Ok(vec![]));
+    let [goes_back] = &story.payment.refunds[..] else { panic!("{:?}", story.payment.refunds) };
+    assert_eq!(story.payment.charge_of(goes_back), Some("ch_2"));
+    assert_eq!(goes_back.amount, euros(5000));
+    let id = goes_back.id.as_u128();
+    assert!(story.payment.wake_at().is_some());
+    // The order is paid once, and nobody else hears of the rest.
+    assert_eq!((story.payment.status(), story.payment.left()), (PaymentStatus::Settled, 5000));
+    let events = story.tell(refund_outcome(id, RefundOutcome::Done, 7)).unwrap();
+    assert!(matches!(events[..], [Event::RefundDone { of_surplus: true, .. }]), "{events:?}");
+    assert_eq!((story.payment.refunded(), story.payment.left()), (0, 5000));
+}
+
+#[test]
+fn an_attempt_that_was_called_off_makes_way_for_another_of_the_same_request() {
+    let mut story = Story::of([open(5000), begin(FIRST, 1)]);
+    assert_eq!(story.payment.attempt_of_request(FIRST), FIRST);
+    story.tell(outcome(FIRST, Outcome::Unreached, 2)).unwrap();
+    let next = story.payment.attempt_of_request(FIRST);
+    assert_ne!(next, FIRST);
+    story.tell(begin(next, 3)).unwrap();
+    let declined = Outcome::Declined { reason: Decline::Declined };
+    story.tell(outcome(next, declined, 4)).unwrap();
+    assert_eq!(story.payment.attempt_of_request(FIRST), next);
+}
+
+#[test]
+fn what_the_provider_calls_a_charge_is_kept_as_soon_as_it_is_known() {
+    let mut story = Story::of([open(5000), begin(FIRST, 1), outcome(FIRST, Outcome::Unknown, 2)]);
+    let processing = || Outcome::Processing { reference: "pi_1".to_owned() };
+    assert_eq!(story.tell(outcome(FIRST, processing(), 3)).unwrap().len(), 1);
+    assert_eq!(story.tell(outcome(FIRST, processing(), 4)), Ok(vec![]));
+    assert_eq!(story.payment.attempts[0].reference.as_deref(), Some("pi_1"));
+    story.tell(outcome(FIRST, action_required(), 5)).unwrap();
+    assert_eq!(story.payment.attempts[0].reference.as_deref(), Some("pi_1"));
 }
 
 fn paid() -> [Command; 3] {
     [open(5000), begin(FIRST, 1), outcome(FIRST, succeeded(), 2)]
-}
-
-#[test]
-fn money_is_given_back_once() {
-    let mut story = Story::of(paid());
-    story.tell(refund(7, 3)).unwrap();
-    assert_eq!(story.payment.status(), PaymentStatus::Refunding);
-    assert_eq!(story.tell(refund(8, 4)), Ok(vec![]));
-    story.tell(refund_outcome(7, RefundOutcome::Done, 5)).unwrap();
-    assert_eq!(story.payment.status(), PaymentStatus::Refunded);
-    assert_eq!(story.tell(refund(9, 6)), Ok(vec![]));
-    assert_eq!(story.payment.refunds.len(), 1);
-}
-
-#[test]
-fn what_was_not_received_is_not_given_back() {
-    assert_eq!(Story::default().tell(refund(7, 1)), Err(Rejection::NothingReceived));
-    assert_eq!(Story::of([open(5000)]).tell(refund(7, 1)), Err(Rejection::NothingReceived));
-}
-
-#[test]
-fn a_refund_without_an_answer_wakes_the_payment() {
-    let mut story = Story::of(paid());
-    story.tell(refund(7, 3)).unwrap();
-    assert_eq!(story.payment.wake_at(), Some(second(8)));
-    assert_eq!(story.tell(refund_outcome(7, RefundOutcome::Unknown, 8)), Ok(vec![]));
-    story.tell(refund_outcome(7, RefundOutcome::InTransit, 9)).unwrap();
-    assert_eq!(story.payment.wake_at(), Some(second(69)));
-}
-
-#[test]
-fn a_refused_refund_shows_and_another_follows() {
-    let refused = || RefundOutcome::Failed { reason: "account closed".to_owned() };
-    let mut story = Story::of(paid());
-    story.tell(refund(7, 3)).unwrap();
-    story.tell(refund_outcome(7, refused(), 4)).unwrap();
-    assert_eq!(story.payment.status(), PaymentStatus::Refunding);
-    assert_eq!(story.payment.refunds[0].failure.as_deref(), Some("account closed"));
-    assert_eq!(story.payment.wake_at(), Some(second(64)));
-    story.tell(refund(8, 64)).unwrap();
-    assert_eq!(story.payment.refunds[1].number, 2);
-    story.tell(refund_outcome(8, refused(), 65)).unwrap();
-    assert_eq!(story.payment.wake_at(), Some(second(65 + 120)));
-}
-
-/// What may go on between a payment and a provider.
-#[derive(Debug, Clone, Copy)]
-enum Move {
-    Pay {
-        reaches: bool,
-        answers: bool,
-        charge: Charged,
-    },
-    /// A request that was lost on the way arrives after all.
-    Arrive,
-    Resolve {
-        answers: bool,
-    },
-    Confirm {
-        approves: bool,
-        answers: bool,
-    },
-    MakeWay,
-    Close,
-    Refund {
-        reaches: bool,
-        answers: bool,
-        is_refused: bool,
-    },
-    DriveRefund {
-        answers: bool,
-    },
-    Wait {
-        seconds: i64,
-    },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Charged {
-    Succeeded,
-    Declined,
-    ActionRequired,
-    Cancelled,
-}
-
-impl Charged {
-    fn outcome(self) -> Outcome {
-        match self {
-            Self::Succeeded => succeeded(),
-            Self::Declined => Outcome::Declined { reason: Decline::Declined },
-            Self::ActionRequired => action_required(),
-            Self::Cancelled => Outcome::Cancelled,
-        }
-    }
-}
-
-/// A payment and a provider that keeps its promises, over a line that does not.
-#[derive(Default)]
-struct World {
-    story: Story,
-    charges: HashMap<Uuid, Charged>,
-    refunds: HashMap<Uuid, bool>,
-    on_the_way: Vec<(Uuid, Charged)>,
-    now: i64,
-    next_id: u128,
-}
-
-impl World {
-    fn id(&mut self) -> Uuid {
-        self.next_id += 1;
-        Uuid::from_u128(1000 + self.next_id)
-    }
-
-    fn hear(&mut self, id: Uuid, answers: bool) {
-        let answer = self.charges[&id].outcome();
-        let heard = if answers { answer } else { Outcome::Unknown };
-        self.story.tell(outcome(id, heard, self.now)).unwrap();
-    }
-
-    fn cancel(&mut self, id: Uuid) {
-        let charge = self.charges.entry(id).or_insert(Charged::Cancelled);
-        if *charge == Charged::ActionRequired {
-            *charge = Charged::Cancelled;
-        }
-    }
-
-    fn resolve(&mut self, answers: bool) {
-        let Some(id) = self.story.payment.live_attempt().map(|attempt| attempt.id) else { return };
-        let is_unwanted = self.story.payment.is_over(second(self.now))
-            && self.charges.get(&id) == Some(&Charged::ActionRequired);
-        if is_unwanted || !self.charges.contains_key(&id) {
-            self.cancel(id);
-        }
-        self.hear(id, answers);
-    }
-
-    fn make(&mut self, a_move: Move) {
-        match a_move {
-            Move::Pay { reaches, answers, charge } => {
-                let id = self.id();
-                if self.story.tell(begin(id, self.now)).is_err() {
-                    return;
-                }
-                if !reaches {
-                    self.on_the_way.push((id, charge));
-                    return;
-                }
-                self.charges.insert(id, charge);
-                self.hear(id, answers);
-            }
-            Move::Arrive => {
-                if let Some((id, charge)) = self.on_the_way.pop() {
-                    self.charges.entry(id).or_insert(charge);
-                }
-            }
-            Move::Resolve { answers } => self.resolve(answers),
-            Move::Confirm { approves, answers } => {
-                let live = self.story.payment.live_attempt();
-                let Some(id) = live.map(|attempt| attempt.id) else { return };
-                let (ask_at, at) = (second(self.now + 5), second(self.now));
-                let command = Command::TakeAction { attempt_id: id, ask_at, at };
-                if self.story.tell(command).is_err() {
-                    return;
-                }
-                if let Some(charge) = self.charges.get_mut(&id)
-                    && *charge == Charged::ActionRequired
-                {
-                    *charge = if approves { Charged::Succeeded } else { Charged::Declined };
-                }
-                if self.charges.contains_key(&id) {
-                    self.hear(id, answers);
-                }
-            }
-            Move::MakeWay => {
-                let live = self.story.payment.live_attempt();
-                let waiting = live.filter(|it| it.state == AttemptState::ActionRequired);
-                if let Some(id) = waiting.map(|attempt| attempt.id) {
-                    self.cancel(id);
-                    self.hear(id, true);
-                }
-            }
-            Move::Close => {
-                self.story.tell(close(self.now)).unwrap();
-            }
-            Move::Refund { reaches, answers, is_refused } => {
-                let id = self.id();
-                let command = refund(id.as_u128(), self.now);
-                let begun = self.story.tell(command).unwrap_or_default();
-                if begun.is_empty() || !reaches {
-                    return;
-                }
-                self.refunds.insert(id, !is_refused);
-                self.hear_of_refund(id, answers);
-            }
-            Move::DriveRefund { answers } => {
-                let last = self.story.payment.refunds.last();
-                let Some((id, state)) = last.map(|it| (it.id, it.state)) else { return };
-                if state == RefundState::Created {
-                    self.refunds.entry(id).or_insert(true);
-                    self.hear_of_refund(id, answers);
-                }
-            }
-            Move::Wait { seconds } => self.now += seconds,
-        }
-    }
-
-    fn hear_of_refund(&mut self, id: Uuid, answers: bool) {
-        let heard = match (answers, self.refunds[&id]) {
-            (false, _) => RefundOutcome::Unknown,
-            (true, true) => RefundOutcome::Done,
-            (true, false) => RefundOutcome::Failed { reason: "no".to_owned() },
-        };
-        self.story.tell(refund_outcome(id.as_u128(), heard, self.now)).unwrap();
-    }
-
-    /// Charges that took money, and refunds that gave it back.
-    fn provider_books(&self) -> (usize, usize) {
-        let taken = self.charges.values().filter(|it| **it == Charged::Succeeded).count();
-        (taken, self.refunds.values().filter(|is_done| **is_done).count())
-    }
-
-    fn our_books(&self) -> (usize, usize) {
-        let payment = &self.story.payment;
-        let given = payment.refunds.iter().filter(|it| it.state == RefundState::Done).count();
-        (usize::from(payment.settlement.is_some()), given)
-    }
-}
-
-fn moves() -> impl Strategy<Value = Vec<Move>> {
-    let charge = prop_oneof![
-        Just(Charged::Succeeded),
-        Just(Charged::Declined),
-        Just(Charged::ActionRequired),
-    ];
-    let one = prop_oneof![
-        4 => (any::<bool>(), any::<bool>(), charge)
-            .prop_map(|(reaches, answers, charge)| Move::Pay { reaches, answers, charge }),
-        1 => Just(Move::Arrive),
-        3 => any::<bool>().prop_map(|answers| Move::Resolve { answers }),
-        2 => (any::<bool>(), any::<bool>())
-            .prop_map(|(approves, answers)| Move::Confirm { approves, answers }),
-        1 => Just(Move::MakeWay),
-        1 => Just(Move::Close),
-        2 => (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
-            |(reaches, answers, is_refused)| Move::Refund { reaches, answers, is_refused }
-        ),
-        2 => any::<bool>().prop_map(|answers| Move::DriveRefund { answers }),
-        1 => (1_i64..400).prop_map(|seconds| Move::Wait { seconds }),
-    ];
-    prop::collection::vec(one, 0..40)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
-
-    #[test]
-    fn our_books_are_those_of_the_provider(moves in moves()) {
-        let mut world = World::default();
-        world.story.tell(open(5000)).unwrap();
-        for a_move in moves {
-            world.make(a_move);
-            let live = world.story.payment.attempts.iter().filter(|it| it.is_live()).count();
-            prop_assert!(live <= 1, "at most one attempt may take money");
-            let (taken, given) = world.provider_books();
-            prop_assert!(taken <= 1, "money is taken once");
-            prop_assert!(given <= taken, "and given back once");
-            let is_asleep_with_open_ends =
-                world.story.payment.wake_at().is_none() && live > 0;
-            prop_assert!(!is_asleep_with_open_ends, "whoever does not know asks");
-        }
-        // What was lost on the way arrives, and the payment asks until it knows.
-        while !world.on_the_way.is_empty() {
-            world.make(Move::Arrive);
-        }
-        world.make(Move::Close);
-        world.resolve(true);
-        world.make(Move::DriveRefund { answers: true });
-        prop_assert_eq!(world.our_books(), world.provider_books());
-        let is_settled_once =
-            world.story.events.iter().filter(|it| matches!(it, Event::Settled { .. })).count() <= 1;
-        prop_assert!(is_settled_once);
-    }
-
-    #[test]
-    fn events_read_back_give_the_same_payment(moves in moves()) {
-        let mut world = World::default();
-        world.story.tell(open(5000)).unwrap();
-        for a_move in moves {
-            world.make(a_move);
-        }
-        let mut replayed = Payment::default();
-        for event in &world.story.events {
-            let text = serde_json::to_string(event).unwrap();
-            replayed.evolve(&serde_json::from_str(&text).unwrap());
-        }
-        prop_assert_eq!(replayed, world.story.payment);
-    }
 }

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::App;
-use crate::{domain::Rejection, problems, views::PaymentResource};
+use crate::{domain::Rejection, problems, provider::Charged, views::PaymentResource};
 
 /// What the payer says to the payment.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -32,9 +32,11 @@ edge::problem_responses! {
 
 /// Confirm a payment
 ///
-/// For the payer of a payment with the status `action_required`. With the sandbox provider, this
-/// stands in for the page of the bank. Without approval the payment is declined, and another card
-/// may be tried.
+/// For the payer of a payment with the status `action_required`. Where `next_action.kind` is
+/// `confirm`, this stands in for the page of the bank; where it is `redirect`, send it when the payer
+/// is back from there: it finds out how the payment stands, and the answer says `action_required`
+/// again while the bank still waits. Without approval the payment is declined, and another card may be
+/// tried.
 #[utoipa::path(
     post,
     path = "/v1/payments/{payment_id}/confirm",
@@ -65,5 +67,6 @@ pub(super) async fn confirm_payment(
     let attempt_id = attempt.map(|attempt| attempt.id).ok_or(Rejection::NothingToConfirm)?;
     let approve = confirmation.approve;
     let outcome = app.service.complete_action(&cx, order_id, attempt_id, approve).await?;
-    app.conclude(&cx, &key, order_id, attempt_id, outcome, 200).await
+    let charged = Charged::Told(outcome);
+    app.conclude(&cx, &key, order_id, attempt_id, charged, 200).await
 }

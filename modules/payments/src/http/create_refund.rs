@@ -1,9 +1,10 @@
-//! `POST /v1/refunds`: gives the money of an order back.
+//! `POST /v1/refunds`: gives money of an order back.
 
 use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
+use contracts::money::Money;
 use edge::{Answered, IdempotencyKey, Json, Problem};
 use garde::Validate;
 use runtime::Context;
@@ -15,34 +16,59 @@ use uuid::Uuid;
 use super::App;
 use crate::{domain::Payment, problems, views::RefundResource};
 
-/// Whose money goes back, and why.
+/// How much money goes back to whom, and why.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
     "order_id": "01980e4c-8f5c-7b1e-a7c4-51d2f2a5e001",
-    "reason": "the evening is cancelled",
+    "amount": {"amount": 1000, "currency": "EUR"},
+    "reason": "the interval was cancelled",
 }))]
 pub(super) struct NewRefund {
     #[garde(skip)]
     order_id: Uuid,
-    /// For the books; the buyer sees it, too.
-    #[garde(length(chars, min = 1, max = 200))]
-    #[schema(min_length = 1, max_length = 200)]
+    /// How much, in the currency of the payment. Without it, everything that has not been given back
+    /// and is not on its way.
+    #[garde(inner(custom(is_more_than_nothing)))]
+    amount: Option<Money>,
+    /// For the books; the buyer sees it, too. Without control characters.
+    #[garde(length(chars, min = 1, max = 200), custom(is_one_line))]
+    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\p{Cc}]+$")]
     reason: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is garde's")]
+fn is_more_than_nothing(amount: &Money, _context: &()) -> garde::Result {
+    if amount.amount > 0 { Ok(()) } else { Err(garde::Error::new("not more than 0")) }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is garde's")]
+fn is_one_line(text: &str, _context: &()) -> garde::Result {
+    if text.trim().is_empty() {
+        return Err(garde::Error::new("blank"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(garde::Error::new("has control characters in it, such as line breaks"));
+    }
+    Ok(())
 }
 
 edge::problem_responses! {
     /// What refunding may be refused with.
     pub(super) RefundProblems:
         problems::NOTHING_TO_REFUND,
+        problems::REFUND_EXCEEDS_PAYMENT,
         edge::problems::FORBIDDEN,
         edge::problems::NOT_FOUND,
 }
 
-/// Give the money of an order back
+/// Give money of an order back
 ///
-/// For members of the order's organizer. All of it, once: a refund that is under way or done is the
-/// answer to further requests. The answer is the refund as it begins; read it to see it done.
+/// For members of the order's organizer. With an `amount`, so much; there may be several, and their
+/// sum never exceeds what was received. A part that is given back is a matter of money alone: the order
+/// stays paid and its tickets stay good. Without an `amount`, everything that is left, which calls the
+/// order off; when nothing is left, the last refund is the answer. The answer is the refund as it
+/// begins; read it to see it done.
 #[utoipa::path(
     post,
     path = "/v1/refunds",
@@ -64,28 +90,32 @@ pub(super) async fn create_refund(
     key: IdempotencyKey,
     Json(new): Json<NewRefund>,
 ) -> Result<Response, Problem> {
-    let NewRefund { order_id, reason } = new;
+    let NewRefund { order_id, amount, reason } = new;
     let payment = app.visible(&cx, order_id).await?;
     let terms = payment.state.terms.as_ref().ok_or_else(Problem::not_found)?;
     if !app.acts_for(&cx, terms.organizer_id).await? {
         return Err(Problem::new(&edge::problems::FORBIDDEN)
             .detail("only members of the organizer may refund: ask them"));
     }
-    let command = app.service.refund_command(key.id(), reason);
+    let refund_id = key.id();
+    let command = app.service.refund_command(refund_id, amount, reason);
     let execution = app.service.payments.execute(&cx, order_id, command);
-    let answer = execution.answer(&key, answer).await?;
+    let answer =
+        execution.answer(&key, move |order_id, it| answer(order_id, it, refund_id)).await?;
     if let Some(begun) = app.service.payments.load(order_id).await?
-        && let Err(error) = app.service.drive_refund(&cx, order_id, begun).await
+        && let Err(error) = app.service.drive_refund(&cx, order_id, refund_id, begun).await
     {
         tracing::warn!(order = %order_id, %error, "a refund was begun and will be tried again");
     }
     Ok(Answered(answer).into_response())
 }
 
-fn answer(order_id: Uuid, payment: &Loaded<Payment>) -> Answer {
-    let refund = payment.state.refunds.last().zip(payment.state.id);
-    let resource =
-        refund.map(|(refund, payment_id)| RefundResource::of(order_id, payment_id, refund));
+fn answer(order_id: Uuid, payment: &Loaded<Payment>, refund_id: Uuid) -> Answer {
+    let state = &payment.state;
+    let refund = state.refund(refund_id).or_else(|| state.refunds_of_settlement().last());
+    let resource = refund
+        .zip(state.id)
+        .map(|(refund, payment_id)| RefundResource::of(order_id, payment_id, refund));
     let id = resource.as_ref().map(|refund| refund.id).unwrap_or_default();
     Answer::json(201, &resource)
         .header("location", format!("/v1/refunds/{id}"))

@@ -2,18 +2,24 @@
 
 use std::time::Duration;
 
-use contracts::{money::Money, payments::PaymentStatus};
+use contracts::{
+    money::Money,
+    payments::{AttemptState, PaymentStatus, RefundState},
+};
 use iso_currency::Currency;
 use runtime::{DEFAULT_DEADLINE, Principal, Random, Secret, SystemRandom, TraceContext};
-use store::{Committer, Database, DatabaseSettings};
+use store::{Committer, Database, DatabaseSettings, Work};
 use tempfile::TempDir;
 use testkit::TestClock;
 use tokio::{task::JoinSet, time::Instant};
 
 use super::*;
 use crate::{
-    domain::Decline,
+    card::CardNumber,
+    domain::{Decline, Outcome, RefundOutcome},
+    provider::{Charge, Method, Repayment},
     sandbox::SandboxProvider,
+    signature::Secrets,
     views::{self, PaymentList},
 };
 
@@ -37,8 +43,12 @@ impl Bench {
             Committer::new(&database, Arc::new(clock.clone()), ids.clone(), None);
         let mut committing = JoinSet::new();
         committing.spawn(work.run());
-        let provider =
-            SandboxProvider { committer: committer.clone(), clock: Arc::new(clock.clone()) };
+        let provider = SandboxProvider {
+            committer: committer.clone(),
+            clock: Arc::new(clock.clone()),
+            secrets: Secrets::parse(&Secret::from("whsec".to_owned())),
+            notifier: None,
+        };
         let service = Service {
             payments: Events::new(&committer, PaymentList),
             provider: Arc::new(provider),
@@ -65,12 +75,23 @@ impl Bench {
         self.service.open(&cx(), request).await.unwrap()
     }
 
-    async fn pay(&self, attempt_id: Uuid, number: &str) -> Outcome {
-        let card = CardNumber::parse(number).unwrap();
-        let begun = self.service.begin(&cx(), ORDER, attempt_id, &card).await.unwrap();
-        let outcome = self.service.charge(&cx(), &begun.state, attempt_id, card).await;
-        self.service.record(&cx(), ORDER, attempt_id, outcome.clone()).await.unwrap();
-        outcome
+    async fn pay(&self, attempt_id: Uuid, number: &str) -> AttemptState {
+        self.begin(attempt_id, number).await;
+        self.charge(attempt_id, number).await
+    }
+
+    async fn begin(&self, attempt_id: Uuid, number: &str) {
+        let method = card(number);
+        self.service.begin(&cx(), ORDER, attempt_id, &method).await.unwrap();
+    }
+
+    /// What becomes of an attempt that was begun.
+    async fn charge(&self, attempt_id: Uuid, number: &str) -> AttemptState {
+        let payment = self.payment().await;
+        let charged =
+            self.service.charge(&cx(), ORDER, &payment, attempt_id, true, card(number)).await;
+        let concluded = self.service.conclude(&cx(), ORDER, attempt_id, charged, |_, _| ()).await;
+        concluded.unwrap().state.attempt(attempt_id).unwrap().state
     }
 
     async fn payment(&self) -> Payment {
@@ -94,6 +115,10 @@ impl Bench {
     }
 }
 
+fn card(number: &str) -> Method {
+    Method::Card(CardNumber::parse(number).unwrap())
+}
+
 async fn database(url: &str) -> (Database, TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let settings = DatabaseSettings { url: Secret::from(url.to_owned()), ..Default::default() };
@@ -110,9 +135,9 @@ fn cx() -> Context {
 
 async fn prepare_all_on(url: &str) {
     let (database, _directory) = database(url).await;
-    let all = [views::STATEMENTS, views::sandbox::STATEMENTS].concat();
+    let all = [views::STATEMENTS, views::sandbox::STATEMENTS, views::webhooks::STATEMENTS].concat();
     assert_eq!(store::prepare_all(&database, &all).await, Ok(()));
-    crate::SCHEMA.down_on(&database, 1).await.unwrap();
+    crate::SCHEMA.down_on(&database, 2).await.unwrap();
     database.close().await;
 }
 
@@ -126,52 +151,83 @@ async fn postgres_understands_every_statement() {
     prepare_all_on(testkit::postgres::fresh_database().await.as_str()).await;
 }
 
-async fn every_card_does_as_it_says(bench: Bench) {
-    let provider = &bench.service.provider;
-    let charge = |id: u128, number: &str| Charge {
+fn charge(id: u128) -> Charge {
+    Charge {
         id: Uuid::from_u128(id),
         payment_id: Uuid::from_u128(0xF),
+        order_id: ORDER,
         amount: Money::new(5000, Currency::EUR),
-        card: CardNumber::parse(number).unwrap(),
-    };
+        reference: None,
+        begun_at: "2027-05-02T10:00:00Z".parse().unwrap(),
+        is_new: true,
+    }
+}
+
+fn repayment(id: u128, charge: &str) -> Repayment {
+    let amount = Money::new(5000, Currency::EUR);
+    Repayment { id: Uuid::from_u128(id), order_id: ORDER, charge: charge.to_owned(), amount }
+}
+
+impl Bench {
+    /// What the provider says of a charge, once that is in its books.
+    async fn ask(&self, charge: &Charge, number: &str) -> Outcome {
+        let cx = cx();
+        let charged = self.service.provider.charge(&cx, charge, card(number)).await;
+        let committer = self.service.payments.committer();
+        let booked = committer.transact(&cx, move |work: &mut Work<'_>| {
+            let charged = charged.clone();
+            Box::pin(async move { charged.outcome(work.tx()).await })
+        });
+        booked.await.unwrap()
+    }
+}
+
+async fn every_card_does_as_it_says(bench: Bench) {
+    let provider = &bench.service.provider;
     let cx = cx();
     let reference = format!("sandbox_{}", Uuid::from_u128(1).simple());
     let paid = Outcome::Succeeded { reference: reference.clone() };
-    assert_eq!(provider.charge(&cx, charge(1, "4242424242424242")).await, paid);
+    assert_eq!(bench.ask(&charge(1), "4242424242424242").await, paid);
     // The id counts, not the card.
-    assert_eq!(provider.charge(&cx, charge(1, "4000000000000002")).await, paid);
-    assert_eq!(provider.cancel(&cx, Uuid::from_u128(1)).await, paid);
+    assert_eq!(bench.ask(&charge(1), "4000000000000002").await, paid);
+    assert_eq!(provider.cancel(&cx, &charge(1)).await, paid);
     let declined = |reason| Outcome::Declined { reason };
     let plainly = declined(Decline::Declined);
-    assert_eq!(provider.charge(&cx, charge(2, "4000000000000002")).await, plainly);
-    assert_eq!(provider.charge(&cx, charge(3, "5555555555554444")).await, plainly);
+    assert_eq!(bench.ask(&charge(2), "4000000000000002").await, plainly);
+    assert_eq!(bench.ask(&charge(3), "5555555555554444").await, plainly);
     let broke = declined(Decline::InsufficientFunds);
-    assert_eq!(provider.charge(&cx, charge(4, "4000000000009995")).await, broke);
-    assert_eq!(provider.fetch(&cx, Uuid::from_u128(4)).await, Some(broke));
+    assert_eq!(bench.ask(&charge(4), "4000000000009995").await, broke);
+    assert_eq!(provider.fetch(&cx, &charge(4)).await, Some(broke));
 
     let url = format!("/v1/payments/{}/confirm", Uuid::from_u128(0xF));
-    let asks = Outcome::ActionRequired { url };
-    assert_eq!(provider.charge(&cx, charge(5, "4000000000003220")).await, asks);
+    let asks = |id: u128| Outcome::ActionRequired {
+        url: url.clone(),
+        reference: Some(format!("sandbox_{}", Uuid::from_u128(id).simple())),
+    };
+    assert_eq!(bench.ask(&charge(5), "4000000000003220").await, asks(5));
     let refused = declined(Decline::NotApproved);
-    assert_eq!(provider.complete_action(&cx, Uuid::from_u128(5), false).await, refused);
-    assert_eq!(provider.complete_action(&cx, Uuid::from_u128(5), true).await, refused);
-    assert_eq!(provider.charge(&cx, charge(6, "4000000000003220")).await, asks);
-    assert_eq!(provider.cancel(&cx, Uuid::from_u128(6)).await, Outcome::Cancelled);
+    assert_eq!(provider.complete_action(&cx, &charge(5), false).await, refused);
+    assert_eq!(provider.complete_action(&cx, &charge(5), true).await, refused);
+    assert_eq!(bench.ask(&charge(6), "4000000000003220").await, asks(6));
+    assert_eq!(provider.cancel(&cx, &charge(6)).await, Outcome::Cancelled);
 
     // What was called off before it came cannot come any more.
-    assert_eq!(provider.fetch(&cx, Uuid::from_u128(7)).await, None);
-    assert_eq!(provider.cancel(&cx, Uuid::from_u128(7)).await, Outcome::Cancelled);
-    assert_eq!(provider.charge(&cx, charge(7, "4242424242424242")).await, Outcome::Cancelled);
+    assert_eq!(provider.fetch(&cx, &charge(7)).await, None);
+    assert_eq!(provider.cancel(&cx, &charge(7)).await, Outcome::Cancelled);
+    assert_eq!(bench.ask(&charge(7), "4242424242424242").await, Outcome::Cancelled);
+    assert_eq!(provider.order_of(&cx, &reference).await, Some(Some(ORDER)));
+    assert_eq!(provider.order_of(&cx, "sandbox_1").await, Some(None));
 
-    let (one, other) = (Uuid::from_u128(11), Uuid::from_u128(12));
-    let all = Money::new(5000, Currency::EUR);
-    assert_eq!(provider.fetch_refund(&cx, one).await, None);
-    assert_eq!(provider.refund(&cx, one, &reference, all).await, RefundOutcome::Done);
-    assert_eq!(provider.refund(&cx, one, &reference, all).await, RefundOutcome::Done);
-    assert_eq!(provider.fetch_refund(&cx, one).await, Some(RefundOutcome::Done));
-    let more = provider.refund(&cx, other, &reference, all).await;
+    assert_eq!(provider.refunds(&cx, &reference).await, Some(vec![]));
+    for _ in 0..2 {
+        assert_eq!(provider.refund(&cx, &repayment(11, &reference)).await, RefundOutcome::Done);
+    }
+    let known = provider.refunds(&cx, &reference).await.unwrap();
+    assert_eq!(known.len(), 1);
+    assert_eq!((known[0].id, &known[0].outcome), (Some(Uuid::from_u128(11)), &RefundOutcome::Done));
+    let more = provider.refund(&cx, &repayment(12, &reference)).await;
     assert!(matches!(more, RefundOutcome::Failed { .. }), "{more:?}");
-    let unknown = provider.refund(&cx, other, "ch_1", all).await;
+    let unknown = provider.refund(&cx, &repayment(12, "ch_1")).await;
     assert!(matches!(unknown, RefundOutcome::Failed { .. }), "{unknown:?}");
 }
 
@@ -190,22 +246,21 @@ async fn every_card_does_as_it_says_on_postgres() {
 async fn an_attempt_that_never_reached_the_provider_is_called_off_for_good() {
     let bench = Bench::sqlite().await;
     bench.open().await;
-    let card = CardNumber::parse("4242424242424242").unwrap();
-    let begun = bench.service.begin(&cx(), ORDER, FIRST, &card).await.unwrap();
+    bench.begin(FIRST, "4242424242424242").await;
     let payment = bench.wake_after(SignedDuration::from_secs(60)).await;
     assert_eq!(payment.status(), PaymentStatus::Open);
     assert_eq!(payment.attempts[0].state, AttemptState::Cancelled);
-    let late = bench.service.charge(&cx(), &begun.state, FIRST, card).await;
-    assert_eq!(late, Outcome::Cancelled);
+    assert_eq!(bench.charge(FIRST, "4242424242424242").await, AttemptState::Cancelled);
 }
 
 #[tokio::test]
 async fn an_attempt_that_was_left_after_the_provider_took_the_money_is_found() {
     let bench = Bench::sqlite().await;
     bench.open().await;
-    let card = CardNumber::parse("4242424242424242").unwrap();
-    let begun = bench.service.begin(&cx(), ORDER, FIRST, &card).await.unwrap();
-    bench.service.charge(&cx(), &begun.state, FIRST, card).await;
+    bench.begin(FIRST, "4242424242424242").await;
+    let begun = bench.payment().await;
+    let charge = attempts::charge_for(ORDER, &begun, &begun.attempts[0]).unwrap();
+    bench.ask(&charge, "4242424242424242").await;
     let payment = bench.wake_after(SignedDuration::from_secs(60)).await;
     assert_eq!(payment.status(), PaymentStatus::Settled);
 }
@@ -215,7 +270,7 @@ async fn an_answer_that_is_lost_is_asked_for() {
     let mut bench = Bench::sqlite().await;
     bench.service.provider_timeout = Duration::from_millis(500);
     bench.open().await;
-    assert_eq!(bench.pay(FIRST, "4000000000000341").await, Outcome::Unknown);
+    assert_eq!(bench.pay(FIRST, "4000000000000341").await, AttemptState::Pending);
     assert_eq!(bench.payment().await.status(), PaymentStatus::Pending);
     bench.service.provider_timeout = Duration::from_secs(5);
     let payment = bench.wake_after(SignedDuration::from_secs(1)).await;
@@ -241,7 +296,8 @@ async fn closing_calls_off_a_second_step() {
     bench.pay(FIRST, "4000000000003220").await;
     let closed = bench.service.close(&cx(), ClosePayment { order_id: ORDER }).await.unwrap();
     assert_eq!(closed.status, PaymentStatus::Closed);
-    let late = bench.service.provider.complete_action(&cx(), FIRST, true).await;
+    let charge = Charge { id: FIRST, ..charge(1) };
+    let late = bench.service.provider.complete_action(&cx(), &charge, true).await;
     assert_eq!(late, Outcome::Cancelled);
 }
 

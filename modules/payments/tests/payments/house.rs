@@ -8,7 +8,7 @@ use std::{
 use bus::{Hub, Query};
 use contracts::{
     catalog::{Catalog, CatalogError, FindMembership, FindSaleTerms, Membership, SaleTerms},
-    payments::{ClosePayment, OpenPayment, PaymentEvent, Payments, RefundOrder},
+    payments::{ClosePayment, FindPayment, OpenPayment, PaymentEvent, Payments, RefundOrder},
 };
 use edge::{
     Problem,
@@ -37,11 +37,19 @@ pub(crate) const BEN: Uuid = Uuid::from_u128(0xB);
 pub(crate) const CARA: Uuid = Uuid::from_u128(0xC);
 const RIVERSIDE: Uuid = Uuid::from_u128(0x10);
 
+/// What webhooks are signed with.
+pub(crate) const WEBHOOK_SECRET: &str = "whsec_house";
+
 pub(crate) const GOOD: &str = "4242424242424242";
 pub(crate) const DECLINED: &str = "4000000000000002";
 pub(crate) const BROKE: &str = "4000000000009995";
 pub(crate) const SILENT: &str = "4000000000000341";
 pub(crate) const ASKS: &str = "4000000000003220";
+
+/// An amount of euros on the wire.
+pub(crate) fn eur(amount: i64) -> Value {
+    json!({"amount": amount, "currency": "EUR"})
+}
 
 pub(crate) struct House {
     pub(crate) sandbox: Sandbox,
@@ -49,16 +57,20 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) async fn open(storage: Storage) -> Self {
-        Self::waiting(storage, "1s").await
+        let secrets = ("payments.sandbox.webhook_secrets", WEBHOOK_SECRET);
+        Self::with(storage, &[("payments.provider_timeout", "1s"), secrets]).await
     }
 
     /// With a provider that may take so long.
     pub(crate) async fn waiting(storage: Storage, provider_timeout: &str) -> Self {
-        let builder = Sandbox::builder(COMPOSITION)
-            .database(storage)
-            .clock(TestClock::at(TODAY))
-            .setting("payments.provider_timeout", provider_timeout);
-        Self { sandbox: builder.start().await }
+        Self::with(storage, &[("payments.provider_timeout", provider_timeout)]).await
+    }
+
+    /// With these settings.
+    pub(crate) async fn with(storage: Storage, settings: &[(&str, &str)]) -> Self {
+        let builder = Sandbox::builder(COMPOSITION).database(storage).clock(TestClock::at(TODAY));
+        let told = settings.iter().fold(builder, |it, (key, value)| it.setting(key, *value));
+        Self { sandbox: told.start().await }
     }
 
     /// Runs events of the organizer.
@@ -96,10 +108,15 @@ impl House {
         self.sandbox.clock().advance(by);
     }
 
-    /// Tells payments something as orders does: `open`, `close` or `refund`.
+    /// Tells payments something as orders does: `open`, `close`, `refund` or `find`.
     pub(crate) async fn tell(&self, what: &str, request: &Value) -> Value {
         let path = format!("/v1/orders/{what}");
         self.sandbox.client().post(&path, request).await.expect(200).value()
+    }
+
+    /// As [`House::tell`], for closures.
+    pub(crate) async fn tell_owned(&self, what: &str, request: Value) -> Value {
+        self.tell(what, &request).await
     }
 
     /// A payment of Cara's for an order, and the order.
@@ -108,12 +125,16 @@ impl House {
     }
 
     pub(crate) async fn opened_for(&self, order: u128, amount: i64) -> Opened {
+        self.opened_in(order, amount, "EUR").await
+    }
+
+    pub(crate) async fn opened_in(&self, order: u128, amount: i64, currency: &str) -> Opened {
         let order_id = Uuid::from_u128(0x1000 + order);
         let request = json!({
             "order_id": order_id,
             "payer_id": CARA,
             "organizer_id": RIVERSIDE,
-            "amount": {"amount": amount, "currency": "EUR"},
+            "amount": {"amount": amount, "currency": currency},
             "expires_at": EXPIRY,
         });
         let reply = self.tell("open", &request).await;
@@ -168,6 +189,16 @@ impl Opened {
     /// What orders names it by.
     pub(crate) fn order(&self) -> Value {
         json!({ "order_id": self.order_id })
+    }
+
+    /// What paying it with a provider's token needs.
+    pub(crate) fn by_token(&self, token: &str) -> Value {
+        json!({"order_id": self.order_id, "method": {"kind": "token", "token": token}})
+    }
+
+    /// What giving a part of it back needs.
+    pub(crate) fn refund_of(&self, amount: i64) -> Value {
+        json!({"order_id": self.order_id, "reason": "rain", "amount": eur(amount)})
     }
 
     /// What refunding it needs.
@@ -280,7 +311,7 @@ impl Catalog for OneOrganizer {
 /// Tells payments what a test tells it, and hears what payments tells.
 static ORDERS: Module = Module {
     prefixes: &["/v1/orders"],
-    requires: &[Needed::of::<dyn Payments>(&["open", "close", "refund"])],
+    requires: &[Needed::of::<dyn Payments>(&["open", "close", "refund", "find"])],
     start: start_orders,
     ..module("orders")
 };
@@ -288,8 +319,8 @@ static ORDERS: Module = Module {
 fn start_orders(boot: &mut Boot) -> BoxFuture<'_, Result<(), StartError>> {
     Box::pin(async {
         let payments = boot.client::<dyn Payments>()?;
-        let (opening, closing, refunding) =
-            (Arc::clone(&payments), Arc::clone(&payments), payments);
+        let (opening, closing) = (Arc::clone(&payments), Arc::clone(&payments));
+        let (refunding, finding) = (Arc::clone(&payments), payments);
         let hub = boot.extension::<Hub>().ok_or_else(|| StartError::new("there is no hub"))?;
         let routes = Router::new()
             .route(
@@ -309,6 +340,14 @@ fn start_orders(boot: &mut Boot) -> BoxFuture<'_, Result<(), StartError>> {
                 axum::routing::post(
                     async move |cx: Context, axum::Json(request): axum::Json<ClosePayment>| {
                         Ok::<_, Problem>(axum::Json(json!(closing.close(&cx, request).await)))
+                    },
+                ),
+            )
+            .route(
+                "/v1/orders/find",
+                axum::routing::post(
+                    async move |cx: Context, axum::Json(request): axum::Json<FindPayment>| {
+                        Ok::<_, Problem>(axum::Json(json!(finding.find(&cx, request).await)))
                     },
                 ),
             )

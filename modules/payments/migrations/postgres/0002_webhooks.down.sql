@@ -1,0 +1,2 @@
+ALTER TABLE sandbox_charges DROP COLUMN order_id;
+DROP TABLE payment_webhooks;
