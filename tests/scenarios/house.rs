@@ -57,6 +57,7 @@ impl House {
                 .setting("database.url", url.as_str())
                 .setting("database.postgres_connections", CONNECTIONS.to_string())
                 // These make themselves on SQLite only.
+                .service_keys()
                 .signing_key("identity.signing_keys_dir")
                 .signing_key("tickets.signing_keys_dir");
             database.url = Secret::from(url.as_str().to_owned());

@@ -8,12 +8,14 @@ mod plan;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
     time::Duration,
 };
 
 use futures_util::future::join_all;
 use runtime::{Config, KeyPair, KeyPlaces, Launch, Module, SectionSpec, SystemRandom};
 use tempfile::TempDir;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::{Client, TestClock, postgres};
 
@@ -23,6 +25,9 @@ use plan::Plan;
 
 /// How long nodes may take to become ready. Long, for machines that do much else.
 const START_PATIENCE: Duration = Duration::from_secs(90);
+
+/// How long the last check may take when a sandbox goes.
+const CHECK_PATIENCE: Duration = Duration::from_secs(30);
 
 /// To PostgreSQL, of each service: nine services and many tests share one server.
 const CONNECTIONS: &str = "4";
@@ -68,6 +73,7 @@ pub struct Builder {
     binary: Option<PathBuf>,
     settings: Vec<(String, String)>,
     key_directories: Vec<String>,
+    service_keys: bool,
     adjust: Arc<Adjust>,
 }
 
@@ -113,6 +119,13 @@ impl Builder {
         self
     }
 
+    /// With keys with which services know each other, of which no node makes any where databases are
+    /// on a server.
+    pub fn service_keys(mut self) -> Self {
+        self.service_keys = true;
+        self
+    }
+
     /// As processes of their own, started from `binary` (`env!("CARGO_BIN_EXE_boxoffice")`). They
     /// go by the machine's clock.
     pub fn processes(mut self, binary: impl Into<PathBuf>) -> Self {
@@ -137,10 +150,13 @@ impl Builder {
         }
         if self.storage == Storage::Postgres {
             let database = postgres::fresh_database().await;
-            self.settings.extend(write_service_keys(self.composition.modules, home.path()));
             self = self
+                .service_keys()
                 .setting("database.url", database.as_str())
                 .setting("database.postgres_connections", CONNECTIONS);
+        }
+        if self.service_keys {
+            self.settings.extend(write_service_keys(self.composition.modules, home.path()));
         }
         let plan = Plan::new(self.composition.modules, &self.shape);
         let nodes: Vec<Node> = plan
@@ -183,6 +199,7 @@ impl Sandbox {
             binary: None,
             settings: Vec::new(),
             key_directories: Vec::new(),
+            service_keys: false,
             adjust: Arc::new(|launch| launch),
         }
     }
@@ -234,11 +251,42 @@ impl Sandbox {
         self.home.path().join("data")
     }
 
-    /// Stops all nodes politely, one after the other.
+    /// Makes the standing check on every node that runs.
+    ///
+    /// # Panics
+    /// When something is found, or a check cannot be made; the message lists what.
+    pub async fn check(&self) {
+        let wrong = self.wrongs().await;
+        assert!(wrong.is_empty(), "the standing check found:\n{}", wrong.join("\n"));
+    }
+
+    async fn wrongs(&self) -> Vec<String> {
+        join_all(self.nodes.iter().map(Node::wrongs)).await.concat()
+    }
+
+    /// Makes the standing check, and then stops all nodes politely, one after the other.
+    ///
+    /// # Panics
+    /// As [`Sandbox::check`].
     pub async fn stop(self) {
+        self.check().await;
         for node in self.nodes.iter().rev() {
             node.stop().await;
         }
+    }
+}
+
+/// Makes the standing check, where the test has threads enough to wait for it; a test that fails
+/// already has said what is wrong.
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let Ok(handle) = Handle::try_current() else { return };
+        if thread::panicking() || handle.runtime_flavor() != RuntimeFlavor::MultiThread {
+            return;
+        }
+        let checking = tokio::time::timeout(CHECK_PATIENCE, self.wrongs());
+        let wrong = tokio::task::block_in_place(|| handle.block_on(checking)).unwrap_or_default();
+        assert!(wrong.is_empty(), "the standing check found:\n{}", wrong.join("\n"));
     }
 }
 

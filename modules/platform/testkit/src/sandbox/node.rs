@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use runtime::{Config, RunningNode, Sources};
+use runtime::{CheckReport, Config, RunningNode, Sources};
 use tokio::sync::Mutex;
 
 use super::{Adjust, Composition, START_PATIENCE, plan::Site};
@@ -141,6 +141,28 @@ impl Node {
             Origin::Binary(binary) => Running::Apart(Process::spawn(&self.site, binary)),
         };
         *self.running.lock().await = Some(running);
+    }
+
+    /// What the standing check finds, one line each. Nothing when it does not run.
+    pub(super) async fn wrongs(&self) -> Vec<String> {
+        let report: CheckReport = match self.running.lock().await.as_ref() {
+            Some(Running::Here(node)) => node.check().await,
+            Some(Running::Apart(_)) => {
+                Client::new(self.admin_url()).get("/check").await.expect(200).json()
+            }
+            None => return Vec::new(),
+        };
+        let lines = report.checks.into_iter().flat_map(|check| {
+            let whose = format!("{}: {}", check.module, check.check);
+            let failure = check.failure.map(|why| format!("{whose} was not made: {why}"));
+            let findings: Vec<String> = check
+                .findings
+                .iter()
+                .map(|finding| format!("{whose}: {}: {}", finding.about, finding.what))
+                .collect();
+            findings.into_iter().chain(failure)
+        });
+        lines.collect()
     }
 
     /// Whether it is ready; otherwise why not.
