@@ -1,8 +1,11 @@
 //! Idempotency keys: one effect and one answer for each, whatever the client repeats.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use axum::{Router, extract::State};
@@ -407,7 +410,7 @@ async fn keys_are_remembered_for_a_day_and_then_forgotten() {
     let service = Service::start().await;
     let purge = || {
         let trace = TraceContext::start(&SeededRandom::new(4));
-        let deadline = Instant::now() + std::time::Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(10);
         let cx = Context::new(Principal::Anonymous, deadline, "purge", trace);
         let (keys, now) = (service.keys.clone(), runtime::Clock::now(&service.api.clock));
         async move { keys.purge(&cx, now).await.unwrap() }
