@@ -224,7 +224,8 @@ impl Batch {
     /// Stores the answer to a request at the end.
     pub(crate) fn answer(&mut self, key: &IdempotencyKey, answer: &Answer) {
         self.decided += 1;
-        self.answers.push(AnswerRow::new(key, answer, self.clock.now()));
+        let (now, in_flight) = (self.clock.now(), self.database.in_flight());
+        self.answers.push(AnswerRow::new(key, answer, now, in_flight));
     }
 
     /// Claims a key at the end; the slot then says how that went.
@@ -257,6 +258,7 @@ impl Batch {
         if let Some(tail) = self.database.tail() {
             tail.add(self.appended);
         }
+        self.database.in_flight().leave(self.answers.iter().map(|answer| &answer.id));
         keep(self.categories, true);
         leave_word(&self.database, self.timers_set, self.timers_gone);
         Ok(written)
@@ -285,7 +287,8 @@ impl Batch {
             self.write_claims().await?;
         }
         if !self.answers.is_empty() {
-            idempotency::write_answers(&mut self.tx, &self.answers).await?;
+            let is_alone = self.database.is_alone();
+            idempotency::write_answers(&mut self.tx, &self.answers, is_alone).await?;
             self.tx.is_sound();
         }
         Ok(written)

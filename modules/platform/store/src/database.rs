@@ -21,8 +21,8 @@ use sqlx::{
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    Connection, StoreError, Tx, replay::Apart, settings::DatabaseSettings, tail::Tail,
-    timers::Desk,
+    Connection, StoreError, Tx, idempotency::InFlight, replay::Apart, settings::DatabaseSettings,
+    tail::Tail, timers::Desk,
 };
 
 /// SQLite's write-ahead log is cut back to this many bytes after a checkpoint.
@@ -58,6 +58,8 @@ struct Inner {
     tail: Tail,
     /// Where whoever fires timers in this process hears of them, by category.
     desks: Mutex<HashMap<&'static str, Arc<Desk>>>,
+    /// Keys that were claimed, while nobody else writes.
+    in_flight: InFlight,
     settings: DatabaseSettings,
     commits: watch::Sender<u64>,
     health: Mutex<Health>,
@@ -108,6 +110,7 @@ impl Database {
             claim: None,
             tail: Tail::default(),
             desks: Mutex::default(),
+            in_flight: InFlight::default(),
             settings: settings.clone(),
             commits: watch::Sender::new(0),
             health: Mutex::default(),
@@ -139,6 +142,11 @@ impl Database {
     /// What was committed last, where that is all there is.
     pub(crate) fn tail(&self) -> Option<&Tail> {
         self.is_alone().then_some(&self.0.tail)
+    }
+
+    /// The keys that were claimed in this process.
+    pub(crate) fn in_flight(&self) -> &InFlight {
+        &self.0.in_flight
     }
 
     pub(crate) fn open_desk(&self, category: &'static str, desk: Arc<Desk>) {

@@ -1,8 +1,11 @@
 //! Idempotency keys: one effect for each, and the same answer for ever after.
 //!
-//! A request claims its key, and the claim is durable before anything happens. The answer is stored
-//! in the transaction of the effect, which fails when the key was answered before: whatever happens
-//! between, no key has two effects. What requests and responses look like, the edge knows.
+//! A request claims its key before anything happens: durably where several processes may get it, in
+//! memory where one has the database to itself. The answer is stored in the transaction of the
+//! effect, which fails when the key was answered before: whatever happens between, no key has two
+//! effects. What requests and responses look like, the edge knows.
+
+mod in_flight;
 
 use std::{
     collections::HashMap,
@@ -15,6 +18,7 @@ use runtime::{Context, Timestamp};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
+pub(crate) use self::in_flight::InFlight;
 use crate::{
     At, Committer, Json, Sql, StoreError, Tx, Work,
     batch::Batch,
@@ -88,7 +92,7 @@ impl Idempotency {
         Self { committer: committer.clone() }
     }
 
-    /// Claims the key for a request whose body has this hash. Durable when it returns.
+    /// Claims the key for a request whose body has this hash. No other process gets it, either.
     ///
     /// # Errors
     /// When the database does not answer; then the key may be claimed for a minute.
@@ -98,6 +102,9 @@ impl Idempotency {
         key: &IdempotencyKey,
         body_hash: &str,
     ) -> Result<Claim, StoreError> {
+        if self.committer.database().is_alone() {
+            return self.claim_in_memory(key, body_hash).await;
+        }
         let job = |reply| {
             Box::new(Claiming {
                 cx: cx.clone(),
@@ -110,12 +117,42 @@ impl Idempotency {
         self.committer.submit(cx, job).await
     }
 
+    async fn claim_in_memory(
+        &self,
+        key: &IdempotencyKey,
+        body_hash: &str,
+    ) -> Result<Claim, StoreError> {
+        let (database, now) = (self.committer.database(), self.committer.clock().now());
+        if let Err(claim) = database.in_flight().enter(key, body_hash, now) {
+            return Ok(claim);
+        }
+        let claim = ClaimRow::new(key, body_hash, now);
+        let found: Result<Option<StoredKey>, sqlx::Error> =
+            crate::fetch_optional!(database, StoredKey, FIND, Json([key])).await;
+        let seen = match found {
+            Ok(None) => return Ok(Claim::Claimed),
+            Ok(Some(stored)) => Ok(stored.seen_by(&claim)),
+            Err(error) => Err(error.into()),
+        };
+        // Whoever left it in flight has died.
+        if seen == Ok(Claim::InFlight) {
+            return Ok(Claim::Claimed);
+        }
+        database.in_flight().leave([key]);
+        seen
+    }
+
     /// Gives a claimed key back, as if it had not been used: nothing happened, and the client may
     /// send the request again, changed even. An answered key stays answered.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn release(&self, cx: &Context, key: &IdempotencyKey) -> Result<(), StoreError> {
+        let database = self.committer.database();
+        if database.is_alone() {
+            database.in_flight().leave([key]);
+            return Ok(());
+        }
         let key = key.clone();
         self.committer
             .transact(cx, move |work: &mut Work<'_>| {
@@ -152,6 +189,7 @@ impl Idempotency {
     /// # Errors
     /// When the database does not answer.
     pub async fn forget(&self, cx: &Context, before: Timestamp) -> Result<u64, StoreError> {
+        self.committer.database().in_flight().forget(before);
         let mut forgotten = 0;
         loop {
             let gone: u64 = self
@@ -174,7 +212,7 @@ impl Idempotency {
 /// The statements of this file, for the test that prepares them.
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[(&str, Sql)] =
-    crate::statements![CLAIM, FIND, WRITE_ANSWERS, RELEASE, FORGET];
+    crate::statements![CLAIM, FIND, WRITE_ANSWERS, WRITE_WITH_CLAIMS, RELEASE, FORGET];
 
 const CLAIM: Sql = crate::sql!(
     "INSERT INTO idempotency_keys (scope, key, body_hash, claimed_until) \
@@ -196,6 +234,18 @@ const WRITE_ANSWERS: Sql = crate::sql!(
         scope text, key text, status bigint, headers json, body text, answered_at instant),
     " WHERE idempotency_keys.scope = given.scope AND idempotency_keys.key = given.key \
      AND idempotency_keys.answered_at IS NULL",
+);
+const WRITE_WITH_CLAIMS: Sql = crate::sql!(
+    "INSERT INTO idempotency_keys \
+     (scope, key, body_hash, claimed_until, status, headers, body, answered_at) \
+     SELECT scope, key, body_hash, claimed_until, status, headers, body, answered_at FROM ",
+    rows("$1",
+        scope text, key text, body_hash text, claimed_until instant, status bigint, headers json,
+        body text, answered_at instant),
+    " WHERE true ON CONFLICT (scope, key) DO UPDATE SET status = excluded.status, \
+     headers = excluded.headers, body = excluded.body, answered_at = excluded.answered_at \
+     WHERE idempotency_keys.answered_at IS NULL \
+     AND idempotency_keys.body_hash = excluded.body_hash",
 );
 const RELEASE: &str =
     "DELETE FROM idempotency_keys WHERE scope = $1 AND key = $2 AND answered_at IS NULL";
@@ -225,7 +275,10 @@ impl ClaimRow {
 #[derive(Debug, Serialize)]
 pub(crate) struct AnswerRow {
     #[serde(flatten)]
-    id: IdempotencyKey,
+    pub(crate) id: IdempotencyKey,
+    /// Where the claim is in memory.
+    body_hash: Option<String>,
+    claimed_until: Option<At>,
     status: u16,
     headers: Vec<(String, String)>,
     body: String,
@@ -233,9 +286,17 @@ pub(crate) struct AnswerRow {
 }
 
 impl AnswerRow {
-    pub(crate) fn new(key: &IdempotencyKey, answer: &Answer, now: Timestamp) -> Self {
+    pub(crate) fn new(
+        key: &IdempotencyKey,
+        answer: &Answer,
+        now: Timestamp,
+        in_flight: &InFlight,
+    ) -> Self {
+        let claim = in_flight.find(key);
         Self {
             id: key.clone(),
+            claimed_until: claim.as_ref().map(|claim| At(claim.claimed_until)),
+            body_hash: claim.map(|claim| claim.body_hash),
             status: answer.status,
             headers: answer.headers.clone(),
             body: answer.body.clone(),
@@ -298,8 +359,17 @@ pub(crate) async fn write_claims(
 }
 
 /// Stores the answers; fails when one of the keys is not claimed or has an answer.
-pub(crate) async fn write_answers(tx: &mut Tx, answers: &[AnswerRow]) -> Result<(), StoreError> {
-    let stored = crate::execute!(tx, WRITE_ANSWERS, Json(answers)).await?;
+pub(crate) async fn write_answers(
+    tx: &mut Tx,
+    answers: &[AnswerRow],
+    is_alone: bool,
+) -> Result<(), StoreError> {
+    let are_claimed = !is_alone || answers.iter().all(|answer| answer.body_hash.is_some());
+    let stored = match are_claimed {
+        true if is_alone => crate::execute!(tx, WRITE_WITH_CLAIMS, Json(answers)).await?,
+        true => crate::execute!(tx, WRITE_ANSWERS, Json(answers)).await?,
+        false => 0,
+    };
     if usize::try_from(stored).is_ok_and(|stored| stored == answers.len()) {
         return Ok(());
     }

@@ -109,6 +109,7 @@ on_all! {
         let process = world.start().await;
         let keys = Idempotency::new(&process.committer);
         keys.claim(&cx(), &key("old"), "hash").await.unwrap();
+        keys.store_answer(&cx(), &key("old"), &Answer::json(409, &json!({}))).await.unwrap();
         let between: Timestamp = "2026-11-20T19:10:00Z".parse().unwrap();
         world.clock.set("2026-11-20T19:20:00Z".parse().unwrap());
         keys.claim(&cx(), &key("new"), "hash").await.unwrap();
