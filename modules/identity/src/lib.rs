@@ -72,6 +72,11 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
     boot.provide::<dyn Identity>(Arc::clone(&service) as Arc<dyn Identity>);
     boot.provide::<dyn TokenKeys>(Arc::clone(&service) as Arc<dyn TokenKeys>);
     bus::publish_audit(boot, &committer)?;
+    store::check_replay(
+        boot,
+        &["accounts", "refresh_tokens"],
+        &[&service.accounts, &service.sessions],
+    );
     bus::publish::<IdentityEvent, Account>(boot, &service.accounts, translate)?;
     boot.public(http::routes().with_state(Arc::clone(&service)).into());
     let (clock, every) = (boot.clock(), settings.signing_keys_reread);
