@@ -10,12 +10,12 @@ pub(crate) async fn open(boot: &Boot) -> Result<Codes, StartError> {
     let settings: TicketsSettings = boot.settings();
     let made = boot.config().node().data_dir.join("keys/tickets");
     let random = boot.random();
-    let reading = tokio::task::spawn_blocking(move || match settings.signing_keys_dir {
-        Some(directory) => KeyPair::read_all(&directory),
-        None => {
-            KeyPair::read_or_generate(&made.join("0001.pem"), random.as_ref() as &dyn Random)?;
-            KeyPair::read_all(&made)
+    let reading = tokio::task::spawn_blocking(move || {
+        if let Some(directory) = settings.signing_keys_dir {
+            return KeyPair::read_all(&directory);
         }
+        KeyPair::read_or_generate(&made.join("0001.pem"), random.as_ref() as &dyn Random)?;
+        KeyPair::read_all(&made)
     });
     let keys = reading
         .await

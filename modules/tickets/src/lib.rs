@@ -1,10 +1,13 @@
-//! Tickets: issued for paid orders, with codes that doors can verify, and checked in once.
+//! Tickets: issued for paid orders, with codes that doors can verify, passed on, printed, and checked
+//! in once.
 
 mod announcements;
 mod code;
 mod domain;
+mod doors;
 mod http;
 mod keys;
+mod paper;
 mod problems;
 mod qr;
 mod service;
@@ -20,20 +23,25 @@ use contracts::{
 use edge::{Idempotency, token::TokenKeys};
 use runtime::{Boot, IntegrationEvents, Module, Needed, Provided, SectionSpec, StartError};
 use store::{Committer, Events, Schema};
+use tokio::sync::Semaphore;
 
 use crate::{
-    domain::OrderTickets, service::Service, settings::TicketsSettings, views::TicketTables,
+    domain::{CheckInList, Door, OrderTickets},
+    doors::Lately,
+    service::Service,
+    settings::TicketsSettings,
+    views::{DoorTables, ListTable, TicketTables},
 };
 
 /// The service's face to the registry.
 pub static MODULE: Module = Module {
     name: "tickets",
-    about: "issued tickets, codes, check-in",
-    prefixes: &["/v1/tickets", "/v1/check-ins"],
+    about: "issued tickets, codes, transfers, check-in",
+    prefixes: &["/v1/tickets", "/v1/check-ins", "/v1/check-in-lists"],
     provides: &[Provided::of::<dyn Tickets>()],
     requires: &[
         Needed::of::<dyn TokenKeys>(&["token_keys"]),
-        Needed::of::<dyn Catalog>(&["membership"]),
+        Needed::of::<dyn Catalog>(&["membership", "sale_terms"]),
     ],
     publishes: bus::with_audit!(TicketEvent::NAMES, "tickets"),
     consumes: &[],
@@ -43,6 +51,9 @@ pub static MODULE: Module = Module {
     start: |boot| Box::pin(start(boot)),
 };
 
+/// How many documents are printed at the same time. Each takes a core for itself.
+const PRESSES: usize = 2;
+
 static SCHEMA: Schema = store::schema!("tickets");
 
 async fn start(boot: &mut Boot) -> Result<(), StartError> {
@@ -50,13 +61,20 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
     let database = store::open(boot, &SCHEMA).await?;
     let committer = Committer::start(boot, &database);
     let tickets: Events<OrderTickets> = Events::new(&committer, TicketTables);
+    let clock = boot.clock();
     let service = Arc::new(Service {
         database,
         tickets: tickets.clone(),
+        lists: Events::<CheckInList>::new(&committer, ListTable),
+        doors: Events::<Door>::new(&committer, DoorTables),
         catalog: boot.client::<dyn Catalog>()?,
         codes,
-        clock: boot.clock(),
+        posts: Lately::new(Arc::clone(&clock)),
+        scanners: Lately::new(Arc::clone(&clock)),
+        clock,
         ids: boot.ids(),
+        random: boot.random(),
+        presses: Semaphore::new(PRESSES),
     });
     boot.provide::<dyn Tickets>(Arc::clone(&service) as Arc<dyn Tickets>);
     let keys = Idempotency::start(boot, &committer);

@@ -1,4 +1,5 @@
-//! A code as a QR code (ISO/IEC 18004) in two kinds of pictures.
+//! A code as a QR code (ISO/IEC 18004) in two kinds of pictures, and in stretches to be
+//! drawn by others.
 
 use qrcode::{Color, EcLevel, QrCode, render::svg};
 
@@ -47,6 +48,33 @@ pub(crate) fn png(code: &str) -> Result<Vec<u8>, QrFault> {
     Ok(picture)
 }
 
+/// The dark stretches of each row of a code, for whoever draws them himself: the row, the first column,
+/// and how many columns. With it comes how many modules wide the code is, without its border.
+pub(crate) fn stretches(code: &str) -> Result<(Vec<Stretch>, usize), QrFault> {
+    let drawn = drawn(code)?;
+    let width = drawn.width();
+    let mut stretches: Vec<Stretch> = Vec::new();
+    for row in 0..width {
+        for column in (0..width).filter(|column| drawn[(*column, row)] == Color::Dark) {
+            match stretches.last_mut() {
+                Some(last) if last.row == row && last.column + last.length == column => {
+                    last.length += 1;
+                }
+                _ => stretches.push(Stretch { row, column, length: 1 }),
+            }
+        }
+    }
+    Ok((stretches, width))
+}
+
+/// Dark modules side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    pub(crate) row: usize,
+    pub(crate) column: usize,
+    pub(crate) length: usize,
+}
+
 fn drawn(code: &str) -> Result<QrCode, QrFault> {
     Ok(QrCode::with_error_correction_level(code, EcLevel::M)?)
 }
@@ -66,6 +94,15 @@ mod tests {
         let border = QUIET_ZONE * SCALE * info.width as usize;
         assert!(pixels[..border].iter().all(|pixel| *pixel == u8::MAX));
         assert!(pixels.contains(&0));
+    }
+
+    #[test]
+    fn the_stretches_are_the_dark_modules() {
+        let (stretches, width) = stretches("BX1.abc").expect("a code");
+        let code = drawn("BX1.abc").expect("a code");
+        let dark = code.to_colors().into_iter().filter(|color| *color == Color::Dark).count();
+        assert_eq!(stretches.iter().map(|it| it.length).sum::<usize>(), dark);
+        assert!(stretches.iter().all(|it| it.row < width && it.column + it.length <= width));
     }
 
     #[test]

@@ -1,19 +1,35 @@
 //! `POST /v1/check-ins`: somebody stands at the door.
 
-use axum::extract::State;
-use edge::{Answered, IdempotencyKey, Json, Problem};
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use contracts::{seating::Seat, tickets::ScanKind};
+use edge::{IdempotencyKey, Json, Problem};
 use garde::Validate;
 use runtime::{Context, Role, Timestamp};
 use serde::{Deserialize, Serialize};
-use store::{Answer, ExecuteError, Loaded};
+use store::{ExecuteError, Loaded};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::App;
+use super::{
+    App,
+    refusals::{self, RefusalProblems},
+    text,
+};
 use crate::{
     code::Claim,
-    domain::{Command, Issue, OrderTickets, RefusalReason, Rejection, Scan},
-    problems,
+    domain::{
+        OrderTickets,
+        door::ShowUnknown,
+        order::{Command, Verdict},
+        scan::{Passage, Scan},
+    },
+    doors::Post,
     service::Service,
 };
 
@@ -21,33 +37,49 @@ use crate::{
 #[derive(Debug, Clone, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
-    "code": "BX1.ZmFrZQ",
-    "event_id": "01980e4c-8f5c-7b1e-a7c4-51d2f2a5c003",
+    "code": "BX2.ZmFrZQ",
+    "list_id": "01980e4c-8f5c-7b1e-a7c4-51d2f2a5c003",
+    "kind": "entry",
     "entrance": "north",
+    "nonce": "1f0c4e0a-6f0e-4b3e-8a5e-2b1d9c7f0001",
 }))]
 pub(super) struct NewCheckIn {
     /// What is in the QR code.
     #[garde(length(max = 1_000))]
     #[schema(max_length = 1_000)]
     code: String,
-    /// The event this door is for; tickets for others are refused. Any event when left out.
+    /// The check-in list that is worked by; the event's default list when left out.
+    #[garde(skip)]
+    #[serde(default)]
+    list_id: Option<Uuid>,
+    /// The event this door is for; tickets for others are refused. That of the list, or else any event,
+    /// when left out.
     #[garde(skip)]
     #[serde(default)]
     event_id: Option<Uuid>,
+    /// Which way the bearer goes. Nobody is kept from leaving.
+    #[garde(skip)]
+    #[serde(default)]
+    kind: ScanKind,
     /// Which door, for whoever asks later.
     #[garde(length(chars, max = 100))]
     #[schema(max_length = 100)]
     #[serde(default)]
     entrance: Option<String>,
-    /// The scan's own mark, different for each scan at an entrance: the same scan sent again with it
-    /// is no second one.
+    /// Which of the account's devices, when several are logged in with one account.
+    #[garde(length(chars, min = 1, max = 100), inner(custom(text::line)))]
+    #[schema(min_length = 1, max_length = 100)]
+    #[serde(default)]
+    device: Option<String>,
+    /// The scan's own mark, different for each scan of a device: the same scan sent again with it is
+    /// no second one, and gets the same answer.
     #[garde(length(min = 1, max = 100))]
     #[schema(min_length = 1, max_length = 100)]
     #[serde(default)]
     nonce: Option<String>,
 }
 
-/// The bearer may go in.
+/// The bearer may pass.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
     "ticket_id": "01980e4c-8f5c-7b1e-a7c4-51d2f2a5f001",
@@ -55,40 +87,43 @@ pub(super) struct NewCheckIn {
     "event_id": "01980e4c-8f5c-7b1e-a7c4-51d2f2a5c003",
     "event_name": "Quartet by the river",
     "ticket_type_name": "Stalls",
+    "seat": {"section": "Stalls", "row": "A", "number": "12"},
     "admitted_at": "2027-06-18T17:30:00Z",
     "entrance": "north",
+    "list_id": "01980e4c-8f5c-7b1e-a7c4-51d2f2a5c003",
 }))]
-pub(super) struct AdmissionResource {
+pub(super) struct PassageResource {
     ticket_id: Uuid,
     order_id: Uuid,
     event_id: Uuid,
     event_name: String,
     ticket_type_name: String,
-    admitted_at: Timestamp,
+    /// Absent in general admission.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seat: Option<Seat>,
+    /// On the way in: when the bearer was let in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admitted_at: Option<Timestamp>,
+    /// On the way out: when the bearer left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     entrance: Option<String>,
+    list_id: Uuid,
 }
 
-edge::problem_responses! {
-    /// Why the bearer is not let in.
-    pub(super) CheckInProblems:
-        problems::UNKNOWN_CODE,
-        problems::TICKET_VOIDED,
-        problems::OTHER_EVENT,
-        problems::ALREADY_ADMITTED,
-}
-
-/// Check a ticket in
+/// Check a ticket in, or out
 ///
-/// For staff, and members of the organizer. A ticket lets its bearer in once; every refusal has a
-/// problem type of its own, and is recorded.
+/// For members of the organizer with the role organizer or staff. A ticket lets its bearer in once on
+/// each check-in list; where the list allows re-entry, once more after each scan on the way out. Exits
+/// are never refused. Every refusal has a problem type of its own, and is recorded.
 #[utoipa::path(
     post,
     path = "/v1/check-ins",
     request_body = NewCheckIn,
     responses(
-        (status = 201, description = "Let the bearer in", body = AdmissionResource),
-        CheckInProblems,
+        (status = 201, description = "Let the bearer pass", body = PassageResource),
+        RefusalProblems,
     ),
     security(("bearer" = [])),
 )]
@@ -97,118 +132,134 @@ pub(super) async fn check_in(
     cx: Context,
     key: Option<IdempotencyKey>,
     Json(new): Json<NewCheckIn>,
-) -> Result<Answered, Problem> {
-    edge::require_any(&cx, &[Role::Staff, Role::Organizer])?;
-    let claim = app.codes.read(&new.code).ok_or_else(|| unknown("not signed by us"))?;
-    let issue = app.issue_of(&claim).await?;
-    if !app.works_at_doors_of(&cx, issue.organizer_id).await? {
-        return Err(Problem::new(&edge::problems::FORBIDDEN)
-            .detail("only staff and members of the event's organizer may check tickets in"));
-    }
-    let scan = Scan {
-        ticket_id: claim.ticket_id,
-        serial: claim.serial,
-        entrance: new.entrance,
-        nonce: new.nonce,
-        at: app.clock.now(),
+) -> Result<Response, Problem> {
+    let by = edge::require_any(&cx, &[Role::Staff, Role::Organizer])?;
+    let claim = app.codes.read(&new.code);
+    let Some(post) = app.post_of(&cx, &new, claim.as_ref()).await? else {
+        return Err(refusals::unknown("not signed by us"));
     };
-    if new.event_id.is_some_and(|expected| expected != issue.event_id) {
-        app.record_refusal(&cx, claim.order_id, scan, RefusalReason::OtherEvent).await?;
-        return Err(Problem::new(&problems::OTHER_EVENT)
-            .with("event_id", issue.event_id)
-            .with("event_name", issue.event_name));
+    // A scan without a mark is a scan of its own.
+    let mark = || key.map_or_else(|| app.ids.next(), |key| key.id()).to_string();
+    let passage = Passage {
+        at: app.clock.now(),
+        entrance: new.entrance,
+        nonce: Some(new.nonce.unwrap_or_else(mark)),
+        list_id: Some(post.rules.list_id),
+        by: Some(by),
+        device: new.device,
+        offline: false,
+    };
+    if let Some(claim) = claim {
+        return app.judge(&cx, &claim, &post, new.kind, passage).await;
     }
-    app.admit(&cx, &claim, scan, key).await
+    app.note_unknown(&cx, &post, passage).await?;
+    Err(refusals::unknown("not signed by us"))
 }
 
 impl Service {
-    async fn issue_of(&self, claim: &Claim) -> Result<Issue, Problem> {
-        let tickets = self.tickets.load(claim.order_id).await?;
-        let issue = tickets.and_then(|tickets| tickets.state.issue);
-        issue.ok_or_else(|| unknown("of an order without tickets"))
+    /// The list that the scan belongs to, when the caller may scan there; `None` when the code is not
+    /// ours and nothing else tells.
+    async fn post_of(
+        &self,
+        cx: &Context,
+        new: &NewCheckIn,
+        claim: Option<&Claim>,
+    ) -> Result<Option<Arc<Post>>, Problem> {
+        let named = new.list_id.or(new.event_id);
+        let Some(list_id) = named.or(claim.map(|claim| claim.event_id)) else { return Ok(None) };
+        let found = self.post(cx, list_id).await?.filter(|post| !post.is_removed);
+        let post = match found {
+            Some(post) => post,
+            None if new.list_id.is_some() => return Err(no_such("/list_id", "check-in list")),
+            None if named.is_some() => return Err(no_such("/event_id", "event")),
+            None => return Ok(None),
+        };
+        if !self.works_at_doors_of(cx, post.organizer_id).await? {
+            return Err(Problem::new(&edge::problems::FORBIDDEN).detail(
+                "only members of the event's organizer with the role organizer or staff may scan",
+            ));
+        }
+        if new.event_id.is_some_and(|event_id| event_id != post.rules.event_id) {
+            return Err(Problem::invalid_field("/event_id", "is not the event of the list"));
+        }
+        Ok(Some(post))
     }
 
-    async fn admit(
+    async fn judge(
         &self,
         cx: &Context,
         claim: &Claim,
-        scan: Scan,
-        key: Option<IdempotencyKey>,
-    ) -> Result<Answered, Problem> {
+        post: &Post,
+        kind: ScanKind,
+        passage: Passage,
+    ) -> Result<Response, Problem> {
         let (order_id, ticket_id) = (claim.order_id, claim.ticket_id);
-        let execution = self.tickets.execute(cx, order_id, Command::Admit(scan.clone()));
-        let answer =
-            move |after: &Loaded<OrderTickets>| admitted(order_id, ticket_id, &after.state);
-        let executed = match key {
-            Some(key) => execution.answer(&key, move |_, after| answer(after)).await,
-            None => execution.read(answer).await,
+        let scan = Scan { ticket_id, serial: claim.serial, kind, passage };
+        let rules = Arc::clone(&post.rules);
+        let command = Command::Scan { scan: scan.clone(), rules: Arc::clone(&rules) };
+        let told = scan.clone();
+        let answer = move |after: &Loaded<OrderTickets>| match after.state.verdict(&told) {
+            Some(Verdict::LetThrough { passage, .. }) => {
+                Ok(let_through(order_id, &told, passage, rules.list_id, &after.state))
+            }
+            Some(Verdict::Refused(refusal)) => {
+                Err(refusals::problem(&after.state, &told, refusal, &rules))
+            }
+            None => Err(Problem::internal("a scan was decided on, and nobody knows how")),
         };
-        let refusal = match executed {
-            Ok(answer) => return Ok(Answered(answer)),
-            Err(ExecuteError::Rejected(rejection)) => rejection,
-            Err(ExecuteError::Stale { current }) => return Err(Problem::stale(current)),
-            Err(ExecuteError::Store(error)) => return Err(error.into()),
-        };
-        let (reason, problem) = refused(refusal);
-        self.record_refusal(cx, order_id, scan, reason).await?;
-        Err(problem)
+        match self.tickets.execute(cx, order_id, command).read(answer).await {
+            Ok(Ok(Some(passage))) => Ok((StatusCode::CREATED, Json(passage)).into_response()),
+            Ok(Ok(None)) => Err(Problem::internal("a scan was decided on without a ticket")),
+            Ok(Err(problem)) => Err(problem),
+            Err(ExecuteError::Rejected(_)) => {
+                self.note_unknown(cx, post, scan.passage).await?;
+                Err(refusals::unknown("of no ticket"))
+            }
+            Err(ExecuteError::Stale { current }) => Err(Problem::stale(current)),
+            Err(ExecuteError::Store(error)) => Err(error.into()),
+        }
     }
 
-    async fn record_refusal(
+    /// Records that a code was shown that belongs to no ticket.
+    pub(super) async fn note_unknown(
         &self,
         cx: &Context,
-        order_id: Uuid,
-        scan: Scan,
-        reason: RefusalReason,
+        post: &Post,
+        passage: Passage,
     ) -> Result<(), Problem> {
-        let command = Command::RecordRefusal { scan, reason };
-        let recorded = self.tickets.execute(cx, order_id, command).read(|_| ()).await;
-        recorded.map_err(|error| match error {
+        let sight = ShowUnknown { event_id: post.rules.event_id, passage };
+        let noted = self.doors.execute(cx, post.rules.list_id, sight).read(|_| ()).await;
+        noted.map_err(|error| match error {
             ExecuteError::Store(error) => error.into(),
-            other => Problem::internal(format!("a refused scan was not recorded: {other:?}")),
+            ExecuteError::Stale { current } => Problem::stale(current),
+            ExecuteError::Rejected(never) => match never {},
         })
     }
 }
 
-fn admitted(order_id: Uuid, ticket_id: Uuid, tickets: &OrderTickets) -> Answer {
-    let ticket = tickets.ticket(ticket_id);
-    let admission = ticket.and_then(|ticket| ticket.admission.as_ref());
-    let resource =
-        tickets.issue.as_ref().zip(ticket).zip(admission).map(|((issue, ticket), admission)| {
-            AdmissionResource {
-                ticket_id,
-                order_id,
-                event_id: issue.event_id,
-                event_name: issue.event_name.clone(),
-                ticket_type_name: ticket.position.ticket_type_name.clone(),
-                admitted_at: admission.at,
-                entrance: admission.entrance.clone(),
-            }
-        });
-    Answer::json(201, &resource)
+fn no_such(pointer: &str, what: &str) -> Problem {
+    Problem::invalid_field(pointer, format!("no {what} has this id"))
 }
 
-fn refused(rejection: Rejection) -> (RefusalReason, Problem) {
-    match rejection {
-        Rejection::Voided(voiding) => (
-            RefusalReason::Voided,
-            Problem::new(&problems::TICKET_VOIDED)
-                .with("voided_at", voiding.at)
-                .with("reason", voiding.reason),
-        ),
-        Rejection::AlreadyAdmitted(before) => (
-            RefusalReason::AlreadyAdmitted,
-            Problem::new(&problems::ALREADY_ADMITTED)
-                .with("admitted_at", before.at)
-                .with("entrance", before.entrance),
-        ),
-        Rejection::UnknownTicket | Rejection::NoPositions | Rejection::TooManyPositions => {
-            (RefusalReason::Unknown, unknown("of no ticket, or replaced by another"))
-        }
-    }
-}
-
-fn unknown(detail: &str) -> Problem {
-    tracing::info!(reason = detail, "a ticket code was refused");
-    Problem::new(&problems::UNKNOWN_CODE).detail(format!("the code is {detail}"))
+fn let_through(
+    order_id: Uuid,
+    scan: &Scan,
+    passage: &Passage,
+    list_id: Uuid,
+    tickets: &OrderTickets,
+) -> Option<PassageResource> {
+    let (issue, ticket) = tickets.issue.as_ref().zip(tickets.ticket(scan.ticket_id))?;
+    let is_entry = scan.kind == ScanKind::Entry;
+    Some(PassageResource {
+        ticket_id: ticket.id,
+        order_id,
+        event_id: issue.event_id,
+        event_name: issue.event_name.clone(),
+        ticket_type_name: ticket.position.ticket_type_name.clone(),
+        seat: ticket.position.seat.clone(),
+        admitted_at: is_entry.then_some(passage.at),
+        left_at: (!is_entry).then_some(passage.at),
+        entrance: passage.entrance.clone(),
+        list_id,
+    })
 }

@@ -5,6 +5,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
+use contracts::tickets::TicketState;
 use edge::{Path, Problem, Query};
 use garde::Validate;
 use runtime::Context;
@@ -13,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::App;
-use crate::{code::Claim, problems, qr, views::TicketState};
+use crate::{problems, qr, views::tickets::TicketContent};
 
 /// In which form the code is wanted.
 #[derive(Debug, Deserialize, Validate, IntoParams)]
@@ -64,21 +65,11 @@ pub(super) async fn get_ticket_code(
     Query(form): Query<CodeForm>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let caller = edge::user(&cx)?;
-    let row = app.ticket(ticket_id).await?;
-    if row.holder_id != caller {
-        return Err(Problem::not_found());
-    }
-    let ticket = row.content.0;
-    if ticket.state == TicketState::Voided {
+    let TicketContent { shown, serial, .. } = app.own_ticket(&cx, ticket_id).await?.content.0;
+    if shown.state == TicketState::Voided {
         return Err(Problem::new(&problems::TICKET_VOIDED));
     }
-    let code = app.codes.write(&Claim {
-        ticket_id,
-        order_id: row.order_id,
-        event_id: ticket.event_id,
-        serial: ticket.serial,
-    });
+    let code = app.code_of(&shown, serial);
     let (content_type, body) = match form.format.unwrap_or_else(|| accepted(&headers)) {
         CodeFormat::Text => ("text/plain; charset=utf-8", code.into_bytes()),
         CodeFormat::Svg => {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::App;
+use crate::code::Codes;
 
 /// The keys that codes are signed with.
 #[derive(Debug, Serialize, ToSchema)]
@@ -21,7 +22,7 @@ pub(super) struct TicketKeys {
 
 /// One of them.
 #[derive(Debug, Serialize, ToSchema)]
-struct TicketKey {
+pub(super) struct TicketKey {
     /// The first four bytes of a code, in hexadecimal digits.
     id: String,
     algorithm: &'static str,
@@ -39,10 +40,15 @@ struct TicketKey {
     security((), ("bearer" = [])),
 )]
 pub(super) async fn get_ticket_keys(State(app): State<App>) -> Json<TicketKeys> {
-    let keys = app.codes.public_keys().into_iter().map(|(id, key)| TicketKey {
+    Json(TicketKeys { keys: keys_of(&app.codes) })
+}
+
+/// The public halves of the keys that codes are signed with.
+pub(super) fn keys_of(codes: &Codes) -> Vec<TicketKey> {
+    let keys = codes.public_keys().into_iter().map(|(id, key)| TicketKey {
         id: id.shown(),
         algorithm: "Ed25519",
         public_key: STANDARD.encode(key),
     });
-    Json(TicketKeys { keys: keys.collect() })
+    keys.collect()
 }

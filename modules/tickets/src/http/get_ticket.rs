@@ -6,7 +6,7 @@ use runtime::Context;
 use uuid::Uuid;
 
 use super::App;
-use crate::views::TicketResource;
+use crate::views::tickets::TicketResource;
 
 /// Read a ticket
 ///
@@ -23,5 +23,5 @@ pub(super) async fn get_ticket(
     cx: Context,
     Path(ticket_id): Path<Uuid>,
 ) -> Result<Json<TicketResource>, Problem> {
-    Ok(Json(app.visible_ticket(&cx, ticket_id).await?.content.0))
+    Ok(Json(app.visible_ticket(&cx, ticket_id).await?.content.0.shown))
 }

@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::App;
-use crate::views::{self, ScanResource};
+use crate::views::scans::{self, ScanResource};
 
 /// Which scans to list.
 #[derive(Debug, Deserialize, Validate, IntoParams)]
@@ -19,6 +19,9 @@ pub(super) struct ScanFilter {
     /// The event.
     #[garde(skip)]
     event_id: Uuid,
+    /// Only those of this check-in list.
+    #[garde(skip)]
+    list_id: Option<Uuid>,
 }
 
 edge::problem_responses! {
@@ -28,8 +31,8 @@ edge::problem_responses! {
 
 /// List scans
 ///
-/// Everybody who was let in at an event, and every ticket that was refused, newest first. For those
-/// who may scan there. A code that is not ours belongs to no event and is not listed.
+/// Everybody who was let in or out at an event, and everybody who was refused, newest first. For those
+/// who may scan there. A code that is not ours is listed where its scan named a list or an event.
 #[utoipa::path(
     get,
     path = "/v1/check-ins",
@@ -46,12 +49,8 @@ pub(super) async fn list_check_ins(
     Query(filter): Query<ScanFilter>,
     page: Page,
 ) -> Result<Json<Listing<ScanResource>>, Problem> {
-    edge::user(&cx)?;
-    let organizer = views::organizer_of(&app.database, filter.event_id).await?;
-    let organizer_id = organizer.ok_or_else(Problem::not_found)?;
-    if !app.works_at_doors_of(&cx, organizer_id).await? {
-        return Err(Problem::not_found());
-    }
-    let rows = views::scans(&app.database, filter.event_id, page.after()?, page.fetch()).await?;
+    let _default_list = app.worked_post(&cx, filter.event_id).await?;
+    let (ScanFilter { event_id, list_id }, after) = (filter, page.after()?);
+    let rows = scans::list(&app.database, event_id, list_id, after, page.fetch()).await?;
     Ok(Json(Listing::of(rows, &page, |row| row.scan_id).map(|row| row.content.0)))
 }

@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::App;
-use crate::views::{self, TicketResource, Whose};
+use crate::views::tickets::{self, TicketResource, Whose};
 
 /// Which tickets to list.
 #[derive(Debug, Deserialize, Validate, IntoParams)]
@@ -53,7 +53,7 @@ pub(super) async fn list_tickets(
     let whose = match filter.event_id {
         None => Whose::Holder(caller),
         Some(event_id) => {
-            let organizer = views::organizer_of(&app.database, event_id).await?;
+            let organizer = tickets::organizer_of(&app.database, event_id).await?;
             let organizer_id = organizer.ok_or_else(Problem::not_found)?;
             if !app.works_at_doors_of(&cx, organizer_id).await? {
                 return Err(Problem::not_found());
@@ -62,6 +62,6 @@ pub(super) async fn list_tickets(
         }
     };
     let after = page.after()?;
-    let rows = views::list(&app.database, whose, filter.order_id, after, page.fetch()).await?;
-    Ok(Json(Listing::of(rows, &page, |row| row.content.id).map(|row| row.content.0)))
+    let rows = tickets::list(&app.database, whose, filter.order_id, after, page.fetch()).await?;
+    Ok(Json(Listing::of(rows, &page, |row| row.content.shown.id).map(|row| row.content.0.shown)))
 }

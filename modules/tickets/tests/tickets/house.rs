@@ -8,8 +8,13 @@ use std::{
 use axum::routing::post;
 use bus::Hub;
 use contracts::{
-    catalog::{Catalog, CatalogError, FindMembership, FindSaleTerms, Membership, SaleTerms},
-    tickets::{IssueTickets, TicketPosition, Tickets, VoidTickets},
+    catalog::{
+        Catalog, CatalogError, FindMembership, FindSaleTerms, Membership, SaleTerms,
+        TicketTypeTerms,
+    },
+    money::{Money, Tax, TaxRounding},
+    seating::Seat,
+    tickets::{FindTickets, IssueTickets, PrintTickets, TicketPosition, Tickets, VoidTickets},
 };
 use edge::token::{
     AccessClaims, TokenKeySet, TokenKeys, TokenKeysError, TokenKeysRequest, TokenSigner,
@@ -27,7 +32,12 @@ pub(crate) const ANNA: Uuid = Uuid::from_u128(0xA);
 pub(crate) const BEN: Uuid = Uuid::from_u128(0xB);
 pub(crate) const CARA: Uuid = Uuid::from_u128(0xC);
 pub(crate) const DAN: Uuid = Uuid::from_u128(0xD);
+pub(crate) const EMIL: Uuid = Uuid::from_u128(0xE);
 pub(crate) const EVENT: Uuid = Uuid::from_u128(0xE1);
+/// Of the same organizer.
+pub(crate) const OTHER_EVENT: Uuid = Uuid::from_u128(0xE2);
+pub(crate) const STALLS: Uuid = Uuid::from_u128(0x5EA7);
+pub(crate) const BALCONY: Uuid = Uuid::from_u128(0xBA1C);
 pub(crate) const ORGANIZER: Uuid = Uuid::from_u128(0x06);
 pub(crate) const ORDER: Uuid = Uuid::from_u128(0x0DE);
 
@@ -67,9 +77,14 @@ impl House {
         self.person(DAN, Role::Customer)
     }
 
-    /// Stands at a door.
+    /// Stands at the organizer's doors.
     pub(crate) fn emil(&self) -> Client {
-        self.person(Uuid::from_u128(0xE), Role::Staff)
+        self.person(EMIL, Role::Staff)
+    }
+
+    /// Stands at the doors of others.
+    pub(crate) fn fred(&self) -> Client {
+        self.person(Uuid::from_u128(0xF), Role::Staff)
     }
 
     pub(crate) fn admin(&self) -> Client {
@@ -85,35 +100,79 @@ impl House {
 
     /// Cara's order is served: its tickets.
     pub(crate) async fn issue(&self, order_id: Uuid, count: usize) -> Vec<String> {
-        let position = TicketPosition {
-            ticket_type_id: Uuid::from_u128(0x5EA7),
+        let position = |number: usize| TicketPosition {
+            ticket_type_id: STALLS,
             ticket_type_name: "Stalls".to_owned(),
+            position: u32::try_from(number).expect("a few"),
+            seat: Some(Seat {
+                section: "Stalls".to_owned(),
+                row: "A".to_owned(),
+                number: number.to_string(),
+            }),
+            valid_from: None,
+            valid_until: None,
         };
+        self.issue_positions(order_id, EVENT, (1..=count).map(position).collect()).await
+    }
+
+    /// Cara's order is served: tickets for these positions.
+    pub(crate) async fn issue_positions(
+        &self,
+        order_id: Uuid,
+        event_id: Uuid,
+        positions: Vec<TicketPosition>,
+    ) -> Vec<String> {
         let request = IssueTickets {
             order_id,
             holder_id: CARA,
-            event_id: EVENT,
+            event_id,
             event_name: "Quartet by the river".to_owned(),
             organizer_id: ORGANIZER,
             starts_at: self.sandbox.clock().now(),
             venue_name: "Boathouse".to_owned(),
             time_zone: "Europe/Berlin".to_owned(),
-            positions: vec![position; count],
+            positions,
         };
         let issued = self.public().post("/v1/probe/issue", &request).await.expect(200).value();
         serde_json::from_value(issued["Ok"]["ticket_ids"].clone()).expect("ids")
     }
 
     pub(crate) async fn void(&self, order_id: Uuid) -> Value {
-        let request = VoidTickets { order_id, reason: "refunded".to_owned() };
+        self.void_some(order_id, &[]).await
+    }
+
+    /// Some tickets of the order become worthless.
+    pub(crate) async fn void_some(&self, order_id: Uuid, tickets: &[&str]) -> Value {
+        let ids = tickets.iter().map(|id| id.parse().expect("an id"));
+        let (reason, ticket_ids) = ("refunded".to_owned(), ids.collect());
+        let request = VoidTickets { order_id, reason, ticket_ids };
         self.public().post("/v1/probe/void", &request).await.expect(200).value()
+    }
+
+    /// What the contract answers to a method that asks about an order.
+    pub(crate) async fn ask(&self, method: &str, order_id: Uuid) -> Value {
+        let request = json!({"order_id": order_id});
+        let reply = self.public().post(&format!("/v1/probe/{method}"), &request).await;
+        reply.expect(200).value()["Ok"].clone()
+    }
+
+    /// The code of a ticket that `holder` has.
+    pub(crate) async fn code(&self, holder: &Client, ticket: &str) -> String {
+        holder.get(&format!("/v1/tickets/{ticket}/code")).await.expect(200).text()
     }
 
     /// A ticket of Cara's, and its code.
     pub(crate) async fn ticket(&self) -> (String, String) {
         let ticket = self.issue(ORDER, 1).await.remove(0);
-        let code = self.cara().get(&format!("/v1/tickets/{ticket}/code")).await.expect(200);
-        (ticket, code.text())
+        let code = self.code(&self.cara(), &ticket).await;
+        (ticket, code)
+    }
+
+    /// Anna adds a check-in list for the event.
+    pub(crate) async fn list(&self, terms: Value) -> String {
+        let mut list = terms;
+        list["event_id"] = json!(EVENT);
+        self.anna().post("/v1/check-in-lists", &list).await.expect(201).field("id")
     }
 
     /// Emil scans at the north door.
@@ -183,7 +242,7 @@ impl TokenKeys for OneKey {
     }
 }
 
-/// A catalog that knows one organizer, whose only member is Anna.
+/// A catalog that knows one organizer with two events, whose members are Anna and Emil.
 static CATALOG: Module = Module {
     name: "catalog",
     about: "knows who runs what",
@@ -214,7 +273,33 @@ impl Catalog for OneOrganizer {
         _cx: &Context,
         request: FindSaleTerms,
     ) -> Result<SaleTerms, CatalogError> {
-        Err(CatalogError::EventUnknown { event_id: request.event_id })
+        let event_id = request.event_id;
+        if ![EVENT, OTHER_EVENT].contains(&event_id) {
+            return Err(CatalogError::EventUnknown { event_id });
+        }
+        let ticket_type = |id, name: &str| TicketTypeTerms {
+            ticket_type_id: id,
+            name: name.to_owned(),
+            price: Money { amount: 2500, currency: iso_currency::Currency::EUR },
+            tax: Tax::default(),
+            sales_from: None,
+            sales_until: None,
+            min_per_order: 0,
+            max_per_order: 0,
+            seated: false,
+            on_sale: true,
+        };
+        Ok(SaleTerms {
+            event_id,
+            organizer_id: ORGANIZER,
+            event_name: "Quartet by the river".to_owned(),
+            starts_at: "2027-06-18T18:00:00Z".parse().expect("an instant"),
+            time_zone: "Europe/Berlin".to_owned(),
+            venue_name: "Boathouse".to_owned(),
+            on_sale: true,
+            tax_rounding: TaxRounding::default(),
+            ticket_types: vec![ticket_type(STALLS, "Stalls"), ticket_type(BALCONY, "Balcony")],
+        })
     }
 
     async fn membership(
@@ -222,7 +307,8 @@ impl Catalog for OneOrganizer {
         _cx: &Context,
         request: FindMembership,
     ) -> Result<Membership, CatalogError> {
-        let is_member = request.organizer_id == ORGANIZER && request.user_id == ANNA;
+        let is_member =
+            request.organizer_id == ORGANIZER && [ANNA, EMIL].contains(&request.user_id);
         Ok(Membership { is_member })
     }
 }
@@ -233,7 +319,7 @@ static PROBE: Module = Module {
     about: "asks tickets",
     prefixes: &["/v1/probe"],
     provides: &[],
-    requires: &[Needed::of::<dyn Tickets>(&["issue", "void"])],
+    requires: &[Needed::of::<dyn Tickets>(&["issue", "void", "find", "print"])],
     publishes: &[],
     consumes: &[],
     settings: None,
@@ -251,8 +337,18 @@ fn start_probe(boot: &mut Boot) -> BoxFuture<'_, Result<(), StartError>> {
         let void = async move |cx: Context, axum::Json(request): axum::Json<VoidTickets>| {
             axum::Json(json!(voiding.void(&cx, request).await))
         };
-        let routes =
-            Router::new().route("/v1/probe/issue", post(issue)).route("/v1/probe/void", post(void));
+        let (finding, printing) = (boot.client::<dyn Tickets>()?, boot.client::<dyn Tickets>()?);
+        let find = async move |cx: Context, axum::Json(request): axum::Json<FindTickets>| {
+            axum::Json(json!(finding.find(&cx, request).await))
+        };
+        let print = async move |cx: Context, axum::Json(request): axum::Json<PrintTickets>| {
+            axum::Json(json!(printing.print(&cx, request).await))
+        };
+        let routes = Router::new()
+            .route("/v1/probe/issue", post(issue))
+            .route("/v1/probe/void", post(void))
+            .route("/v1/probe/find", post(find))
+            .route("/v1/probe/print", post(print));
         boot.public(routes);
         Ok(())
     })

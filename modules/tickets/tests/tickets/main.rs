@@ -3,8 +3,13 @@
 #![cfg(test)]
 
 mod check_ins;
+mod device;
 mod house;
+mod lists;
+mod offline;
+mod paper;
 mod tickets;
+mod transfers;
 
 /// Tests of the same names for both databases, out of functions that take a house.
 macro_rules! on_both_databases {

@@ -5,7 +5,7 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::Reply;
 use uuid::Uuid;
 
@@ -22,6 +22,8 @@ on_both_databases! {
     a_code_comes_as_text_and_in_two_kinds_of_pictures,
     a_code_is_for_its_holder_alone,
     a_door_without_a_network_can_tell_a_genuine_code,
+    other_services_find_the_tickets_of_an_order_with_their_seats,
+    some_tickets_of_an_order_become_worthless,
 }
 
 fn ids(page: &Reply) -> Vec<String> {
@@ -42,7 +44,7 @@ async fn an_order_that_was_called_off_gets_none(house: House) {
     assert_eq!(house.void(ORDER).await["Ok"]["ticket_ids"], Value::Array(Vec::new()));
     let late = house.public().post(
         "/v1/probe/issue",
-        &serde_json::json!({
+        &json!({
             "order_id": ORDER, "holder_id": EVENT, "event_id": EVENT, "event_name": "",
             "organizer_id": EVENT, "starts_at": "2027-06-18T18:00:00Z", "venue_name": "",
             "time_zone": "", "positions": [],
@@ -86,7 +88,7 @@ async fn tickets_come_in_pages(house: House) {
 
 async fn a_code_comes_as_text_and_in_two_kinds_of_pictures(house: House) {
     let (ticket, text) = house.ticket().await;
-    assert!(text.starts_with("BX1."), "{text}");
+    assert!(text.starts_with("BX2."), "{text}");
     let path = format!("/v1/tickets/{ticket}/code");
     let forms = [
         ("svg", "image/svg+xml", b"<?xml".as_slice()),
@@ -124,9 +126,49 @@ async fn a_door_without_a_network_can_tell_a_genuine_code(house: House) {
     let keys = house.public().get("/v1/tickets/keys").await.expect(200).value();
     let public_key = keys["keys"][0]["public_key"].as_str().expect("a key");
     let public_key = STANDARD.decode(public_key).expect("base64");
-    let signed = URL_SAFE_NO_PAD.decode(code.trim_start_matches("BX1.")).expect("base64url");
+    let signed = URL_SAFE_NO_PAD.decode(code.trim_start_matches("BX2.")).expect("base64url");
     let (said, signature) = signed.split_at(signed.len() - 64);
     UnparsedPublicKey::new(&ED25519, public_key).verify(said, signature).expect("it is genuine");
     let key_id = said.iter().take(4).fold(String::new(), |id, byte| format!("{id}{byte:02x}"));
     assert_eq!(keys["keys"][0]["id"], key_id);
+}
+
+async fn other_services_find_the_tickets_of_an_order_with_their_seats(house: House) {
+    assert_eq!(house.ask("find", ORDER).await["tickets"], json!([]));
+    let tickets = house.issue(ORDER, 2).await;
+    let found = house.ask("find", ORDER).await;
+    assert_eq!(
+        found["tickets"][1],
+        json!({
+            "ticket_id": tickets[1],
+            "position": 2,
+            "ticket_type_name": "Stalls",
+            "seat": {"section": "Stalls", "row": "A", "number": "2"},
+            "state": "valid",
+        })
+    );
+    let shown = house.cara().get(&format!("/v1/tickets/{}", tickets[1])).await.expect(200).value();
+    assert_eq!(shown["seat"], found["tickets"][1]["seat"]);
+    assert_eq!(shown["position"], 2);
+}
+
+async fn some_tickets_of_an_order_become_worthless(house: House) {
+    let tickets = house.issue(ORDER, 3).await;
+    let first = tickets[0].as_str();
+    for _ in 0..2 {
+        let voided = house.void_some(ORDER, &[first]).await;
+        assert_eq!(voided["Ok"]["ticket_ids"], json!([first]));
+    }
+    let unknown = house.void_some(ORDER, &["00000000-0000-0000-0000-000000000001"]).await;
+    assert_eq!(unknown["Err"]["code"], "ticket_unknown");
+    let states = async || {
+        let found = house.ask("find", ORDER).await["tickets"].clone();
+        let found = found.as_array().cloned().unwrap_or_default();
+        found.iter().map(|ticket| ticket["state"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(states().await, ["voided", "valid", "valid"]);
+    assert_eq!(house.issue(ORDER, 3).await, tickets, "the others stay");
+    let all = house.void(ORDER).await;
+    assert_eq!(all["Ok"]["ticket_ids"], json!(tickets));
+    assert_eq!(states().await, ["voided", "voided", "voided"]);
 }
