@@ -1,9 +1,10 @@
 //! The command line: one file a command. Results go to standard output, faults and logs to
 //! standard error.
 //!
-//! Exit codes: 0 done, 1 something is wrong (it says what), 2 the command line makes no sense,
-//! 130 stopped at once by a second signal.
+//! Exit codes: 0 done, 1 something is wrong (it says what), 2 the command line makes no sense, or
+//! `check` could not look at everything, 130 stopped at once by a second signal.
 
+mod check;
 mod config;
 pub mod demo;
 mod flags;
@@ -67,6 +68,15 @@ enum Command {
     Openapi,
     /// Ask a running process whether it is well; for containers that have no shell.
     Health(health::Health),
+    /// Ask running processes whether what must always be true of their data is.
+    ///
+    /// That no more places are sold and held than there are, that every paid order has its tickets
+    /// and its money adds up, that every list equals a replay of the log behind it. Asks the process
+    /// with this configuration; with --mode micro, every process of the split on this machine.
+    ///
+    /// Exit codes: 0 nothing is wrong, 1 something is (see the table), 2 not everything could be
+    /// looked at.
+    Check(check::Check),
     /// Fill a running Boxoffice with a demo set: events, accounts, purchases.
     Demo(demo::Demo),
 }
@@ -137,6 +147,7 @@ fn execute(cli: Cli, out: &mut impl Write) -> Result<(), Failure> {
         Command::Migrate(migrate) => migrate::run(&migrate, &flags, out),
         Command::Openapi => openapi::run(out),
         Command::Health(health) => health::run(&health, &flags, out),
+        Command::Check(check) => check::run(&check, &flags, out),
         Command::Demo(demo) => demo::run(&demo, &flags, out),
     }
 }

@@ -125,8 +125,10 @@ fn faults_of_processes(sources: &Sources) -> Vec<String> {
     for module in MODULES {
         let own = sources.clone().set("--services", "node.services", module.name);
         let Err(found) = node::preflight(own) else { continue };
-        for fault in found.iter().filter(|fault| !faults.iter().any(|known| known == fault)) {
-            faults.push(fault.to_owned());
+        for fault in found.iter() {
+            if !faults.iter().any(|known| known == fault) {
+                faults.push(fault.to_owned());
+            }
         }
     }
     faults

@@ -47,6 +47,7 @@ pub(super) fn run(
     let metrics =
         telemetry::Metrics::install().map_err(|error| Failure::error("cannot measure", error))?;
     runtime::describe_call_metrics();
+    runtime::describe_check_metrics();
     bus::describe_bus_metrics();
     store::describe_timer_metrics();
     block_on(async {

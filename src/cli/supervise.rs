@@ -58,26 +58,33 @@ struct Addresses {
 
 impl Addresses {
     fn of(config: &Config) -> Result<Self, Failure> {
-        let processes = config.section::<ProcessesSettings>().0;
-        let missing = |service: &str, listener: &str| {
-            let what = format!(
-                "processes.{service}.{listener} is missing; set it, or run one process with \
-                 --services"
-            );
-            Failure::error("cannot run every service here", runtime::StartError::new(what))
-        };
-        let admin = MODULES.iter().map(|module| {
-            let address = processes.get(module.name).and_then(|process| process.admin);
-            let address = address.ok_or_else(|| missing(module.name, "admin"))?;
-            Ok((module.name, address))
-        });
-        let admin: Vec<_> = admin.collect::<Result<_, Failure>>()?;
-        let gateway_public = processes
+        let admin = admin_addresses(config)?;
+        let gateway_public = config
+            .section::<ProcessesSettings>()
+            .0
             .get(GATEWAY)
             .and_then(|process| process.public)
             .ok_or_else(|| missing(GATEWAY, "public"))?;
         Ok(Self { admin, gateway_public, data_dir: config.node().data_dir })
     }
+}
+
+/// The admin listener of each service's process.
+pub(super) fn admin_addresses(config: &Config) -> Result<Vec<(&'static str, SocketAddr)>, Failure> {
+    let processes = config.section::<ProcessesSettings>().0;
+    let addresses = MODULES.iter().map(|module| {
+        let address = processes.get(module.name).and_then(|process| process.admin);
+        let address = address.ok_or_else(|| missing(module.name, "admin"))?;
+        Ok((module.name, address))
+    });
+    addresses.collect()
+}
+
+fn missing(service: &str, listener: &str) -> Failure {
+    let what = format!(
+        "processes.{service}.{listener} is missing; set it, or name one process with --services"
+    );
+    Failure::error("the processes are not all known", runtime::StartError::new(what))
 }
 
 /// Runs all until one ends or `stop` says so, and then until all have ended.

@@ -196,10 +196,11 @@ impl Api {
     pub(super) async fn put(
         &self,
         path: &str,
-        etag: String,
+        etag: Option<String>,
         body: Value,
     ) -> Result<Reply, DemoError> {
-        self.call(Method::Put, path, vec![("if-match", etag)], Some(body)).await
+        let headers = etag.map(|etag| ("if-match", etag)).into_iter().collect();
+        self.call(Method::Put, path, headers, Some(body)).await
     }
 
     async fn call(

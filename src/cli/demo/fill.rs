@@ -79,6 +79,9 @@ impl Admin {
         });
         let organizer_id =
             cast.organizer.api.post("/v1/organizers", organizer).await?.field("id")?;
+        let staff_id = cast.staff.api.get("/v1/auth/me").await?.field("id")?;
+        let member = format!("/v1/organizers/{organizer_id}/members/{staff_id}");
+        cast.organizer.api.put(&member, None, json!({ "role": "member" })).await?;
         let mut set = DemoSet {
             name,
             url: self.url.clone(),
@@ -131,7 +134,7 @@ impl Admin {
         if let Some(role) = role {
             let roles = json!({ "roles": ["customer", role] });
             let path = format!("/v1/users/{}/roles", registered.field("id")?);
-            self.api.put(&path, registered.etag()?, roles).await?;
+            self.api.put(&path, Some(registered.etag()?), roles).await?;
         }
         let api = log_in(&self.nobody, &email, &password).await?;
         Ok((Person { name, api }, Account { name, about, email, password }))
