@@ -5,6 +5,7 @@
 //! not anybody has come round to record it. Numbered seats count against quotas as places do, and
 //! each is had by one hold at most.
 
+mod audit;
 mod availability;
 mod choice;
 mod holding;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use store::Aggregate;
 use uuid::Uuid;
 
+use self::room::Lapsed;
 pub(crate) use self::{
     availability::{QuotaAvailability, TypeAvailability},
     house::{House, SeatAt},
@@ -178,8 +180,14 @@ impl Stock {
         let (sold, held) = self.shelves.get(&id).map_or((0, 0), |shelf| (shelf.sold, shelf.held));
         self.shelves.insert(id, Shelf { sold, held, ..Shelf::from(ticket_type) });
         if !ticket_type.quotas_told {
-            self.quotas.insert(id, Share::of_its_own(ticket_type));
+            self.set_quota(id, Share::of_its_own(ticket_type));
         }
+    }
+
+    fn set_quota(&mut self, quota_id: Uuid, mut quota: Share) {
+        let (sold, held) = self.used(&quota, &Lapsed::default());
+        quota.tolerated = sold.saturating_add(held);
+        self.quotas.insert(quota_id, quota);
     }
 
     /// Takes some of a hold's places away from it.
@@ -269,17 +277,22 @@ impl From<&TicketTypeCapacity> for Shelf {
 }
 
 impl Share {
+    /// Whether the programme says the same of both.
+    fn says(&self, other: &Self) -> bool {
+        *self == Self { tolerated: self.tolerated, ..other.clone() }
+    }
+
     fn of_its_own(ticket_type: &TicketTypeCapacity) -> Self {
         let TicketTypeCapacity { ticket_type_id, name, capacity, .. } = ticket_type;
         let (name, capacity) = (name.clone(), *capacity);
-        Self { name, capacity, ticket_type_ids: vec![*ticket_type_id] }
+        Self { name, capacity, ticket_type_ids: vec![*ticket_type_id], tolerated: 0 }
     }
 }
 
 impl From<&Quota> for Share {
     fn from(quota: &Quota) -> Self {
         let Quota { name, capacity, ticket_type_ids, .. } = quota.clone();
-        Self { name, capacity, ticket_type_ids }
+        Self { name, capacity, ticket_type_ids, tolerated: 0 }
     }
 }
 
@@ -306,8 +319,10 @@ impl Aggregate for Stock {
                 }
                 let types = ticket_types.into_iter().filter(|it| self.is_news(it));
                 events.extend(types.map(|ticket_type| Event::CapacitySet { ticket_type }));
-                let is_news =
-                    |quota: &Quota| self.quotas.get(&quota.quota_id) != Some(&Share::from(quota));
+                let is_news = |quota: &Quota| {
+                    let known = self.quotas.get(&quota.quota_id);
+                    known.is_none_or(|known| !known.says(&Share::from(quota)))
+                };
                 let quotas = quotas.into_iter().filter(is_news);
                 events.extend(quotas.map(|quota| Event::QuotaSet { quota }));
                 Ok(events)
@@ -340,9 +355,7 @@ impl Aggregate for Stock {
     fn evolve(&mut self, event: &Event) {
         match event {
             Event::CapacitySet { ticket_type } => self.set_type(ticket_type),
-            Event::QuotaSet { quota } => {
-                self.quotas.insert(quota.quota_id, Share::from(quota));
-            }
+            Event::QuotaSet { quota } => self.set_quota(quota.quota_id, Share::from(quota)),
             Event::QuotaRemoved { quota_id } => {
                 self.quotas.remove(quota_id);
             }
@@ -407,8 +420,9 @@ impl Stock {
         let is_known = self.shelves.get(&id).is_some_and(|shelf| {
             *shelf == Shelf { sold: shelf.sold, held: shelf.held, ..Shelf::from(told) }
         });
+        let own = self.quotas.get(&id);
         let has_its_quota =
-            told.quotas_told || self.quotas.get(&id) == Some(&Share::of_its_own(told));
+            told.quotas_told || own.is_some_and(|own| own.says(&Share::of_its_own(told)));
         !is_known || !has_its_quota
     }
 

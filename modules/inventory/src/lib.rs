@@ -1,5 +1,6 @@
 //! Inventory: quotas, numbered seats, holds, availability. Never one too many.
 
+mod check;
 mod domain;
 mod http;
 mod measures;
@@ -68,6 +69,11 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
     boot.provide::<dyn Inventory>(Arc::new(service.clone()));
 
     let keys = Idempotency::start(boot, &committer);
+    let checking = (service.clone(), database.clone());
+    boot.check("places", move || {
+        let (service, database) = checking.clone();
+        Box::pin(async move { check::places(&service, &database).await })
+    });
     let app =
         App { service: service.clone(), database, ids: boot.ids(), draining: boot.draining() };
     boot.public(keys.around(http::routes().with_state(app).into()));

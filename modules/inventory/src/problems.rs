@@ -1,6 +1,7 @@
 //! The problems that are inventory's own, and which rejection becomes which. Orders refuses with
 //! most of them as well, under the same names.
 
+use contracts::refusals;
 use edge::{Problem, ProblemType};
 
 use crate::domain::Rejection;
@@ -11,7 +12,7 @@ pub(crate) static ALL: &[&ProblemType] = &[
     &NOT_ON_SALE,
     &SALES_NOT_STARTED,
     &SALES_ENDED,
-    &QUOTA_MISSING,
+    &NOT_SELLABLE,
     &BELOW_MINIMUM,
     &ABOVE_MAXIMUM,
     &SEAT_TAKEN,
@@ -23,82 +24,20 @@ pub(crate) static ALL: &[&ProblemType] = &[
     &HOLD_BELONGS_TO_ORDER,
 ];
 
-pub(crate) static SOLD_OUT: ProblemType = ProblemType {
-    slug: "sold-out",
-    status: 409,
-    title: "There are not that many places left",
-    meaning: "`ticket_type_id` has only `left` places free and `requested` were asked for. Places of \
-              a request are held together or not at all: nothing is held, and nothing is to be paid. \
-              An order that was refused so has ended; `order_id` names it.",
-    what_to_do: "Ask for fewer, for another ticket type, or again later, with another \
-                 Idempotency-Key: places that others hold and do not pay become free again. \
-                 `GET /v1/availability/{event_id}` tells how many there are.",
-};
+/// A refusal that other services give in the same words.
+const fn refused(refusal: &refusals::Refusal) -> ProblemType {
+    let refusals::Refusal { slug, status, title, meaning, what_to_do } = *refusal;
+    ProblemType { slug, status, title, meaning, what_to_do }
+}
 
-pub(crate) static NOT_ON_SALE: ProblemType = ProblemType {
-    slug: "not-on-sale",
-    status: 409,
-    title: "The event is not on sale",
-    meaning: "Sales of the event have not been opened, were closed, or the event was cancelled or is \
-              over.",
-    what_to_do: "Read the event: `state` and its times tell which of these it is.",
-};
-
-pub(crate) static SALES_NOT_STARTED: ProblemType = ProblemType {
-    slug: "sales-not-started",
-    status: 409,
-    title: "The sale of the ticket type has not begun",
-    meaning: "`ticket_type_id` is sold only from `sales_from` on. Nothing is held, and nothing is to \
-              be paid.",
-    what_to_do: "Come back at `sales_from`, or choose another ticket type.",
-};
-
-pub(crate) static SALES_ENDED: ProblemType = ProblemType {
-    slug: "sales-ended",
-    status: 409,
-    title: "The sale of the ticket type is over",
-    meaning: "`ticket_type_id` was sold until `sales_until`. Nothing is held, and nothing is to be \
-              paid.",
-    what_to_do: "Choose another ticket type.",
-};
-
-pub(crate) static QUOTA_MISSING: ProblemType = ProblemType {
-    slug: "quota-missing",
-    status: 409,
-    title: "The ticket type is in no quota",
-    meaning: "Tickets are sold out of quotas, and the organizer has put `ticket_type_id` into none. \
-              Nothing is held, and nothing is to be paid.",
-    what_to_do: "Choose another ticket type. As the organizer, give the ticket type a capacity, or \
-                 put it into a quota with `PUT /v1/events/{event_id}/quotas/{quota_id}`.",
-};
-
-pub(crate) static BELOW_MINIMUM: ProblemType = ProblemType {
-    slug: "below-minimum",
-    status: 409,
-    title: "An order must have more of the ticket type",
-    meaning: "Whoever buys `ticket_type_id` buys at least `minimum`. Nothing is held, and nothing is \
-              to be paid.",
-    what_to_do: "Ask for `minimum` or more, or for none.",
-};
-
-pub(crate) static ABOVE_MAXIMUM: ProblemType = ProblemType {
-    slug: "above-maximum",
-    status: 409,
-    title: "An order must have fewer of the ticket type",
-    meaning: "An order has at most `maximum` of `ticket_type_id`. Nothing is held, and nothing is to \
-              be paid.",
-    what_to_do: "Ask for `maximum` or fewer.",
-};
-
-pub(crate) static SEAT_TAKEN: ProblemType = ProblemType {
-    slug: "seat-taken",
-    status: 409,
-    title: "Seats are taken",
-    meaning: "`seats` are held or sold. Seats of a request are held together or not at all: nothing \
-              is held, and nothing is to be paid.",
-    what_to_do: "Choose other seats: `GET /v1/availability/{event_id}/seats` tells which are free. \
-                 Or name none, and get the best that are.",
-};
+pub(crate) static SOLD_OUT: ProblemType = refused(&refusals::SOLD_OUT);
+pub(crate) static NOT_ON_SALE: ProblemType = refused(&refusals::NOT_ON_SALE);
+pub(crate) static SALES_NOT_STARTED: ProblemType = refused(&refusals::SALES_NOT_STARTED);
+pub(crate) static SALES_ENDED: ProblemType = refused(&refusals::SALES_ENDED);
+pub(crate) static NOT_SELLABLE: ProblemType = refused(&refusals::NOT_SELLABLE);
+pub(crate) static BELOW_MINIMUM: ProblemType = refused(&refusals::BELOW_MINIMUM);
+pub(crate) static ABOVE_MAXIMUM: ProblemType = refused(&refusals::ABOVE_MAXIMUM);
+pub(crate) static SEAT_TAKEN: ProblemType = refused(&refusals::SEAT_TAKEN);
 
 pub(crate) static SEAT_UNKNOWN: ProblemType = ProblemType {
     slug: "seat-unknown",
@@ -118,15 +57,7 @@ pub(crate) static NOT_SEATED: ProblemType = ProblemType {
     what_to_do: "Leave `seats` out.",
 };
 
-pub(crate) static TOO_MANY_HOLDS: ProblemType = ProblemType {
-    slug: "too-many-holds",
-    status: 409,
-    title: "The account holds places too many times",
-    meaning: "The account has `open` holds of the event that are not paid, and may have `most` at a \
-              time, so that nobody keeps places from others. Nothing is held, and nothing is to be \
-              paid.",
-    what_to_do: "Buy what is on hold, give it back, or wait until it expires.",
-};
+pub(crate) static TOO_MANY_HOLDS: ProblemType = refused(&refusals::TOO_MANY_HOLDS);
 
 pub(crate) static HOLD_RELEASED: ProblemType = ProblemType {
     slug: "hold-released",
@@ -170,12 +101,12 @@ impl From<Rejection> for Problem {
                 .with("left", left),
             Rejection::SalesNotStarted { ticket_type_id, from } => Self::new(&SALES_NOT_STARTED)
                 .with("ticket_type_id", ticket_type_id)
-                .with("sales_from", from),
-            Rejection::SalesEnded { ticket_type_id, until } => Self::new(&SALES_ENDED)
-                .with("ticket_type_id", ticket_type_id)
-                .with("sales_until", until),
+                .with("from", from),
+            Rejection::SalesEnded { ticket_type_id, until } => {
+                Self::new(&SALES_ENDED).with("ticket_type_id", ticket_type_id).with("until", until)
+            }
             Rejection::QuotaMissing { ticket_type_id } => {
-                Self::new(&QUOTA_MISSING).with("ticket_type_id", ticket_type_id)
+                Self::new(&NOT_SELLABLE).with("ticket_type_id", ticket_type_id)
             }
             Rejection::BelowMinimum { ticket_type_id, minimum } => Self::new(&BELOW_MINIMUM)
                 .with("ticket_type_id", ticket_type_id)

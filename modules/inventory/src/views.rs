@@ -11,6 +11,8 @@ use crate::domain::{Event, Stock};
 
 const EVENT_OF_HOLD: &str = "SELECT event_id FROM holds WHERE hold_id = $1";
 
+const EVENTS: &str = "SELECT DISTINCT event_id FROM holds";
+
 const INSERT_HOLDS: Sql = store::sql!(
     "INSERT INTO holds (hold_id, event_id) SELECT hold_id, event_id FROM ",
     rows("$1", hold_id uuid, event_id uuid),
@@ -19,7 +21,8 @@ const INSERT_HOLDS: Sql = store::sql!(
 
 /// Every statement of this service, for the test that prepares them.
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[(&str, Sql)] = store::statements![EVENT_OF_HOLD, INSERT_HOLDS];
+pub(crate) const STATEMENTS: &[(&str, Sql)] =
+    store::statements![EVENT_OF_HOLD, EVENTS, INSERT_HOLDS];
 
 #[derive(Debug, FromRow)]
 struct EventOfHold {
@@ -61,6 +64,12 @@ pub(crate) async fn event_of_hold(
 ) -> Result<Option<Uuid>, StoreError> {
     let row = store::fetch_optional!(database, EventOfHold, EVENT_OF_HOLD, hold_id).await?;
     Ok(row.map(|row| row.event_id))
+}
+
+/// Every event of which places were ever held.
+pub(crate) async fn events(database: &Database) -> Result<Vec<Uuid>, StoreError> {
+    let rows = store::fetch_all!(database, EventOfHold, EVENTS).await?;
+    Ok(rows.into_iter().map(|row| row.event_id).collect())
 }
 
 #[cfg(test)]

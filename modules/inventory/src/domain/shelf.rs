@@ -33,6 +33,10 @@ pub(crate) struct Share {
     pub(crate) name: String,
     pub(crate) capacity: Capacity,
     pub(crate) ticket_type_ids: Vec<Uuid>,
+    /// What counted against it when it was last changed: so much may, even where it has fewer places
+    /// now.
+    #[serde(default)]
+    pub(crate) tolerated: u32,
 }
 
 impl Shelf {

@@ -56,7 +56,7 @@ edge::problem_responses! {
         problems::NOT_ON_SALE,
         problems::SALES_NOT_STARTED,
         problems::SALES_ENDED,
-        problems::QUOTA_MISSING,
+        problems::NOT_SELLABLE,
         problems::BELOW_MINIMUM,
         problems::ABOVE_MAXIMUM,
         problems::SEAT_TAKEN,

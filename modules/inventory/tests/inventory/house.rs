@@ -8,8 +8,9 @@ use std::{
 use axum::routing::post;
 use bus::{Entry, Envelope, Hub, Page, Query, Source, SourceError};
 use contracts::{
-    catalog::{Capacity, CatalogEvent, TicketTypeCapacity},
+    catalog::{Capacity, CatalogEvent, Quota, TicketTypeCapacity},
     inventory::Inventory,
+    seating::SeatSection,
 };
 use edge::{
     Path, Problem,
@@ -40,6 +41,12 @@ pub(crate) struct House {
 impl House {
     pub(crate) async fn open(storage: Storage) -> Self {
         let builder = Sandbox::builder(COMPOSITION).database(storage);
+        Self { sandbox: builder.clock(TestClock::running()).start().await }
+    }
+
+    /// As [`House::open`], with another value of a setting.
+    pub(crate) async fn set(storage: Storage, key: &str, value: &str) -> Self {
+        let builder = Sandbox::builder(COMPOSITION).database(storage).setting(key, value);
         Self { sandbox: builder.clock(TestClock::running()).start().await }
     }
 
@@ -75,17 +82,27 @@ impl House {
     /// [`EVENT`] is published with so many places of [`SEAT`].
     pub(crate) async fn published(&self, places: u32) {
         let stalls = TicketTypeCapacity::of_its_own(SEAT, "Stalls", Capacity::limited(places));
+        self.published_with(vec![stalls], Vec::new(), Vec::new()).await;
+    }
+
+    /// [`EVENT`] is published.
+    pub(crate) async fn published_with(
+        &self,
+        ticket_types: Vec<TicketTypeCapacity>,
+        quotas: Vec<Quota>,
+        seating: Vec<SeatSection>,
+    ) {
         self.announce(&CatalogEvent::EventPublished {
             event_id: EVENT,
             organizer_id: Uuid::from_u128(0x0),
             name: "Quartet by the river".to_owned(),
             starts_at: self.sandbox.clock().now(),
-            ticket_types: vec![stalls],
-            quotas: Vec::new(),
-            seating: Vec::new(),
+            ticket_types,
+            quotas,
+            seating,
             ends_at: None,
-            venue_name: String::new(),
-            time_zone: String::new(),
+            venue_name: "Boathouse".to_owned(),
+            time_zone: "Europe/Berlin".to_owned(),
         })
         .await;
         eventually("the event to be known", || async {
@@ -98,6 +115,11 @@ impl House {
     /// [`EVENT`] is on sale with so many places of [`SEAT`].
     pub(crate) async fn on_sale(&self, places: u32) {
         self.published(places).await;
+        self.opened().await;
+    }
+
+    /// Sales of [`EVENT`] are opened.
+    pub(crate) async fn opened(&self) {
         self.announce(&CatalogEvent::SalesOpened { event_id: EVENT }).await;
         eventually("the sale to be open", || async {
             self.availability().await["on_sale"] == true
@@ -275,7 +297,13 @@ static PROBE: Module = Module {
     about: "asks inventory",
     prefixes: &["/v1/probe"],
     provides: &[],
-    requires: &[Needed::of::<dyn Inventory>(&["hold", "find_hold", "confirm", "release"])],
+    requires: &[Needed::of::<dyn Inventory>(&[
+        "hold",
+        "find_hold",
+        "confirm",
+        "release",
+        "release_places",
+    ])],
     publishes: &[],
     consumes: &[],
     settings: None,
@@ -321,6 +349,10 @@ async fn ask(
         "release" => {
             let request = serde_json::from_value(request).map_err(unreadable)?;
             json!(inventory.release(cx, request).await)
+        }
+        "release_places" => {
+            let request = serde_json::from_value(request).map_err(unreadable)?;
+            json!(inventory.release_places(cx, request).await)
         }
         _ => return Err(Problem::not_found()),
     })

@@ -132,6 +132,7 @@ proptest! {
                 }
             }
             let (places, mut seats) = recount(&stock, now);
+            prop_assert_eq!(stock.faults(now), Vec::<String>::new());
             let of = |id: Uuid| places.get(&id).copied().unwrap_or(0);
             let in_room = of(HALL) + of(BALCONY) + of(SEATED);
             let Availability { ticket_types, quotas, .. } = stock.availability(now);
