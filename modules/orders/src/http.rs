@@ -2,26 +2,33 @@
 //! them share.
 
 mod cancel_order;
+mod get_event_cancellation;
 mod get_order;
 mod get_timeline;
 mod list_orders;
+mod open_order;
 mod place_order;
 
 use std::sync::Arc;
 
 use contracts::catalog::FindMembership;
-use edge::{Json, Problem, Routes, Tagged, idempotent, routes};
+use edge::{Json, Problem, Routes, Tagged, idempotent_for_everybody, routes};
 use runtime::{Context, Role};
 use store::Loaded;
 use uuid::Uuid;
 
-use crate::{domain::Order, saga::Purchases, views::OrderResource};
+use crate::{domain::Order, resource::OrderResource, saga::Purchases};
 
 pub(crate) type App = Arc<Purchases>;
 
 pub(crate) fn routes() -> Routes<App> {
     Routes::new()
-        .routes(idempotent(routes!(place_order::place_order, list_orders::list_orders)))
+        .routes(idempotent_for_everybody(routes!(
+            place_order::place_order,
+            list_orders::list_orders
+        )))
+        .routes(routes!(open_order::open_order))
+        .routes(routes!(get_event_cancellation::get_event_cancellation))
         .routes(routes!(get_order::get_order))
         .routes(routes!(cancel_order::cancel_order))
         .routes(routes!(get_timeline::get_timeline))
@@ -35,14 +42,22 @@ enum Part {
 }
 
 impl Purchases {
-    /// The order, for its buyer, members of its organizer, and admins. To others it does not exist.
-    /// Buyers see theirs whether or not catalog is there.
-    async fn visible_order(&self, cx: &Context, id: Uuid) -> Result<Loaded<Order>, Problem> {
+    /// The order, for its buyer, members of its organizer, and admins, and in which part the caller
+    /// sees it. To others it does not exist. Buyers see theirs whether or not catalog is there, and
+    /// as buyers even where they are more.
+    async fn visible_order(
+        &self,
+        cx: &Context,
+        id: Uuid,
+    ) -> Result<(Loaded<Order>, Part), Problem> {
         let caller = edge::user(cx)?;
         let order = self.orders.load(id).await?.ok_or_else(Problem::not_found)?;
         let terms = order.state.terms.as_ref().ok_or_else(Problem::not_found)?;
-        if terms.buyer_id == caller || self.acts_for(cx, terms.organizer_id).await? {
-            return Ok(order);
+        if terms.buyer_id == caller {
+            return Ok((order, Part::Buyer));
+        }
+        if self.acts_for(cx, terms.organizer_id).await? {
+            return Ok((order, Part::Organizer));
         }
         Err(Problem::not_found())
     }
@@ -59,7 +74,8 @@ impl Purchases {
         if terms.buyer_id == caller { Ok(Part::Buyer) } else { Err(Problem::not_found()) }
     }
 
-    /// Whether the caller is an admin or a member of the organizer.
+    /// Whether the caller is an admin, or an organizer by role and a member of this one: who has lost
+    /// either acts for it no more.
     async fn acts_for(&self, cx: &Context, organizer_id: Uuid) -> Result<bool, Problem> {
         let user_id = edge::user(cx)?;
         if cx.principal().has_role(Role::Admin) {

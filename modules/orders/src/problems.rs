@@ -1,37 +1,34 @@
 //! The problems that are orders' own, and which rejection becomes which.
 //!
-//! What inventory refuses, orders refuses under the same names: `sold-out`, `not-on-sale`. These are
-//! inventory's problems, which explains them; here they are written once more, in the same words,
-//! since no service depends on another.
+//! What inventory refuses, orders refuses under the same names and in the same words, which are the
+//! contracts'; inventory's part of the documentation explains most of them.
 
-use contracts::{catalog::CatalogError, inventory::InventoryError};
-use edge::{Problem, ProblemType};
+use contracts::{
+    catalog::CatalogError, identity::IdentityError, inventory::InventoryError, refusals,
+};
+use edge::{FieldFault, Problem, ProblemType, RequestPart};
+use uuid::Uuid;
 
-use crate::domain::{Cause, Rejection};
+use crate::domain::{Cause, Particulars, Refusal, Rejection, Shortage};
 
 /// Every problem that is orders' own.
-pub(crate) static ALL: &[&ProblemType] = &[&HOLD_GONE, &ORDER_IS_PAID, &ORDER_HAS_ENDED];
+pub(crate) static ALL: &[&ProblemType] =
+    &[&HOLD_GONE, &ORDER_IS_PAID, &ORDER_HAS_NO_TICKETS, &ORDER_HAS_ENDED, &ORDER_ACCESS_REFUSED];
 
-pub(crate) static SOLD_OUT: ProblemType = ProblemType {
-    slug: "sold-out",
-    status: 409,
-    title: "There are not that many places left",
-    meaning: "`ticket_type_id` has only `left` places free and `requested` were asked for. Places of \
-              a request are held together or not at all: nothing is held, and nothing is to be paid. \
-              An order that was refused so has ended; `order_id` names it.",
-    what_to_do: "Ask for fewer, for another ticket type, or again later, with another \
-                 Idempotency-Key: places that others hold and do not pay become free again. \
-                 `GET /v1/availability/{event_id}` tells how many there are.",
-};
+const fn refused(refusal: &refusals::Refusal) -> ProblemType {
+    let refusals::Refusal { slug, status, title, meaning, what_to_do } = *refusal;
+    ProblemType { slug, status, title, meaning, what_to_do }
+}
 
-pub(crate) static NOT_ON_SALE: ProblemType = ProblemType {
-    slug: "not-on-sale",
-    status: 409,
-    title: "The event is not on sale",
-    meaning: "Sales of the event have not been opened, were closed, or the event was cancelled or is \
-              over.",
-    what_to_do: "Read the event: `state` and its times tell which of these it is.",
-};
+pub(crate) static SOLD_OUT: ProblemType = refused(&refusals::SOLD_OUT);
+pub(crate) static NOT_ON_SALE: ProblemType = refused(&refusals::NOT_ON_SALE);
+pub(crate) static SALES_NOT_STARTED: ProblemType = refused(&refusals::SALES_NOT_STARTED);
+pub(crate) static SALES_ENDED: ProblemType = refused(&refusals::SALES_ENDED);
+pub(crate) static SEAT_TAKEN: ProblemType = refused(&refusals::SEAT_TAKEN);
+pub(crate) static NOT_SELLABLE: ProblemType = refused(&refusals::NOT_SELLABLE);
+pub(crate) static BELOW_MINIMUM: ProblemType = refused(&refusals::BELOW_MINIMUM);
+pub(crate) static ABOVE_MAXIMUM: ProblemType = refused(&refusals::ABOVE_MAXIMUM);
+pub(crate) static TOO_MANY_HOLDS: ProblemType = refused(&refusals::TOO_MANY_HOLDS);
 
 pub(crate) static HOLD_GONE: ProblemType = ProblemType {
     slug: "hold-gone",
@@ -50,6 +47,16 @@ pub(crate) static ORDER_IS_PAID: ProblemType = ProblemType {
     what_to_do: "Ask the organizer to cancel the order.",
 };
 
+pub(crate) static ORDER_HAS_NO_TICKETS: ProblemType = ProblemType {
+    slug: "order-has-no-tickets",
+    status: 409,
+    title: "The order has no tickets yet",
+    meaning: "Single positions can be cancelled once their tickets exist. This order is not paid, or \
+              its tickets are being issued at this moment.",
+    what_to_do: "Cancel the whole order by leaving `positions` out, or repeat the request once the \
+                 order is `fulfilled`.",
+};
+
 pub(crate) static ORDER_HAS_ENDED: ProblemType = ProblemType {
     slug: "order-has-ended",
     status: 409,
@@ -58,29 +65,92 @@ pub(crate) static ORDER_HAS_ENDED: ProblemType = ProblemType {
     what_to_do: "Read the order: `state` and `cause` tell why.",
 };
 
+pub(crate) static ORDER_ACCESS_REFUSED: ProblemType = ProblemType {
+    slug: "order-access-refused",
+    status: 403,
+    title: "The order is not opened",
+    meaning: "There is no order of a guest with this code and this secret. Which of the two is wrong \
+              is not told. Orders of accounts are not opened so.",
+    what_to_do: "Take code and secret from the answer to `POST /v1/orders` or from the mail about the \
+                 order. Whoever ordered with an account logs in instead.",
+};
+
 impl From<Rejection> for Problem {
     fn from(rejection: Rejection) -> Self {
         match rejection {
             Rejection::Unknown => Self::not_found(),
             Rejection::Differs => Self::new(&edge::problems::IDEMPOTENCY_KEY_REUSED),
             Rejection::AlreadyPaid => Self::new(&ORDER_IS_PAID),
+            Rejection::NoTicketsYet => Self::new(&ORDER_HAS_NO_TICKETS),
+            Rejection::PositionUnknown { position } => {
+                Self::invalid_field("/positions", format!("the order has no position {position}"))
+            }
             Rejection::Ended => Self::new(&ORDER_HAS_ENDED),
         }
     }
 }
 
-/// Why placing an order failed, when it ended before anybody could pay.
-pub(crate) fn refusal(cause: Cause) -> Option<&'static ProblemType> {
+/// Why inventory would not hold the places of an order.
+pub(crate) fn refusal(refusal: &Refusal) -> Problem {
+    let Refusal { cause, shortage, particulars } = refusal;
+    if let Some(particulars) = particulars {
+        return in_particular(particulars);
+    }
+    let problem = Problem::new(kind_of(*cause));
+    let Some(Shortage { ticket_type_id, requested, left }) = *shortage else { return problem };
+    problem.with("ticket_type_id", ticket_type_id).with("requested", requested).with("left", left)
+}
+
+fn kind_of(cause: Cause) -> &'static ProblemType {
     match cause {
-        Cause::SoldOut => Some(&SOLD_OUT),
-        Cause::NotOnSale => Some(&NOT_ON_SALE),
-        Cause::HoldGone => Some(&HOLD_GONE),
+        Cause::SoldOut => &SOLD_OUT,
+        Cause::NotOnSale | Cause::NotOnTheseTerms => &NOT_ON_SALE,
+        Cause::HoldGone => &HOLD_GONE,
+        Cause::SeatTaken => &SEAT_TAKEN,
         Cause::Expired
         | Cause::BuyerCancelled
         | Cause::OrganizerCancelled
+        | Cause::EventCancelled
         | Cause::PaidTooLate
-        | Cause::Refunded => None,
+        | Cause::Refunded => &ORDER_HAS_ENDED,
     }
+}
+
+fn in_particular(particulars: &Particulars) -> Problem {
+    let of_type =
+        |kind, ticket_type_id: &Uuid| Problem::new(kind).with("ticket_type_id", ticket_type_id);
+    match particulars {
+        Particulars::Seats { seats } => Problem::new(&SEAT_TAKEN).with("seats", seats),
+        Particulars::NoSuchSeat { ticket_type_id, seat } => Problem::invalid_field(
+            "/items",
+            format!("the ticket type {ticket_type_id} has no seat {seat}"),
+        ),
+        Particulars::NotSeated { ticket_type_id } => Problem::invalid_field(
+            "/items",
+            format!("the ticket type {ticket_type_id} has no numbered seats: leave them out"),
+        ),
+        Particulars::From { ticket_type_id, from } => {
+            of_type(&SALES_NOT_STARTED, ticket_type_id).with("from", from)
+        }
+        Particulars::Until { ticket_type_id, until } => {
+            of_type(&SALES_ENDED, ticket_type_id).with("until", until)
+        }
+        Particulars::NoQuota { ticket_type_id } => of_type(&NOT_SELLABLE, ticket_type_id),
+        Particulars::Minimum { ticket_type_id, minimum } => {
+            of_type(&BELOW_MINIMUM, ticket_type_id).with("minimum", minimum)
+        }
+        Particulars::Maximum { ticket_type_id, maximum } => {
+            of_type(&ABOVE_MAXIMUM, ticket_type_id).with("maximum", maximum)
+        }
+        Particulars::Holds { open, most } => {
+            Problem::new(&TOO_MANY_HOLDS).with("open", open).with("most", most)
+        }
+    }
+}
+
+/// A fault of the body.
+pub(crate) fn fault(pointer: String, detail: impl Into<String>) -> FieldFault {
+    FieldFault::new(RequestPart::Body, pointer, detail)
 }
 
 /// What a call to catalog failed with.
@@ -91,6 +161,14 @@ pub(crate) fn from_catalog(error: CatalogError) -> Problem {
         }
         CatalogError::Fault(fault) => fault.into(),
         CatalogError::Unrecognised(_) => Problem::internal(error),
+    }
+}
+
+/// What a call to identity failed with.
+pub(crate) fn from_identity(error: IdentityError) -> Problem {
+    match error {
+        IdentityError::Fault(fault) => fault.into(),
+        other => Problem::internal(other),
     }
 }
 

@@ -1,14 +1,15 @@
-//! What orders does when payments' events arrive: it takes in what became of the money. The order
-//! then wakes by its timer, which is part of the same commit, and goes on.
+//! What orders does when others' events arrive: it takes in what became of the money, and that an
+//! event was cancelled. What follows is an errand that is run at once, and a timer, which is part of
+//! the same commit, should the errand be lost.
 
 use std::sync::Arc;
 
 use bus::{Delivered, Handler, HandlerError};
-use contracts::payments::PaymentEvent;
+use contracts::{catalog::CatalogEvent, payments::PaymentEvent};
 use runtime::async_trait;
 use store::Work;
 
-use crate::{domain::Command, saga::Purchases};
+use crate::{cancellation::CancellationCommand, domain::Command, errands::Errand, saga::Purchases};
 
 /// Takes in what became of payments.
 pub(crate) struct FollowPayments(pub(crate) Arc<Purchases>);
@@ -25,15 +26,38 @@ impl Handler<PaymentEvent> for FollowPayments {
             PaymentEvent::PaymentSettled { order_id, payment_id, amount, .. } => {
                 (order_id, Command::RecordPayment { payment_id, amount, at })
             }
-            PaymentEvent::PaymentRefunded { order_id, whole: true, .. } => {
-                (order_id, Command::RecordRefund { at })
+            PaymentEvent::PaymentRefunded { order_id, refund_id, amount, whole, .. } => {
+                (order_id, Command::RecordRefund { refund_id, amount, whole, at })
             }
-            PaymentEvent::PaymentRefunded { .. }
-            | PaymentEvent::PaymentDeclined { .. }
-            | PaymentEvent::RefundFailed { .. }
-            | PaymentEvent::Unknown => return Ok(()),
+            PaymentEvent::RefundFailed { order_id, refund_id, will_retry, .. } => {
+                (order_id, Command::RecordRefundRefused { refund_id, will_retry, at })
+            }
+            PaymentEvent::PaymentDeclined { .. } | PaymentEvent::Unknown => return Ok(()),
         };
         work.execute(&purchases.orders, order_id, command).await?;
+        purchases.errands.leave(work.cx(), Errand::Order(order_id));
+        Ok(())
+    }
+}
+
+/// Takes in that an event was cancelled.
+pub(crate) struct FollowCatalog(pub(crate) Arc<Purchases>);
+
+#[async_trait]
+impl Handler<CatalogEvent> for FollowCatalog {
+    async fn handle(
+        &self,
+        work: &mut Work<'_>,
+        delivered: &Delivered<CatalogEvent>,
+    ) -> Result<(), HandlerError> {
+        let CatalogEvent::EventCancelled { event_id, reason } = &delivered.event else {
+            return Ok(());
+        };
+        let (purchases, event_id) = (&self.0, *event_id);
+        let begin =
+            CancellationCommand::Begin { reason: reason.clone(), at: purchases.clock.now() };
+        work.execute(&purchases.cancellations, event_id, begin).await?;
+        purchases.errands.leave(work.cx(), Errand::CancelledEvent(event_id));
         Ok(())
     }
 }

@@ -1,20 +1,23 @@
 //! Orders as lists and their readers see them, written with every change.
 
-use contracts::{money::Money, orders::OrderedItem};
+use contracts::orders::OrderState;
 use runtime::{Timestamp, async_trait};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use store::{At, Change, Database, Json, Sql, StoreError, Tx, View};
-use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::domain::{Cause, Order, OrderState};
+use crate::{
+    domain::{Cause, Order},
+    resource::OrderResource,
+};
 
 const UPSERT: Sql = store::sql!(
     "INSERT INTO orders \
-     (order_id, order_code, buyer_id, organizer_id, event_id, state, placed_at, version, content) \
-     SELECT order_id, order_code, buyer_id, organizer_id, event_id, state, placed_at, version, content \
-     FROM ",
+     (order_id, order_code, buyer_id, organizer_id, event_id, state, placed_at, version, cause, \
+     overpaid, refund_stuck, content) \
+     SELECT order_id, order_code, buyer_id, organizer_id, event_id, state, placed_at, version, \
+     cause, overpaid, refund_stuck, content FROM ",
     rows(
         "$1",
         order_id uuid,
@@ -25,10 +28,15 @@ const UPSERT: Sql = store::sql!(
         state text,
         placed_at instant,
         version bigint,
+        cause text,
+        overpaid bigint,
+        refund_stuck bigint,
         content json
     ),
     " WHERE true ON CONFLICT (order_id) DO UPDATE SET \
-     state = excluded.state, version = excluded.version, content = excluded.content",
+     state = excluded.state, version = excluded.version, cause = excluded.cause, \
+     overpaid = excluded.overpaid, refund_stuck = excluded.refund_stuck, \
+     content = excluded.content",
 );
 
 /// Lists the orders whose column `$whose` is `$1`, newest first.
@@ -38,6 +46,7 @@ macro_rules! list_orders {
             "SELECT order_id, placed_at, content FROM orders WHERE ",
             $whose,
             " = $1 AND (event_id = $2 OR $2 IS NULL) AND (state = $3 OR $3 IS NULL) \
+             AND overpaid >= $7 AND (order_code = $8 OR $8 IS NULL) \
              AND (placed_at, order_id) < ($4, $5) \
              ORDER BY placed_at DESC, order_id DESC LIMIT $6"
         )
@@ -47,84 +56,32 @@ macro_rules! list_orders {
 const LIST_OF_BUYER: &str = list_orders!("buyer_id");
 const LIST_OF_ORGANIZER: &str = list_orders!("organizer_id");
 
+const BY_CODE: &str = "SELECT order_id FROM orders WHERE order_code = $1";
+const ALL_AFTER: &str =
+    "SELECT order_id, content FROM orders WHERE order_id > $1 ORDER BY order_id LIMIT $2";
+const ORGANIZER_OF_EVENT: &str = "SELECT organizer_id FROM orders WHERE event_id = $1 LIMIT 1";
+const LIVE_OF_EVENT: &str = "SELECT order_id FROM orders WHERE event_id = $1 AND order_id > $2 \
+     AND state NOT IN ('calling_off', 'cancelled', 'expired') ORDER BY order_id LIMIT $3";
+const COUNT_UNDER_WAY: &str =
+    "SELECT count(*) FROM orders WHERE event_id = $1 AND state = 'calling_off'";
+const COUNT_UNDONE: &str = "SELECT count(*), \
+     coalesce(sum(CASE WHEN state = 'cancelled' AND overpaid = 0 THEN 1 ELSE 0 END), 0), \
+     coalesce(sum(CASE WHEN refund_stuck <> 0 THEN 1 ELSE 0 END), 0) \
+     FROM orders WHERE event_id = $1 AND cause = 'event_cancelled'";
+
 /// Every statement of this service, for the test that prepares them.
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[(&str, Sql)] =
-    store::statements![UPSERT, LIST_OF_BUYER, LIST_OF_ORGANIZER];
-
-/// An order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[schema(as = Order, example = json!({
-    "id": "01980e4c-8f5c-7b1e-a7c4-51d2f2a5e001",
-    "code": "K7MPX2QA",
-    "state": "held",
-    "buyer_id": "01980e4c-8f5c-7b1e-a7c4-51d2f2a5a001",
-    "organizer_id": "01980e4c-8f5c-7b1e-a7c4-51d2f2a5c001",
-    "event_id": "01980e4c-8f5c-7b1e-a7c4-51d2f2a5c003",
-    "event_name": "Quartet by the river",
-    "items": [{
-        "ticket_type_id": "01980e4c-8f5c-7b1e-a7c4-51d2f2a5c004",
-        "name": "Stalls",
-        "quantity": 2,
-        "unit_price": {"amount": 2500, "currency": "EUR"},
-    }],
-    "total": {"amount": 5000, "currency": "EUR"},
-    "placed_at": "2027-05-02T10:00:00Z",
-    "expires_at": "2027-05-02T10:15:00Z",
-    "payment_id": "01980e4c-8f5c-7b1e-a7c4-51d2f2a5e101",
-    "ticket_ids": [],
-}))]
-pub(crate) struct OrderResource {
-    pub(crate) id: Uuid,
-    /// Short enough to be read aloud. Not a secret, and no proof of anything.
-    pub(crate) code: String,
-    pub(crate) state: OrderState,
-    /// Why it ended or is being called off; only when it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[serde(default)]
-    pub(crate) cause: Option<Cause>,
-    pub(crate) buyer_id: Uuid,
-    pub(crate) organizer_id: Uuid,
-    pub(crate) event_id: Uuid,
-    pub(crate) event_name: String,
-    /// With names and prices as they were when the order was placed.
-    pub(crate) items: Vec<OrderedItem>,
-    pub(crate) total: Money,
-    pub(crate) placed_at: Timestamp,
-    /// Until when the places are held; absent until they are.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[serde(default)]
-    pub(crate) expires_at: Option<Timestamp>,
-    /// The payment that waits for the buyer; absent until it does.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[serde(default)]
-    pub(crate) payment_id: Option<Uuid>,
-    /// The tickets, once they exist.
-    pub(crate) ticket_ids: Vec<Uuid>,
-}
-
-impl OrderResource {
-    /// The order as its readers see it; `None` before it is placed.
-    pub(crate) fn of(id: Uuid, order: &Order) -> Option<Self> {
-        let terms = order.terms.as_ref()?;
-        Some(Self {
-            id,
-            code: terms.order_code.clone(),
-            state: order.state,
-            cause: order.cause,
-            buyer_id: terms.buyer_id,
-            organizer_id: terms.organizer_id,
-            event_id: terms.event_id,
-            event_name: terms.event_name.clone(),
-            items: terms.items.clone(),
-            total: terms.total,
-            placed_at: order.placed_at?,
-            expires_at: order.expires_at,
-            payment_id: order.payment_id,
-            ticket_ids: order.ticket_ids.clone(),
-        })
-    }
-}
+pub(crate) const STATEMENTS: &[(&str, Sql)] = store::statements![
+    UPSERT,
+    LIST_OF_BUYER,
+    LIST_OF_ORGANIZER,
+    BY_CODE,
+    ALL_AFTER,
+    ORGANIZER_OF_EVENT,
+    LIVE_OF_EVENT,
+    COUNT_UNDER_WAY,
+    COUNT_UNDONE,
+];
 
 #[derive(Debug, Serialize)]
 struct Written {
@@ -136,6 +93,9 @@ struct Written {
     state: OrderState,
     placed_at: At,
     version: u64,
+    cause: Option<Cause>,
+    overpaid: i64,
+    refund_stuck: i64,
     content: OrderResource,
 }
 
@@ -158,10 +118,16 @@ impl View<Order> for OrderList {
                     state: content.state,
                     placed_at: At(content.placed_at),
                     version: change.version,
+                    cause: content.cause,
+                    overpaid: content.overpaid.map_or(0, |money| money.amount),
+                    refund_stuck: i64::from(change.state.refund_is_stuck),
                     content,
                 })
             })
             .collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
         store::execute!(tx, UPSERT, Json(&rows)).await?;
         Ok(())
     }
@@ -196,10 +162,13 @@ pub(crate) enum Whose {
 }
 
 /// Which of them.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Filter {
     pub(crate) event_id: Option<Uuid>,
     pub(crate) state: Option<OrderState>,
+    pub(crate) code: Option<String>,
+    /// Only those with money that has to go back.
+    pub(crate) is_overpaid: bool,
 }
 
 /// Later than any order is placed, and an instant that both databases can keep.
@@ -230,8 +199,80 @@ pub(crate) async fn list(
         At(placed_at),
         order_id,
         limit,
+        i64::from(filter.is_overpaid),
+        filter.code,
     );
     Ok(rows.await?)
+}
+
+/// The orders with this code, of all organizers.
+pub(crate) async fn with_code(database: &Database, code: &str) -> Result<Vec<Uuid>, StoreError> {
+    let rows = store::fetch_all!(database, (Uuid,), BY_CODE, code).await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Up to `limit` orders by their ids, from the one after `after`.
+pub(crate) async fn all_after(
+    database: &Database,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<OrderResource>, StoreError> {
+    let after = after.unwrap_or_default();
+    let rows =
+        store::fetch_all!(database, (Uuid, Json<OrderResource>), ALL_AFTER, after, limit).await?;
+    Ok(rows.into_iter().map(|(_, content)| content.0).collect())
+}
+
+/// Who runs an event, if it has orders.
+pub(crate) async fn organizer_of(
+    database: &Database,
+    event_id: Uuid,
+) -> Result<Option<Uuid>, StoreError> {
+    let row = store::fetch_optional!(database, (Uuid,), ORGANIZER_OF_EVENT, event_id).await?;
+    Ok(row.map(|(id,)| id))
+}
+
+/// Up to `limit` orders of the event that are not being undone, by their ids, from the one after
+/// `after`.
+pub(crate) async fn live_orders(
+    database: &Database,
+    event_id: Uuid,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Uuid>, StoreError> {
+    let after = after.unwrap_or_default();
+    let rows = store::fetch_all!(database, (Uuid,), LIVE_OF_EVENT, event_id, after, limit).await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// How many orders of the event are being undone.
+pub(crate) async fn count_under_way(
+    database: &Database,
+    event_id: Uuid,
+) -> Result<u64, StoreError> {
+    let (count,) = store::fetch_one!(database, (i64,), COUNT_UNDER_WAY, event_id).await?;
+    Ok(count.unsigned_abs())
+}
+
+/// How many orders were undone because the event was cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Undone {
+    pub(crate) total: u64,
+    /// Those with nothing left to undo.
+    pub(crate) done: u64,
+    /// Those whose money the provider would not give back.
+    pub(crate) failed: u64,
+}
+
+/// How far undoing the orders of an event has come.
+pub(crate) async fn count_undone(
+    database: &Database,
+    event_id: Uuid,
+) -> Result<Undone, StoreError> {
+    let counted = store::fetch_one!(database, (i64, i64, i64), COUNT_UNDONE, event_id).await?;
+    let (total, done, failed) = counted;
+    let [total, done, failed] = [total, done, failed].map(i64::unsigned_abs);
+    Ok(Undone { total, done, failed })
 }
 
 #[cfg(test)]
@@ -246,7 +287,8 @@ mod tests {
         let database = database.expect("the database answers");
         crate::SCHEMA.up_on(&database).await.expect("the migrations run");
         store::prepare_all(&database, STATEMENTS).await.expect("every statement is understood");
-        crate::SCHEMA.down_on(&database, 1).await.expect("and can be taken back");
+        crate::SCHEMA.down_on(&database, 2).await.expect("and can be taken back");
+        crate::SCHEMA.up_on(&database).await.expect("and be run again");
         database.close().await;
     }
 

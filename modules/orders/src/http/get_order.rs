@@ -1,26 +1,37 @@
 //! `GET /v1/orders/{order_id}`.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use axum::{
     extract::State,
     http::{HeaderMap, HeaderValue},
     response::{IntoResponse, Response},
 };
-use edge::{Path, Problem};
+use edge::{Json, Path, Problem, Tagged};
 use runtime::Context;
+use serde::Serialize;
 use store::Loaded;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, timeout_at};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{App, tagged};
-use crate::{domain::Order, views::OrderResource};
+use super::{App, Part};
+use crate::{domain::Order, resource::OrderResource, saga::Purchases, waiting::Listener};
 
 /// The longest that a reader may wait for an order, in seconds.
 const LONGEST_WAIT: u64 = 20;
-/// How soon a waiting reader looks at the order again; the wait doubles up to the other.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// How often a waiting reader looks at the order by itself; another process may drive it.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// An order as its buyer sees it.
+#[derive(Serialize, ToSchema)]
+pub(super) struct OwnOrder {
+    #[serde(flatten)]
+    order: OrderResource,
+    /// Opens the order together with its code; for its buyer alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
 
 /// Read an order
 ///
@@ -37,7 +48,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
     responses((
         status = 200,
         description = "The order",
-        body = OrderResource,
+        body = OwnOrder,
         headers(("etag" = String)),
     )),
     security(("bearer" = [])),
@@ -48,34 +59,51 @@ pub(super) async fn get_order(
     Path(id): Path<Uuid>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let order = app.visible_order(&cx, id).await?;
+    let (order, part) = app.visible_order(&cx, id).await?;
     let Some(wait) = wait(&headers) else {
-        return Ok(tagged(id, &order)?.into_response());
+        return Ok(shown(id, &order, part)?.into_response());
     };
     // Those who wait take a place that others work in: beyond so many, RFC 7240 lets us decline.
-    let Ok(_place) = app.waiting.try_acquire() else {
-        return Ok(tagged(id, &order)?.into_response());
+    let Some(listener) = app.waiting.listen(id) else {
+        return Ok(shown(id, &order, part)?.into_response());
     };
-    let order = settled(&app, &cx, id, order, wait).await?;
+    let order = app.settled(&cx, &listener, order, wait).await?;
     let applied = [("preference-applied", HeaderValue::from_static("wait"))];
-    Ok((applied, tagged(id, &order)?).into_response())
+    Ok((applied, shown(id, &order, part)?).into_response())
 }
 
-async fn settled(
-    app: &App,
-    cx: &Context,
-    id: Uuid,
-    mut order: Loaded<Order>,
-    wait: Duration,
-) -> Result<Loaded<Order>, Problem> {
-    let answer_by = Instant::now() + wait.min(cx.remaining() / 2);
-    let mut pause = FIRST_PAUSE;
-    while !order.state.has_outcome() && Instant::now() < answer_by {
-        sleep_until(answer_by.min(Instant::now() + pause)).await;
-        pause = LONGEST_PAUSE.min(pause * 2);
-        order = app.orders.load(id).await?.ok_or_else(Problem::not_found)?;
+fn shown(id: Uuid, order: &Loaded<Order>, part: Part) -> Result<Tagged<Json<OwnOrder>>, Problem> {
+    let resource = OrderResource::of(id, &order.state).ok_or_else(Problem::not_found)?;
+    let access = order.state.access.as_ref().filter(|_| part == Part::Buyer);
+    let secret = access.map(|access| access.secret.clone());
+    Ok(Tagged(order.version, Json(OwnOrder { order: resource, secret })))
+}
+
+impl Purchases {
+    /// The order once it has come to its end, or as it is when the time to wait is over.
+    async fn settled(
+        &self,
+        cx: &Context,
+        listener: &Listener<'_>,
+        mut order: Loaded<Order>,
+        wait: Duration,
+    ) -> Result<Loaded<Order>, Problem> {
+        let id = listener.order_id();
+        let answer_by = Instant::now() + wait.min(cx.remaining() / 2);
+        while !order.state.has_outcome() && Instant::now() < answer_by {
+            let mut bell = pin!(listener.bell().notified());
+            bell.as_mut().enable();
+            order = self.orders.load(id).await?.ok_or_else(Problem::not_found)?;
+            if order.state.has_outcome() {
+                break;
+            }
+            let next_look = answer_by.min(Instant::now() + PAUSE);
+            if timeout_at(next_look, bell).await.is_ok() {
+                order = self.orders.load(id).await?.ok_or_else(Problem::not_found)?;
+            }
+        }
+        Ok(order)
     }
-    Ok(order)
 }
 
 /// How long the client wants to wait, if it does. Other preferences are ignored, as RFC 7240 wants.

@@ -1,6 +1,7 @@
 //! `GET /v1/orders`.
 
 use axum::extract::State;
+use contracts::orders::OrderState;
 use edge::{Json, Listing, Page, Problem, Query};
 use garde::Validate;
 use runtime::Context;
@@ -10,8 +11,9 @@ use uuid::Uuid;
 
 use super::App;
 use crate::{
-    domain::OrderState,
-    views::{self, OrderResource, OrderRow, Whose},
+    code,
+    resource::OrderResource,
+    views::{self, OrderRow, Whose},
 };
 
 /// Which orders to list.
@@ -28,6 +30,13 @@ pub(super) struct OrderFilter {
     /// Only orders that stand there.
     #[garde(skip)]
     state: Option<OrderState>,
+    /// Only the order with this code.
+    #[garde(length(bytes, min = 1, max = 64))]
+    #[param(min_length = 1, max_length = 64)]
+    code: Option<String>,
+    /// With `true` only orders with money that has to go back.
+    #[garde(skip)]
+    overpaid: Option<bool>,
 }
 
 /// List orders
@@ -57,7 +66,12 @@ pub(super) async fn list_orders(
                 .detail("only members of the organizer may list its orders"));
         }
     };
-    let filter = views::Filter { event_id: filter.event_id, state: filter.state };
+    let filter = views::Filter {
+        event_id: filter.event_id,
+        state: filter.state,
+        code: filter.code.as_deref().map(code::normalise),
+        is_overpaid: filter.overpaid.unwrap_or_default(),
+    };
     let rows = views::list(&app.database, whose, filter, page.after()?, page.fetch()).await?;
     Ok(Json(Listing::of(rows, &page, OrderRow::key).map(|row| row.content.0)))
 }

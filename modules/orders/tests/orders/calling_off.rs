@@ -57,7 +57,7 @@ async fn calling_off_goes_on_when_answers_are_lost(house: House) {
         (json!("refunded"), json!(0))
     );
     for (service, method) in steps {
-        assert_eq!(house.calls(service, method).await, 3, "{method}");
+        assert!(house.calls(service, method).await >= 3, "{method}");
     }
 }
 

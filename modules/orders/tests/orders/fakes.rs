@@ -2,16 +2,20 @@
 //! with their next calls, they are told over HTTP at `/v1/fakes/{service}/{method}`; what they were
 //! asked, they tell there too.
 
+mod feed;
+mod payments;
+mod tickets;
+
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use axum::routing::{get, post};
-use bus::{Entry, Envelope, Hub, Page, Query, Source, SourceError};
+use bus::{Hub, Source};
 use contracts::{
     catalog::{
-        Catalog, CatalogError, FindMembership, FindSaleTerms, Membership, SaleTerms,
+        Catalog, CatalogError, CatalogEvent, FindMembership, FindSaleTerms, Membership, SaleTerms,
         TicketTypeTerms,
     },
     inventory::{
@@ -19,11 +23,7 @@ use contracts::{
         ReleasePlaces, Released,
     },
     money::{Money, Tax, TaxRounding},
-    payments::{
-        ClosePayment, FindPayment, OpenPayment, Payment, PaymentBooks, PaymentError, PaymentEvent,
-        PaymentStatus, Payments, RefundOrder,
-    },
-    tickets::{IssueTickets, IssuedTickets, TicketError, Tickets, VoidTickets, VoidedTickets},
+    seating::Seat,
 };
 use edge::Path;
 use iso_currency::Currency;
@@ -32,11 +32,10 @@ use runtime::{
     Boot, BoxFuture, Clock, Context, Fault, IntegrationEvents, Module, Provided, Router,
     StartError, SystemClock, async_trait,
 };
-use serde_json::json;
-use store::Position;
-use tokio::sync::Notify;
 use uuid::Uuid;
 
+use self::feed::Told;
+pub(crate) use self::{payments::PAYMENTS, tickets::TICKETS};
 use crate::house::{ANNA, EVENT, FREE_SEAT, ORGANIZER, SEAT};
 
 /// What a service does with its next call of a method, instead of doing it well.
@@ -108,15 +107,28 @@ const fn module(
 
 // ---- catalog
 
-pub(crate) static CATALOG: Module =
-    module("catalog", &["/v1/fakes/catalog"], &[Provided::of::<dyn Catalog>()], &[], |boot| {
+pub(crate) static CATALOG: Module = module(
+    "catalog",
+    &["/v1/fakes/catalog", "/v1/fakes/cancel-event"],
+    &[Provided::of::<dyn Catalog>()],
+    CatalogEvent::NAMES,
+    |boot| {
         Box::pin(async {
+            let hub = boot.extension::<Hub>().ok_or_else(|| StartError::new("there is no hub"))?;
+            let told: Arc<Told<CatalogEvent>> = Arc::default();
+            hub.offer(CatalogEvent::PUBLISHER, Arc::clone(&told) as Arc<dyn Source>);
+            let cancel = async move || {
+                let reason = "The singer is ill.".to_owned();
+                told.tell(&CatalogEvent::EventCancelled { event_id: EVENT, reason });
+            };
             let moods = Arc::new(Moods::default());
-            boot.public(moods.routes("catalog"));
+            let routes = Router::new().route("/v1/fakes/cancel-event", post(cancel));
+            boot.public(moods.routes("catalog").merge(routes));
             boot.provide::<dyn Catalog>(Arc::new(FakeCatalog { moods }));
             Ok(())
         })
-    });
+    },
+);
 
 /// Knows one event of one organizer, whose only member is Anna.
 struct FakeCatalog {
@@ -149,6 +161,19 @@ impl Catalog for FakeCatalog {
             seated: false,
             on_sale: true,
         };
+        let mut offers = vec![offer(SEAT, "Stalls", 2500), offer(FREE_SEAT, "Children", 0)];
+        let now = SystemClock.now();
+        for offer in &mut offers {
+            match mood.as_str() {
+                "not yet" => offer.sales_from = Some(now + SignedDuration::from_hours(9000)),
+                "no more" => offer.sales_until = Some(now - SignedDuration::from_hours(1)),
+                "pairs only" => (offer.min_per_order, offer.max_per_order) = (2, 2),
+                "taxed" => {
+                    offer.tax = Tax { rate_basis_points: 700, name: "VAT".to_owned() };
+                }
+                _ => {}
+            }
+        }
         Ok(SaleTerms {
             event_id,
             organizer_id: ORGANIZER,
@@ -158,7 +183,7 @@ impl Catalog for FakeCatalog {
             venue_name: "Boathouse".to_owned(),
             on_sale: mood != "closed",
             tax_rounding: TaxRounding::PerLine,
-            ticket_types: vec![offer(SEAT, "Stalls", 2500), offer(FREE_SEAT, "Children", 0)],
+            ticket_types: offers,
         })
     }
 
@@ -192,8 +217,13 @@ pub(crate) static INVENTORY: Module = module(
                 .route("/v1/fakes/holds", post(make))
                 .route("/v1/fakes/holds/{id}", get(show));
             boot.public(moods.routes("inventory").merge(routes));
-            let clock = boot.clock();
-            boot.provide::<dyn Inventory>(Arc::new(FakeInventory { moods, holds, clock }));
+            let (clock, released) = (boot.clock(), Mutex::default());
+            boot.provide::<dyn Inventory>(Arc::new(FakeInventory {
+                moods,
+                holds,
+                released,
+                clock,
+            }));
             Ok(())
         })
     },
@@ -203,6 +233,8 @@ pub(crate) static INVENTORY: Module = module(
 struct FakeInventory {
     moods: Arc<Moods>,
     holds: Arc<Mutex<HashMap<Uuid, Hold>>>,
+    /// Releases that were done.
+    released: Mutex<HashSet<Uuid>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -215,9 +247,18 @@ impl FakeInventory {
                 Err(InventoryError::SoldOut { ticket_type_id: SEAT, requested: 2, left: 1 })
             }
             "not on sale" => Err(InventoryError::NotOnSale { event_id: EVENT }),
+            "seat taken" => Err(InventoryError::SeatTaken { seats: vec![seat("12")] }),
+            "no seats" => Err(InventoryError::NotSeated { ticket_type_id: SEAT }),
+            "too many holds" => Err(InventoryError::TooManyHolds { open: 5, most: 5 }),
             _ => Ok(mood == BREAK_AFTER),
         }
     }
+}
+
+/// A seat in the first row of the stalls.
+pub(crate) fn seat(number: &str) -> Seat {
+    let (section, row) = ("Stalls".to_owned(), "A".to_owned());
+    Seat { section, row, number: number.to_owned() }
 }
 
 fn unless<T, E: From<Fault>>(
@@ -298,270 +339,17 @@ impl Inventory for FakeInventory {
         request: ReleasePlaces,
     ) -> Result<Released, InventoryError> {
         let breaks = self.begin("release_places").await?;
-        unless(breaks, "inventory", "release_places", Released { hold_id: request.hold_id })
-    }
-}
-
-// ---- payments
-
-pub(crate) static PAYMENTS: Module = module(
-    "payments",
-    &["/v1/fakes/payments", "/v1/fakes/pay", "/v1/fakes/money"],
-    &[Provided::of::<dyn Payments>()],
-    PaymentEvent::NAMES,
-    |boot| {
-        Box::pin(async {
-            let hub = boot.extension::<Hub>().ok_or_else(|| StartError::new("there is no hub"))?;
-            let till = Arc::new(Till::default());
-            hub.offer(PaymentEvent::PUBLISHER, Arc::clone(&till) as Arc<dyn Source>);
-            let (paid, shown) = (Arc::clone(&till), Arc::clone(&till));
-            let pay = async move |Path(order_id): Path<Uuid>| paid.settle(order_id);
-            let show = async move |Path(id): Path<Uuid>| axum::Json(json!(shown.status(id)));
-            let moods = Arc::new(Moods::default());
-            let routes = Router::new()
-                .route("/v1/fakes/pay/{order_id}", post(pay))
-                .route("/v1/fakes/money/{order_id}", get(show));
-            boot.public(moods.routes("payments").merge(routes));
-            boot.provide::<dyn Payments>(Arc::new(FakePayments { moods, till }));
-            Ok(())
-        })
-    },
-);
-
-/// The money of all orders, and everything that was told of it.
-#[derive(Default)]
-struct Till {
-    payments: Mutex<HashMap<Uuid, (PaymentStatus, Money)>>,
-    told: Mutex<Vec<Entry>>,
-    news: Notify,
-}
-
-impl Till {
-    fn status(&self, order_id: Uuid) -> Option<PaymentStatus> {
-        lock(&self.payments).get(&order_id).map(|(status, _)| *status)
-    }
-
-    /// The buyer's money arrives, be it welcome or not.
-    fn settle(&self, order_id: Uuid) {
-        let amount = match lock(&self.payments).get_mut(&order_id) {
-            Some((status, amount)) => {
-                *status = PaymentStatus::Settled;
-                *amount
+        let is_first = lock(&self.released).insert(request.release_id);
+        if is_first && let Some(hold) = lock(&self.holds).get_mut(&request.hold_id) {
+            // The hold shows what is left.
+            for free in &request.items {
+                let of_type =
+                    hold.items.iter_mut().find(|it| it.ticket_type_id == free.ticket_type_id);
+                let held = of_type.ok_or(InventoryError::HoldUnknown { hold_id: hold.hold_id })?;
+                held.quantity -= free.quantity;
+                held.seats.retain(|seat| !free.seats.contains(seat));
             }
-            None => return,
-        };
-        self.tell(&PaymentEvent::PaymentSettled {
-            order_id,
-            payment_id: payment_id(order_id),
-            amount,
-            settled_at: SystemClock.now(),
-        });
-    }
-
-    fn tell(&self, event: &PaymentEvent) {
-        let mut told = lock(&self.told);
-        let number = told.len() + 1;
-        let payload = json!(event);
-        let tag = payload["type"].as_str().unwrap_or_default();
-        let envelope = Envelope {
-            id: Uuid::from_u128(number as u128),
-            event_type: format!("{}.{tag}", PaymentEvent::PUBLISHER),
-            schema_version: 1,
-            key: event.key(),
-            time: SystemClock.now(),
-            correlation_id: "a test".to_owned(),
-            causation_id: None,
-            traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
-            payload,
-            fault: None,
-        };
-        let seq = i64::try_from(number).unwrap_or(i64::MAX);
-        told.push(Entry { position: Position { seq, ..Position::START }, envelope });
-        self.news.notify_waiters();
-    }
-
-    fn after(&self, position: Position) -> Vec<Entry> {
-        let told = lock(&self.told);
-        told.iter().filter(|entry| entry.position > position).cloned().collect()
-    }
-}
-
-#[async_trait]
-impl Source for Till {
-    async fn read(&self, query: &Query) -> Result<Page, SourceError> {
-        let mut news = std::pin::pin!(self.news.notified());
-        news.as_mut().enable();
-        let mut entries = self.after(query.after);
-        if entries.is_empty() {
-            let _told = tokio::time::timeout(query.wait, news).await;
-            entries = self.after(query.after);
         }
-        let reached = entries.last().map_or(query.after, |entry| entry.position);
-        Ok(Page { entries, reached, behind: 0 })
-    }
-}
-
-struct FakePayments {
-    moods: Arc<Moods>,
-    till: Arc<Till>,
-}
-
-fn payment_id(order_id: Uuid) -> Uuid {
-    Uuid::from_u128(!order_id.as_u128())
-}
-
-impl FakePayments {
-    /// Whether it breaks after doing it.
-    async fn begin(&self, method: &'static str) -> Result<bool, PaymentError> {
-        let mood = self.moods.take(method).await;
-        if mood == BREAK_BEFORE {
-            return Err(broken("payments", method).into());
-        }
-        Ok(mood == BREAK_AFTER)
-    }
-
-    /// Turns the payment by `change`.
-    fn turn(
-        &self,
-        order_id: Uuid,
-        first: PaymentStatus,
-        amount: Money,
-        change: impl FnOnce(PaymentStatus) -> PaymentStatus,
-    ) -> Payment {
-        let mut payments = lock(&self.till.payments);
-        let (status, _) = payments.entry(order_id).or_insert((first, amount));
-        *status = change(*status);
-        Payment {
-            payment_id: payment_id(order_id),
-            status: *status,
-            received: None,
-            refunded: None,
-            refund: None,
-        }
-    }
-}
-
-#[async_trait]
-impl Payments for FakePayments {
-    async fn open(&self, _cx: &Context, request: OpenPayment) -> Result<Payment, PaymentError> {
-        let breaks = self.begin("open").await?;
-        let (order_id, amount) = (request.order_id, request.amount);
-        let first = if amount.amount == 0 { PaymentStatus::Settled } else { PaymentStatus::Open };
-        let payment = self.turn(order_id, first, amount, |status| status);
-        if payment.status == PaymentStatus::Closed {
-            return Err(PaymentError::Closed { order_id });
-        }
-        unless(breaks, "payments", "open", payment)
-    }
-
-    async fn close(&self, _cx: &Context, request: ClosePayment) -> Result<Payment, PaymentError> {
-        let breaks = self.begin("close").await?;
-        let nothing = Money::new(0, Currency::EUR);
-        let payment =
-            self.turn(request.order_id, PaymentStatus::Closed, nothing, |status| match status {
-                PaymentStatus::Open => PaymentStatus::Closed,
-                other => other,
-            });
-        unless(breaks, "payments", "close", payment)
-    }
-
-    async fn refund(&self, _cx: &Context, request: RefundOrder) -> Result<Payment, PaymentError> {
-        let breaks = self.begin("refund").await?;
-        let nothing = Money::new(0, Currency::EUR);
-        let payment =
-            self.turn(request.order_id, PaymentStatus::Closed, nothing, |status| match status {
-                PaymentStatus::Settled => PaymentStatus::Refunded,
-                other => other,
-            });
-        unless(breaks, "payments", "refund", payment)
-    }
-
-    async fn find(
-        &self,
-        _cx: &Context,
-        request: FindPayment,
-    ) -> Result<PaymentBooks, PaymentError> {
-        Err(PaymentError::Unknown { order_id: request.order_id })
-    }
-}
-
-// ---- tickets
-
-pub(crate) static TICKETS: Module = module(
-    "tickets",
-    &["/v1/fakes/tickets", "/v1/fakes/issued"],
-    &[Provided::of::<dyn Tickets>()],
-    &[],
-    |boot| {
-        Box::pin(async {
-            let moods = Arc::new(Moods::default());
-            let issued: Arc<Mutex<HashMap<Uuid, Issued>>> = Arc::default();
-            let shown = Arc::clone(&issued);
-            let show = async move |Path(id): Path<Uuid>| {
-                let valid = match lock(&shown).get(&id) {
-                    Some(Issued { ids, is_void: false }) => ids.len(),
-                    _ => 0,
-                };
-                axum::Json(valid)
-            };
-            let routes = Router::new().route("/v1/fakes/issued/{order_id}", get(show));
-            boot.public(moods.routes("tickets").merge(routes));
-            boot.provide::<dyn Tickets>(Arc::new(FakeTickets { moods, issued }));
-            Ok(())
-        })
-    },
-);
-
-#[derive(Default)]
-struct Issued {
-    ids: Vec<Uuid>,
-    is_void: bool,
-}
-
-struct FakeTickets {
-    moods: Arc<Moods>,
-    issued: Arc<Mutex<HashMap<Uuid, Issued>>>,
-}
-
-impl FakeTickets {
-    async fn begin(&self, method: &'static str) -> Result<bool, TicketError> {
-        let mood = self.moods.take(method).await;
-        if mood == BREAK_BEFORE {
-            return Err(broken("tickets", method).into());
-        }
-        Ok(mood == BREAK_AFTER)
-    }
-}
-
-#[async_trait]
-impl Tickets for FakeTickets {
-    async fn issue(
-        &self,
-        _cx: &Context,
-        request: IssueTickets,
-    ) -> Result<IssuedTickets, TicketError> {
-        let breaks = self.begin("issue").await?;
-        let order_id = request.order_id;
-        let mut issued = lock(&self.issued);
-        let Issued { ids, is_void } = issued.entry(order_id).or_default();
-        if *is_void {
-            return Err(TicketError::Voided { order_id });
-        }
-        if ids.is_empty() {
-            ids.extend((1..=request.positions.len() as u128).map(Uuid::from_u128));
-        }
-        unless(breaks, "tickets", "issue", IssuedTickets { ticket_ids: ids.clone() })
-    }
-
-    async fn void(
-        &self,
-        _cx: &Context,
-        request: VoidTickets,
-    ) -> Result<VoidedTickets, TicketError> {
-        let breaks = self.begin("void").await?;
-        let mut issued = lock(&self.issued);
-        let issued = issued.entry(request.order_id).or_default();
-        issued.is_void = true;
-        unless(breaks, "tickets", "void", VoidedTickets { ticket_ids: issued.ids.clone() })
+        unless(breaks, "inventory", "release_places", Released { hold_id: request.hold_id })
     }
 }

@@ -5,10 +5,13 @@
 
 mod calling_off;
 mod crash;
+mod event_cancelled;
 mod fakes;
+mod guests;
 mod house;
 mod placing;
 mod reading;
+mod returns;
 mod saga;
 
 /// Tests of the same names for both databases, out of functions that take a house.

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
+    fakes::seat,
     house::{CARA, DAN, EVENT, FREE_SEAT, House, SEAT, of_hold, two_seats},
     on_both_databases,
 };
@@ -14,6 +15,10 @@ on_both_databases! {
     an_order_that_costs_nothing_is_fulfilled_at_once,
     a_repeated_request_is_one_order_in_every_state,
     a_refusal_is_repeated_as_it_was,
+    what_is_refused_later_is_told_of_the_order,
+    each_refusal_has_its_own_problem,
+    seats_are_held_as_they_were_named,
+    taxes_are_copied_and_add_up,
     what_is_not_sold_is_not_ordered,
     a_hold_of_ones_own_is_bought_once,
     a_hold_that_is_over_is_bought_while_there_are_places,
@@ -81,12 +86,71 @@ async fn a_refusal_is_repeated_as_it_was(house: House) {
     assert_eq!((&refused["requested"], &refused["left"]), (&json!(2), &json!(1)));
     let again = post().await.expect_problem(409, "sold-out");
     assert_eq!(again.header("idempotent-replayed"), Some("true"));
-    assert_eq!(again.value()["order_id"], refused["order_id"]);
+    assert_eq!(again.value()["left"], refused["left"]);
+    let orders = cara.get("/v1/orders").await.expect(200).value();
+    assert_eq!(orders["items"], json!([]), "nothing is left behind");
+    assert_eq!(house.calls("payments", "open").await, 0);
+}
 
-    let path = format!("/v1/orders/{}", refused["order_id"].as_str().unwrap_or_default());
-    let order = cara.get(&path).await.expect(200).value();
-    assert_eq!((&order["state"], &order["cause"]), (&json!("cancelled"), &json!("sold_out")));
-    assert_eq!(house.money(&path).await, Value::Null);
+async fn what_is_refused_later_is_told_of_the_order(house: House) {
+    house.mood("inventory", "hold", &["break before", "sold out"]).await;
+    let cara = house.cara();
+    let placed = cara.post("/v1/orders", &two_seats()).await.expect(201);
+    assert_eq!(placed.field("state"), "placed");
+    let path = format!("/v1/orders/{}", placed.field("id"));
+    let order = house.settles(&path, "cancelled").await;
+    assert_eq!(order["cause"], json!("sold_out"));
+}
+
+async fn each_refusal_has_its_own_problem(house: House) {
+    for (mood, slug) in
+        [("not yet", "sales-not-started"), ("no more", "sales-ended"), ("closed", "not-on-sale")]
+    {
+        house.mood("catalog", "sale_terms", &[mood]).await;
+        let _refused = house.order().await.expect_problem(409, slug);
+    }
+    let places = |quantity: u32| json!({"event_id": EVENT, "items": [{"ticket_type_id": SEAT, "quantity": quantity}]});
+    for (quantity, slug, member) in
+        [(1, "below-minimum", "minimum"), (3, "above-maximum", "maximum")]
+    {
+        house.mood("catalog", "sale_terms", &["pairs only"]).await;
+        let refused = house.cara().post("/v1/orders", &places(quantity)).await;
+        assert_eq!(refused.expect_problem(409, slug).value()[member], 2);
+    }
+    assert_eq!(house.calls("inventory", "hold").await, 0);
+    for (mood, status, slug) in [
+        ("seat taken", 409, "seat-taken"),
+        ("too many holds", 409, "too-many-holds"),
+        ("no seats", 422, "invalid-input"),
+    ] {
+        house.mood("inventory", "hold", &[mood]).await;
+        let _refused = house.order().await.expect_problem(status, slug);
+    }
+}
+
+async fn seats_are_held_as_they_were_named(house: House) {
+    let mut order = two_seats();
+    order["items"][0]["seats"] = json!([seat("4"), seat("5")]);
+    let placed = house.cara().post("/v1/orders", &order).await.expect(201);
+    assert_eq!(placed.value()["positions"][1]["seat"], json!(seat("5")));
+    let held = house.hold(&placed.field("id")).await;
+    assert_eq!(held["items"][0]["seats"], json!([seat("4"), seat("5")]));
+    for wrong in [json!([seat("4")]), json!([seat("4"), seat("4")])] {
+        order["items"][0]["seats"] = wrong;
+        let refused = house.cara().post("/v1/orders", &order).await;
+        let _refused = refused.expect_problem(422, "invalid-input");
+    }
+}
+
+async fn taxes_are_copied_and_add_up(house: House) {
+    house.mood("catalog", "sale_terms", &["taxed"]).await;
+    let order = house.order().await.expect(201).value();
+    assert_eq!(order["tax"], json!({"amount": 327, "currency": "EUR"}));
+    assert_eq!(order["items"][0]["tax_rate"]["rate_basis_points"], 700);
+    let taxes: Vec<&Value> =
+        [0, 1].iter().map(|at| &order["positions"][*at]["tax"]["amount"]).collect();
+    assert_eq!(taxes, [164, 163]);
+    assert_eq!(order["tax_rounding"], "per_line");
 }
 
 async fn what_is_not_sold_is_not_ordered(house: House) {
@@ -107,9 +171,8 @@ async fn a_hold_of_ones_own_is_bought_once(house: House) {
     assert_eq!(order.value()["items"][0]["quantity"], 2);
     assert_eq!(house.hold(&hold.to_string()).await["order_id"], order.field("id"));
 
-    let second = cara.post("/v1/orders", &of_hold(hold)).await.expect_problem(409, "hold-gone");
-    let path = format!("/v1/orders/{}", second.field("order_id"));
-    assert_eq!(cara.get(&path).await.expect(200).field("state"), "cancelled");
+    let second = cara.post("/v1/orders", &of_hold(hold)).await;
+    let _refused = second.expect_problem(409, "hold-gone");
     assert_eq!(house.hold(&hold.to_string()).await["state"], "held");
     // An order's own hold has the order's id, and is no more to be had.
     let direct = house.held().await;

@@ -13,6 +13,8 @@ on_both_databases! {
     an_order_that_is_not_paid_in_time_expires,
     money_that_comes_late_buys_while_there_are_places,
     money_that_comes_too_late_is_returned,
+    money_for_an_order_that_was_never_recorded_is_returned,
+    an_order_reads_held_once_it_can_be_paid,
 }
 
 async fn a_paid_order_gets_its_tickets(house: House) {
@@ -63,7 +65,7 @@ async fn an_order_goes_on_when_an_answer_was_lost(house: House) {
     let order = house.settles(&path, "fulfilled").await;
     assert_eq!(order["ticket_ids"].as_array().map(Vec::len), Some(2));
     for (service, method) in steps {
-        assert_eq!(house.calls(service, method).await, 2, "{method}");
+        assert!(house.calls(service, method).await >= 2, "{method}");
     }
 }
 
@@ -99,4 +101,25 @@ async fn money_that_comes_too_late_is_returned(house: House) {
         (house.money(&path).await, house.tickets(&path).await),
         (json!("refunded"), json!(0))
     );
+}
+
+async fn money_for_an_order_that_was_never_recorded_is_returned(house: House) {
+    let path = "/v1/orders/01980e4c-8f5c-7b1e-a7c4-51d2f2a5e404";
+    house.mood("payments", "refund", &["break before"]).await;
+    house.pay(path).await;
+    eventually("the money to go back", || async {
+        house.sandbox.clock().advance(SignedDuration::from_secs(5));
+        house.money(path).await == "refunded"
+    })
+    .await;
+    let _nothing = house.cara().get(path).await.expect_problem(404, "not-found");
+}
+
+async fn an_order_reads_held_once_it_can_be_paid(house: House) {
+    house.mood("payments", "open", &["break before"]).await;
+    let placed = house.order().await.expect(201);
+    assert_eq!(placed.field("state"), "placed");
+    assert_eq!(placed.value()["payment_id"], json!(null));
+    let path = format!("/v1/orders/{}", placed.field("id"));
+    assert!(house.settles(&path, "held").await["payment_id"].is_string());
 }

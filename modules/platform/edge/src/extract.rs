@@ -6,7 +6,7 @@
 use axum::{
     body::Bytes,
     extract::{
-        FromRequest, FromRequestParts, Request,
+        FromRequest, FromRequestParts, OptionalFromRequest, Request,
         path::ErrorKind,
         rejection::{BytesRejection, PathRejection},
     },
@@ -46,6 +46,26 @@ where
         let value = read_json(&body)?;
         validate(RequestPart::Body, &value)?;
         Ok(Self(value))
+    }
+}
+
+/// `None` for a request without a body.
+impl<T, S> OptionalFromRequest<S> for Json<T>
+where
+    T: DeserializeOwned + Validate<Context: Default>,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Self::Rejection> {
+        if request.headers().contains_key(header::CONTENT_TYPE) {
+            return <Self as FromRequest<S>>::from_request(request, state).await.map(Some);
+        }
+        let body = Bytes::from_request(request, state).await.map_err(|fault| unreadable(&fault))?;
+        if body.is_empty() {
+            return Ok(None);
+        }
+        Err(Problem::new(&problems::UNSUPPORTED_MEDIA_TYPE))
     }
 }
 
