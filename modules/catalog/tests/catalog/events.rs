@@ -329,15 +329,11 @@ async fn other_services_hear_what_concerns_them(house: House) {
     }
 
     let event_id = &draft.id;
-    let stalls = |places| {
-        let capacity = json!({"kind": "limited", "places": places});
-        json!({"ticket_type_id": draft.seat, "name": "Stalls", "capacity": capacity})
-    };
-    let lawn = json!({
-        "ticket_type_id": added.field("id"),
-        "name": "Lawn",
-        "capacity": {"kind": "unlimited"},
-    });
+    let limited = |places| json!({"kind": "limited", "places": places});
+    let named = |id: &str, name, capacity| json!({"ticket_type_id": id, "name": name, "capacity": capacity, "quotas_told": true});
+    let quota = |id: &str, name, capacity| json!({"quota_id": id, "name": name, "capacity": capacity, "ticket_type_ids": [id]});
+    let (stalls, lawn) = (&draft.seat, &added.field("id"));
+    let unlimited = json!({"kind": "unlimited"});
     let expected = json!([
         {
             "type": "event_published",
@@ -345,10 +341,27 @@ async fn other_services_hear_what_concerns_them(house: House) {
             "organizer_id": draft.organizer,
             "name": "Quintet",
             "starts_at": "2027-06-18T18:00:00Z",
-            "ticket_types": [stalls(90)],
+            "ends_at": "2027-06-18T20:30:00Z",
+            "venue_name": "Boathouse",
+            "time_zone": "Europe/Berlin",
+            "ticket_types": [named(stalls, "Stalls", limited(90))],
+            "quotas": [quota(stalls, "Stalls", limited(90))],
         },
-        {"type": "capacity_changed", "event_id": event_id, "ticket_type": lawn},
-        {"type": "capacity_changed", "event_id": event_id, "ticket_type": stalls(120)},
+        {
+            "type": "capacity_changed",
+            "event_id": event_id,
+            "ticket_type": named(lawn, "Lawn", unlimited.clone()),
+        },
+        {
+            "type": "quota_changed",
+            "event_id": event_id,
+            "quota": quota(lawn, "Lawn", unlimited),
+        },
+        {
+            "type": "quota_changed",
+            "event_id": event_id,
+            "quota": quota(stalls, "Stalls", limited(120)),
+        },
         {"type": "sales_opened", "event_id": event_id},
         {"type": "sales_closed", "event_id": event_id},
         {"type": "sales_opened", "event_id": event_id},

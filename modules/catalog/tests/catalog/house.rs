@@ -69,7 +69,7 @@ impl House {
         self.person(Uuid::from_u128(0xAD), Role::Admin)
     }
 
-    fn person(&self, id: Uuid, role: Role) -> Client {
+    pub(crate) fn person(&self, id: Uuid, role: Role) -> Client {
         let (session, token) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let (now, lifetime) = (self.sandbox.clock().now(), Duration::from_hours(1));
         let claims = AccessClaims::new(id, vec![role], session, token, now, lifetime);

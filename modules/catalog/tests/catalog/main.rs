@@ -6,6 +6,9 @@ mod contract;
 mod events;
 mod house;
 mod organizers;
+mod quotas;
+mod seating;
+mod terms;
 mod ticket_types;
 mod venues;
 

@@ -17,6 +17,7 @@ on_both_databases!(
     one_lists_ones_own,
     owners_decide_who_is_a_member,
     the_last_owner_stays,
+    a_member_without_the_role_of_organizer_does_nothing,
     all_faults_of_a_body_are_told_together,
 );
 
@@ -164,4 +165,21 @@ async fn all_faults_of_a_body_are_told_together(house: House) {
     let unknown = json!({"name": "Riverside", "colour": "red"});
     let refused = house.anna().post("/v1/organizers", &unknown).await;
     assert_eq!(pointers(&refused.expect_problem(422, "invalid-input")), ["/colour"]);
+}
+
+async fn a_member_without_the_role_of_organizer_does_nothing(house: House) {
+    let draft = house.draft().await;
+    let demoted = house.person(crate::house::ANNA, runtime::Role::Customer);
+    let organizer = format!("/v1/organizers/{}", draft.organizer);
+    let etag = house.anna().get(&organizer).await.expect(200).etag();
+    let change = json!({"name": "Mine", "description": ""});
+    let refused = demoted.put(&organizer, &change).if_match(&etag).await;
+    let _problem = refused.expect_problem(403, "forbidden");
+    let _hidden = demoted.get(&draft.path).await.expect_problem(404, "not-found");
+    let venue = format!("/v1/venues/{}", draft.venue);
+    let _hidden = demoted.get(&venue).await.expect_problem(404, "not-found");
+    let member = format!("{organizer}/members/{}", crate::house::BEN);
+    let refused = demoted.put(&member, &json!({"role": "owner"})).await;
+    let _problem = refused.expect_problem(403, "forbidden");
+    let _seen = house.anna().get(&draft.path).await.expect(200);
 }
