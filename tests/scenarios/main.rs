@@ -19,6 +19,12 @@ in_every_shape! {
         a_ticket_is_bought_and_lets_its_bearer_in_once
         the_buyer_is_told_and_the_organizer_sees_it_in_the_report
     }
+    seats shared {
+        seats_are_chosen_held_and_bought
+        a_quota_below_what_is_sold_is_overbooked_and_sells_nothing
+        a_ticket_type_is_sold_within_its_window_and_limits
+        what_is_available_is_followed_live
+    }
     pay shared {
         whoever_is_declined_pays_with_another_card
         a_card_with_a_second_step_pays_once_it_is_approved
@@ -31,6 +37,12 @@ in_every_shape! {
         an_organizer_calls_off_an_order_that_has_its_tickets
         an_organizer_gives_the_money_back
         places_that_came_back_are_sold_again
+    }
+    doors shared {
+        a_ticket_that_was_passed_on_opens_doors_with_its_new_code_alone
+        staff_scans_for_the_organizer_it_belongs_to
+        a_door_without_a_network_tells_later_and_copies_are_reported
+        a_buyer_prints_the_tickets
     }
     crowd shared {
         of_two_who_want_the_last_place_one_gets_it

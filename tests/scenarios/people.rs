@@ -70,11 +70,20 @@ impl House {
 
     /// Somebody who may run events.
     pub async fn organizer(&self) -> Person {
+        self.with_role("organizer").await
+    }
+
+    /// Somebody who checks tickets in for the organizers that want it.
+    pub async fn staff(&self) -> Person {
+        self.with_role("staff").await
+    }
+
+    async fn with_role(&self, role: &str) -> Person {
         let person = self.somebody().await;
         let admin = self.client().log_in(ADMIN, PASSWORD).await;
         let account = format!("/v1/users/{}", person.id);
         let etag = admin.get(&account).await.expect(200).etag();
-        let roles = json!({ "roles": ["customer", "organizer"] });
+        let roles = json!({ "roles": ["customer", role] });
         let _account =
             admin.put(&format!("{account}/roles"), &roles).if_match(&etag).await.expect(200);
         // Roles are in the token.
