@@ -4,8 +4,10 @@
 #![cfg(test)]
 #![cfg(unix)]
 
+mod check;
 mod commands;
 mod configuration;
+mod keys;
 mod program;
 mod signals;
 mod split;

@@ -15,8 +15,9 @@ use tempfile::TempDir;
 const PORTS: [&str; 3] =
     ["public.address=127.0.0.1:0", "internal.address=127.0.0.1:0", "admin.address=127.0.0.1:0"];
 
-/// How long the binary may be silent. Long, for machines that do much else.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long the binary may be silent. It says nothing on standard output before it is ready, and a
+/// machine that starts many at once and does much else besides takes its time.
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The binary, in an empty directory, with an empty environment.
 pub struct Program {
@@ -99,13 +100,22 @@ pub struct Serving {
 
 impl Serving {
     /// Waits for a line with `words` on standard output, and gives it.
+    ///
+    /// # Panics
+    /// When it does not come in time; the message shows what was said instead, and the log.
     pub fn says(&self, words: &str) -> String {
-        wait_for(&self.out, words)
+        wait_for(&self.out, words).unwrap_or_else(|fault| {
+            let log: String = self.err.try_iter().collect();
+            panic!("{fault}its log:\n{log}")
+        })
     }
 
     /// Waits for a line with `words` in the log, and gives it.
+    ///
+    /// # Panics
+    /// When it does not come in time; the message shows the log.
     pub fn logs(&self, words: &str) -> String {
-        wait_for(&self.err, words)
+        wait_for(&self.err, words).unwrap_or_else(|fault| panic!("{fault}"))
     }
 
     /// Sends a signal, such as `TERM`.
@@ -159,13 +169,13 @@ fn lines_of(output: impl Read + Send + 'static) -> Receiver<String> {
     lines
 }
 
-fn wait_for(lines: &Receiver<String>, words: &str) -> String {
+fn wait_for(lines: &Receiver<String>, words: &str) -> Result<String, String> {
     let mut seen = String::new();
     loop {
         match lines.recv_timeout(PATIENCE) {
-            Ok(line) if line.contains(words) => return line.trim_end().to_owned(),
+            Ok(line) if line.contains(words) => return Ok(line.trim_end().to_owned()),
             Ok(line) => seen.push_str(&line),
-            Err(error) => panic!("it does not say {words:?} ({error}):\n{seen}"),
+            Err(error) => return Err(format!("it does not say {words:?} ({error}):\n{seen}")),
         }
     }
 }

@@ -4,8 +4,11 @@ use std::path::PathBuf;
 
 use crate::program::{Program, Serving};
 
-/// A service that waits for a database which is not there, and so never finishes starting.
+/// A service that waits for a database which is not there, and so never finishes starting. Its keys
+/// are there.
 const NEVER_STARTS: &[&str] = &[
+    "--config",
+    "keys.toml",
     "--services",
     "catalog",
     "--set",
@@ -26,6 +29,7 @@ fn a_signal_stops_politely() {
         let program = Program::new();
         let serving = started(&program, &[]);
         serving.signal(signal);
+        serving.logs("stopped");
         assert_eq!(serving.end().code(), Some(0), "after SIG{signal}");
     }
 }
@@ -33,6 +37,7 @@ fn a_signal_stops_politely() {
 #[test]
 fn a_signal_in_the_middle_of_the_start_stops_politely() {
     let program = Program::new();
+    program.write("keys.toml", &program.run(&["keys", "keys"]).out);
     let serving = program.serve(NEVER_STARTS);
     serving.logs("the database does not answer yet");
     serving.signal("TERM");

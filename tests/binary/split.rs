@@ -62,6 +62,13 @@ async fn all_processes_become_ready_and_stop_together() {
     assert!(serving.says("API").contains(&format!("http://{address}/v1")));
     serving.says("stop them with ctrl-c");
     assert!(TcpStream::connect(ports.address("orders", "internal")).is_ok());
+    let flags = ports.flags.iter().map(String::as_str);
+    let check: Vec<&str> = ["check", "--mode", "micro"].into_iter().chain(flags).collect();
+    let checked = program.run(&check);
+    assert_eq!((checked.code, checked.err.as_str()), (Some(0), ""), "{}", checked.out);
+    for service in ["identity", "catalog", "inventory", "orders", "payments", "tickets"] {
+        assert!(checked.out.contains(&format!("\n{service} ")), "{}", checked.out);
+    }
     serving.signal("INT");
     assert_eq!(serving.end().code(), Some(0));
     ports.all_closed().await;
