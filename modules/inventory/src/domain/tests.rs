@@ -1,3 +1,4 @@
+mod on_sale;
 mod properties;
 mod quotas;
 mod seats;
