@@ -23,7 +23,7 @@ pub const SOLD_OUT: Refusal = Refusal {
     title: "There are not that many places left",
     meaning: "`ticket_type_id` has only `left` places free and `requested` were asked for. Places of \
               a request are held together or not at all: nothing is held, and nothing is to be paid. \
-              An order that was refused so has ended; `order_id` names it.",
+              `order_id` is there only when the order had been accepted before; it has ended then.",
     what_to_do: "Ask for fewer, for another ticket type, or again later, with another \
                  Idempotency-Key: places that others hold and do not pay become free again. \
                  `GET /v1/availability/{event_id}` tells how many there are.",
