@@ -92,12 +92,11 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
 /// From the directory that is configured. Embedded databases are for those who want to configure
 /// nothing: for them, and for nobody else, the directory may be left out, and a key is made.
 async fn open_keys(boot: &Boot, settings: &IdentitySettings) -> Result<SigningKeys, StartError> {
-    let opened = match &settings.signing_keys_dir {
-        Some(directory) => SigningKeys::open(directory.clone()).await,
-        None => {
-            let directory = boot.config().node().data_dir.join("keys/tokens");
-            SigningKeys::open_or_make(directory, boot.random(), boot.clock().now()).await
-        }
+    let opened = if let Some(directory) = &settings.signing_keys_dir {
+        SigningKeys::open(directory.clone()).await
+    } else {
+        let directory = boot.config().node().data_dir.join("keys/tokens");
+        SigningKeys::open_or_make(directory, boot.random(), boot.clock().now()).await
     };
     opened.map_err(|error| StartError::because("the keys that sign access tokens", error))
 }

@@ -2,6 +2,7 @@
 
 use contracts::orders::OrderEvent;
 use store::Recorded;
+use uuid::Uuid;
 
 use crate::domain::{Cause, Event, Parties};
 
@@ -62,14 +63,14 @@ pub(crate) fn announce(recorded: &Recorded<Event>) -> Option<OrderEvent> {
             cause: cause.map_or_else(String::new, |cause| cause.in_words().to_owned()),
             event_cancelled: cause == Some(Cause::EventCancelled),
         }),
-        event => refunded(recorded.stream, event),
+        event => refunded(order_id, &event),
     }
 }
 
 /// Money that was given back.
-fn refunded(order_id: uuid::Uuid, event: Event) -> Option<OrderEvent> {
+fn refunded(order_id: Uuid, event: &Event) -> Option<OrderEvent> {
     let words = |cause: Option<Cause>| cause.map_or("called off", Cause::in_words).to_owned();
-    let (parties, refund_id, amount, partial, cause) = match event {
+    let (parties, refund_id, amount, partial, cause) = match *event {
         Event::MoneyReturned { amount: Some(amount), cause, parties: Some(parties), .. } => {
             (parties, None, amount, false, words(cause))
         }

@@ -18,11 +18,11 @@ const STRAGGLERS: SignedDuration = SignedDuration::from_mins(1);
 
 /// Where the undoing stands.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Cancellation(Option<Begun>);
+pub(crate) struct Cancellation(Option<Undoing>);
 
 /// An undoing that was begun.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Begun {
+pub(crate) struct Undoing {
     /// What the organizer tells buyers.
     pub(crate) reason: String,
     pub(crate) begun_at: Timestamp,
@@ -66,12 +66,12 @@ pub(crate) struct NotBegun;
 
 impl Cancellation {
     /// The undoing, unless the event was never cancelled.
-    pub(crate) fn begun(&self) -> Option<&Begun> {
+    pub(crate) fn begun(&self) -> Option<&Undoing> {
         self.0.as_ref()
     }
 }
 
-impl Begun {
+impl Undoing {
     /// Whether this pass may be the last one at `now`.
     pub(crate) fn may_finish(&self, now: Timestamp) -> bool {
         !self.has_found_some && now.duration_since(self.begun_at) >= STRAGGLERS
@@ -97,24 +97,25 @@ impl Aggregate for Cancellation {
             return Ok(Vec::new());
         }
         Ok(match command {
-            CancellationCommand::Begin { .. } | CancellationCommand::Look => Vec::new(),
             CancellationCommand::Advance { cursor, at } => {
                 vec![CancellationEvent::Advanced { cursor, at }]
             }
             CancellationCommand::EndPass { at } if begun.cursor.is_some() => {
                 vec![CancellationEvent::PassEnded { at }]
             }
-            CancellationCommand::EndPass { .. } => Vec::new(),
             CancellationCommand::Finish { at } if begun.may_finish(at) => {
                 vec![CancellationEvent::Finished { at }]
             }
-            CancellationCommand::Finish { .. } => Vec::new(),
+            CancellationCommand::Begin { .. }
+            | CancellationCommand::Look
+            | CancellationCommand::EndPass { .. }
+            | CancellationCommand::Finish { .. } => Vec::new(),
         })
     }
 
     fn evolve(&mut self, event: &CancellationEvent) {
         if let CancellationEvent::Begun { reason, at } = event {
-            self.0 = Some(Begun {
+            self.0 = Some(Undoing {
                 reason: reason.clone(),
                 begun_at: *at,
                 finished_at: None,

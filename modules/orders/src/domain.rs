@@ -306,7 +306,7 @@ impl Aggregate for Order {
                 when_due(Step::IssueTickets, Event::TicketsIssued { ticket_ids, parties, at })
             }
             Command::Expire { at } if self.is_overdue(at) => {
-                vec![self.called_off(Cause::Expired, String::new(), at)]
+                vec![Self::called_off(Cause::Expired, String::new(), at)]
             }
             Command::RecordRefusal { .. } | Command::Expire { .. } => Vec::new(),
             Command::Cancel(wish) => return self.cancel(terms, wish),

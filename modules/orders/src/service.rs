@@ -26,14 +26,13 @@ impl Orders for Purchases {
         let access = order.access.as_ref();
         let guest = access.and_then(|access| access.guest.clone());
         let is_guest = guest.is_some();
-        let (name, email) = match guest {
-            Some(guest) => (guest.name, guest.email),
-            None => {
-                let request = FindUser { user_id: terms.buyer_id };
-                let found = self.identity.user(cx, request).await;
-                let user = found.map_err(|error| from_identity(order_id, error))?;
-                (user.name, user.email)
-            }
+        let (name, email) = if let Some(guest) = guest {
+            (guest.name, guest.email)
+        } else {
+            let request = FindUser { user_id: terms.buyer_id };
+            let found = self.identity.user(cx, request).await;
+            let user = found.map_err(|error| from_identity(order_id, error))?;
+            (user.name, user.email)
         };
         Ok(Contact {
             order_id,

@@ -44,7 +44,7 @@ impl Order {
         if self.is_undone() {
             return Err(Rejection::Ended);
         }
-        Ok(vec![self.called_off(cause, reason, at)])
+        Ok(vec![Self::called_off(cause, reason, at)])
     }
 
     fn positions_cancelled(&self, terms: &Terms, going: &BTreeSet<u32>, wish: Cancel) -> Event {
@@ -66,7 +66,7 @@ impl Order {
         }
     }
 
-    pub(super) fn called_off(&self, cause: Cause, reason: String, at: Timestamp) -> Event {
+    pub(super) fn called_off(cause: Cause, reason: String, at: Timestamp) -> Event {
         Event::CalledOff { cause, reason, money: None, parties: None, at }
     }
 

@@ -62,6 +62,7 @@ hide!(Access, Guest);
 
 /// Whom an order is between, for those who are told of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "they are called so wherever they are written")]
 pub(crate) struct Parties {
     pub(crate) event_id: Uuid,
     pub(crate) organizer_id: Uuid,

@@ -68,6 +68,8 @@ impl Undo {
 
 /// Positions that were cancelled, and what of them came back so far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "independent things, each done or not")]
+#[expect(clippy::struct_field_names, reason = "the id is called so wherever it is written")]
 pub(crate) struct Return {
     /// Names the release of the places and the refund, too.
     pub(crate) return_id: Uuid,

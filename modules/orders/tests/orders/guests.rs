@@ -46,7 +46,8 @@ async fn a_guest_orders_pays_and_reads(house: House) {
 async fn a_guest_comes_back_with_code_and_secret(house: House) {
     let placed = house.guest_order().await.expect(201);
     let typed = placed.field("code").to_lowercase();
-    let spaced = format!(" {}-{} ", &typed[..4], &typed[4..]);
+    let (first, rest) = typed.split_at(4);
+    let spaced = format!(" {first}-{rest} ");
     let wish = json!({"code": spaced, "secret": placed.field("secret")});
     let opened = house.public().post("/v1/orders/access", &wish).await.expect(200);
     assert_eq!(opened.field("order_id"), placed.field("id"));
