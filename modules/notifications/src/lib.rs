@@ -1,37 +1,112 @@
-//! Notifications: what people are told, and what became of telling them.
+//! Notifications: what people are told by mail, in whose words, and what became of telling them.
 
 mod domain;
 mod http;
+mod measures;
+mod pace;
 mod reactions;
+mod sending;
+mod settings;
+mod templates;
+mod transport;
 mod views;
 
-use contracts::orders::OrderEvent;
-use edge::token::TokenKeys;
-use runtime::{Boot, Module, Needed, StartError};
-use store::{Committer, Schema};
+use std::sync::Arc;
 
-use crate::{http::App, reactions::TellBuyers};
+use contracts::{
+    catalog::Catalog,
+    orders::{OrderEvent, Orders},
+    tickets::Tickets,
+};
+use edge::token::TokenKeys;
+use runtime::{Boot, Module, Needed, SectionSpec, StartError};
+use store::{Committer, Events, Schema};
+
+use crate::{
+    domain::{mail::Mail, stationery::Stationery},
+    http::App,
+    pace::Pace,
+    reactions::TellBuyers,
+    sending::PostOffice,
+    settings::{NotificationsSettings, TransportName},
+    views::MailList,
+};
 
 /// The service's face to the registry.
 pub static MODULE: Module = Module {
     name: "notifications",
-    about: "what people are told: confirmations and cancellations",
+    about: "what people are told by mail: confirmations, cancellations, refunds",
     prefixes: &["/v1/notifications"],
     provides: &[],
-    requires: &[Needed::of::<dyn TokenKeys>(&["token_keys"])],
-    publishes: &[],
-    consumes: &["orders.order_confirmed", "orders.order_cancelled"],
-    settings: None,
+    requires: &[
+        Needed::of::<dyn TokenKeys>(&["token_keys"]),
+        Needed::of::<dyn Catalog>(&["sale_terms", "membership"]),
+        Needed::of::<dyn Orders>(&["contact", "find_order"]),
+        Needed::of::<dyn Tickets>(&["print"]),
+    ],
+    publishes: &["notifications.audit"],
+    consumes: &[
+        "orders.order_fulfilled",
+        "orders.positions_cancelled",
+        "orders.order_refunded",
+        "orders.paid_too_late",
+        "orders.order_cancelled",
+    ],
+    settings: Some(SectionSpec::of::<NotificationsSettings>()),
     schema: Some(&SCHEMA),
-    openapi: || edge::openapi::describe("notifications", http::routes(), &[]),
+    openapi: || edge::openapi::describe("notifications", http::routes(), http::problems::ALL),
     start: |boot| Box::pin(start(boot)),
 };
 
 static SCHEMA: Schema = store::schema!("notifications");
 
+/// How many mails are under way at once where no mail server limits it.
+const AT_ONCE: u32 = 2;
+
 async fn start(boot: &mut Boot) -> Result<(), StartError> {
+    measures::describe();
+    let settings: NotificationsSettings = boot.settings();
+    let data_dir = boot.config().node().data_dir;
+    let (sender, transport) = transport::open(&settings, &data_dir).await?;
     let database = store::open(boot, &SCHEMA).await?;
     let committer = Committer::start(boot, &database);
-    boot.public(http::routes().with_state(App { database }).into());
-    bus::subscribe::<OrderEvent>(boot, &committer, "notifications", TellBuyers)
+    let mails: Events<Mail> = Events::new(&committer, MailList);
+    let stationery: Events<Stationery> = Events::new(&committer, ());
+    let catalog = boot.client::<dyn Catalog>()?;
+    let clock = boot.clock();
+    let at_once = match settings.transport {
+        TransportName::Smtp => settings.smtp.connections,
+        TransportName::File | TransportName::Log => AT_ONCE,
+    };
+    let office = Arc::new(PostOffice {
+        mails: mails.clone(),
+        stationery: stationery.clone(),
+        orders: boot.client::<dyn Orders>()?,
+        tickets: boot.client::<dyn Tickets>()?,
+        catalog: Arc::clone(&catalog),
+        transport,
+        sender,
+        sender_name: settings.sender_name.clone(),
+        patience: settings.give_up_after,
+        pace: Pace::new(at_once, settings.per_second),
+        clock: Arc::clone(&clock),
+        random: boot.random(),
+    });
+    let app = App {
+        database,
+        mails: mails.clone(),
+        stationery,
+        catalog,
+        sender_name: settings.sender_name.into(),
+        clock: Arc::clone(&clock),
+    };
+    boot.public(http::routes().with_state(app).into());
+    bus::publish_audit(boot, &committer)?;
+    let tell = TellBuyers { mails: mails.clone(), patience: settings.give_up_after, clock };
+    bus::subscribe::<OrderEvent>(boot, &committer, "notifications", tell)?;
+    store::on_wake(boot, &mails, move |cx, mail_id| {
+        let office = Arc::clone(&office);
+        async move { office.wake(&cx, mail_id).await }
+    });
+    Ok(())
 }

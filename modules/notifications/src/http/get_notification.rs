@@ -6,11 +6,10 @@ use runtime::Context;
 use uuid::Uuid;
 
 use super::{App, NotificationResource};
-use crate::views;
 
 /// Read a notification
 ///
-/// For whoever is told, and for admins.
+/// For whoever is told, for members of the organizer whose event it is about, and for admins.
 #[utoipa::path(
     get,
     path = "/v1/notifications/{notification_id}",
@@ -23,9 +22,5 @@ pub(super) async fn get_notification(
     cx: Context,
     Path(notification_id): Path<Uuid>,
 ) -> Result<Json<NotificationResource>, Problem> {
-    edge::user(&cx)?;
-    let found = views::find(&app.database, notification_id).await?;
-    let row = found.ok_or_else(Problem::not_found)?;
-    edge::owner(&cx, row.user_id)?;
-    Ok(Json(row.into()))
+    Ok(Json(app.visible(&cx, notification_id, true).await?.into()))
 }

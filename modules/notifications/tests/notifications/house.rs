@@ -1,12 +1,14 @@
-//! A node with notifications on it, an orders that tells what a test makes up, and people.
+//! A node with notifications on it, neighbours that say what a test makes up, and people.
 
 use std::{
+    collections::HashMap,
+    path::PathBuf,
     sync::{Arc, LazyLock},
     time::Duration,
 };
 
 use bus::{Envelope, Hub};
-use contracts::orders::OrderEvent;
+use contracts::orders::{OrderEvent, Orders};
 use edge::token::{
     AccessClaims, TokenKeySet, TokenKeys, TokenKeysError, TokenKeysRequest, TokenSigner,
     new_private_key_pem,
@@ -19,13 +21,17 @@ use serde_json::{Value, json};
 use testkit::{Client, Composition, Sandbox, Storage, TestClock, eventually};
 use uuid::Uuid;
 
-use crate::told;
+use crate::{neighbours, smtp::MailServer, told};
 
 /// It is noon on this day in every house.
 const TODAY: &str = "2027-03-01T12:00:00Z";
 
+pub(crate) const ANNA: Uuid = Uuid::from_u128(0xA);
+pub(crate) const BEN: Uuid = Uuid::from_u128(0xB);
 pub(crate) const CARA: Uuid = Uuid::from_u128(0xC);
 pub(crate) const DAN: Uuid = Uuid::from_u128(0xD);
+/// Of which Anna is a member and Ben is not.
+pub(crate) const RIVERSIDE: Uuid = Uuid::from_u128(0xF);
 
 /// Where orders is told what to tell.
 const TELL: &str = "/v1/told-by-orders";
@@ -35,9 +41,37 @@ pub(crate) struct House {
 }
 
 impl House {
+    /// A house that keeps its mail in a directory.
     pub(crate) async fn open(storage: Storage) -> Self {
-        let builder = Sandbox::builder(COMPOSITION).database(storage);
+        Self::with(storage, HashMap::new()).await
+    }
+
+    /// A house that sends its mail to this server.
+    pub(crate) async fn mailing(storage: Storage, server: &MailServer) -> Self {
+        let settings = [
+            ("notifications.transport", "smtp".to_owned()),
+            ("notifications.smtp.host", "127.0.0.1".to_owned()),
+            ("notifications.smtp.port", server.port().to_string()),
+            ("notifications.smtp.tls", "none".to_owned()),
+            ("notifications.smtp.timeout", "500ms".to_owned()),
+        ];
+        Self::with(storage, HashMap::from(settings)).await
+    }
+
+    pub(crate) async fn with(storage: Storage, settings: HashMap<&str, String>) -> Self {
+        let mut builder = Sandbox::builder(COMPOSITION).database(storage);
+        for (key, value) in settings {
+            builder = builder.setting(key, value);
+        }
         Self { sandbox: builder.clock(TestClock::at(TODAY)).start().await }
+    }
+
+    pub(crate) fn clock(&self) -> &TestClock {
+        self.sandbox.clock()
+    }
+
+    pub(crate) fn mail_directory(&self) -> PathBuf {
+        self.sandbox.data_dir().join("mail")
     }
 
     pub(crate) fn public(&self) -> Client {
@@ -46,13 +80,21 @@ impl House {
 
     pub(crate) fn person(&self, id: Uuid, role: Role) -> Client {
         let (session, token) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let (now, lifetime) = (self.sandbox.clock().now(), Duration::from_hours(1));
+        let (now, lifetime) = (self.sandbox.clock().now(), Duration::from_hours(48));
         let claims = AccessClaims::new(id, vec![role], session, token, now, lifetime);
         self.public().with_token(SIGNER.sign(&claims).expect("claims can be signed"))
     }
 
     pub(crate) fn customer(&self, id: Uuid) -> Client {
         self.person(id, Role::Customer)
+    }
+
+    pub(crate) fn anna(&self) -> Client {
+        self.person(ANNA, Role::Organizer)
+    }
+
+    pub(crate) fn ben(&self) -> Client {
+        self.person(BEN, Role::Organizer)
     }
 
     pub(crate) fn admin(&self) -> Client {
@@ -62,12 +104,13 @@ impl House {
     /// Orders tells of an event with the id `id`, which happened `second` seconds after noon.
     pub(crate) async fn tell(&self, id: u128, second: i64, event: &OrderEvent) {
         let payload = json!(event);
+        let noon: runtime::Timestamp = TODAY.parse().expect("it is an instant");
         let envelope = Envelope {
             id: Uuid::from_u128(id),
             event_type: format!("orders.{}", payload["type"].as_str().expect("events have types")),
             schema_version: 1,
             key: event.key(),
-            time: self.sandbox.clock().now() + Duration::from_secs(second.unsigned_abs()),
+            time: noon + jiff::SignedDuration::from_secs(second),
             correlation_id: "a purchase".to_owned(),
             causation_id: None,
             traceparent: String::new(),
@@ -86,39 +129,87 @@ impl House {
         })
         .await
     }
+
+    /// The notification, once it is as it should be.
+    pub(crate) async fn notification(&self, id: u128, is_so: impl Fn(&Value) -> bool) -> Value {
+        let path = format!("/v1/notifications/{}", Uuid::from_u128(id));
+        let admin = self.admin();
+        eventually("the notification to be as it should be", || async {
+            let reply = admin.get(&path).await;
+            let value = reply.value();
+            if is_so(&value) { Ok(value) } else { Err(value) }
+        })
+        .await
+    }
+
+    /// The notification, once it is in `state`.
+    pub(crate) async fn in_state(&self, id: u128, state: &str) -> Value {
+        self.notification(id, |value| value["state"] == state).await
+    }
 }
 
-pub(crate) fn confirmed(order: u128, buyer: Uuid) -> OrderEvent {
+pub(crate) fn fulfilled(order: u128, buyer: Uuid) -> OrderEvent {
     event(json!({
-        "type": "order_confirmed",
+        "type": "order_fulfilled",
         "order_id": Uuid::from_u128(order),
-        "order_code": "K7MPX2QA",
         "event_id": Uuid::from_u128(0xE),
-        "event_name": "Quartet by the river",
-        "organizer_id": Uuid::from_u128(0xF),
+        "organizer_id": RIVERSIDE,
         "buyer_id": buyer,
-        "items": items(),
-        "total": {"amount": 5000, "currency": "EUR"},
-        "confirmed_at": TODAY,
+        "ticket_ids": [],
+        "at": TODAY,
     }))
 }
 
-pub(crate) fn cancelled(order: u128, buyer: Uuid) -> OrderEvent {
+pub(crate) fn cancelled(order: u128, buyer: Uuid, event_cancelled: bool) -> OrderEvent {
     event(json!({
         "type": "order_cancelled",
         "order_id": Uuid::from_u128(order),
         "event_id": Uuid::from_u128(0xE),
-        "organizer_id": Uuid::from_u128(0xF),
+        "organizer_id": RIVERSIDE,
         "buyer_id": buyer,
-        "items": items(),
+        "items": [],
         "total": {"amount": 5000, "currency": "EUR"},
+        "cause": "it rains",
+        "event_cancelled": event_cancelled,
     }))
 }
 
-fn items() -> Value {
-    let seat = Uuid::from_u128(0x5EA7);
-    let price = json!({"amount": 2500, "currency": "EUR"});
-    json!([{"ticket_type_id": seat, "name": "Stalls", "quantity": 2, "unit_price": price}])
+pub(crate) fn positions_cancelled(order: u128, buyer: Uuid) -> OrderEvent {
+    event(json!({
+        "type": "positions_cancelled",
+        "order_id": Uuid::from_u128(order),
+        "event_id": Uuid::from_u128(0xE),
+        "organizer_id": RIVERSIDE,
+        "buyer_id": buyer,
+        "positions": [2],
+        "items": [],
+        "amount": {"amount": 2500, "currency": "EUR"},
+        "reason": "the seat is broken",
+    }))
+}
+
+pub(crate) fn paid_too_late(order: u128, buyer: Uuid) -> OrderEvent {
+    event(json!({
+        "type": "paid_too_late",
+        "order_id": Uuid::from_u128(order),
+        "event_id": Uuid::from_u128(0xE),
+        "organizer_id": RIVERSIDE,
+        "buyer_id": buyer,
+        "amount": {"amount": 5000, "currency": "EUR"},
+    }))
+}
+
+pub(crate) fn refunded(order: u128, buyer: Uuid) -> OrderEvent {
+    event(json!({
+        "type": "order_refunded",
+        "order_id": Uuid::from_u128(order),
+        "event_id": Uuid::from_u128(0xE),
+        "organizer_id": RIVERSIDE,
+        "buyer_id": buyer,
+        "amount": {"amount": 500, "currency": "EUR"},
+        "partial": true,
+        "cause": "the bar was closed",
+    }))
 }
 
 fn event(json: Value) -> OrderEvent {
@@ -130,7 +221,8 @@ static SIGNER: LazyLock<TokenSigner> = LazyLock::new(|| {
     TokenSigner::from_pem(&pem).expect("a new key is a key")
 });
 
-static MODULES: &[&Module] = &[&KEYS, &ORDERS, &notifications::MODULE];
+static MODULES: &[&Module] =
+    &[&KEYS, &neighbours::CATALOG, &neighbours::TICKETS, &ORDERS, &notifications::MODULE];
 
 const COMPOSITION: Composition = Composition {
     modules: MODULES,
@@ -182,12 +274,15 @@ static ORDERS: Module = Module {
     name: "orders",
     about: "tells of orders",
     prefixes: &[TELL],
-    provides: &[],
+    provides: &[Provided::of::<dyn Orders>()],
     requires: &[],
     publishes: OrderEvent::NAMES,
     consumes: &[],
     settings: None,
     schema: None,
     openapi: utoipa::openapi::OpenApi::default,
-    start: |boot| told::start::<OrderEvent>(boot, TELL),
+    start: |boot| {
+        boot.provide::<dyn Orders>(Arc::new(neighbours::EveryOrder));
+        told::start::<OrderEvent>(boot, TELL)
+    },
 };

@@ -2,9 +2,13 @@
 #![cfg(test)]
 
 mod house;
+mod mailing;
+mod neighbours;
 mod reading;
+mod smtp;
 mod telling;
 mod told;
+mod wording;
 
 /// Tests of the same names for both databases, out of functions that take a house.
 macro_rules! on_both_databases {

@@ -1,57 +1,74 @@
-//! What people are told when orders come and go.
+//! What people are told when something happens to their orders.
 
 use serde_json::json;
 
 use crate::{
-    house::{CARA, DAN, House, cancelled, confirmed},
+    house::{
+        CARA, DAN, House, RIVERSIDE, cancelled, fulfilled, paid_too_late, positions_cancelled,
+        refunded,
+    },
     on_both_databases,
 };
 
-async fn a_buyer_is_told_of_a_confirmed_order(house: House) {
-    house.tell(1, 0, &confirmed(7, CARA)).await;
-    let told = house.notifications(&house.customer(CARA), 1).await;
+async fn a_buyer_is_told_of_a_fulfilled_order(house: House) {
+    house.tell(1, 0, &fulfilled(7, CARA)).await;
+    let told = house.in_state(1, "sent").await;
     let expected = json!({
         "id": "00000000-0000-0000-0000-000000000001",
         "user_id": CARA,
-        "state": "queued",
+        "organizer_id": RIVERSIDE,
+        "state": "sent",
         "queued_at": "2027-03-01T12:00:00Z",
+        "attempts": 1,
+        "sent_at": "2027-03-01T12:00:00Z",
         "message": {
             "kind": "order_confirmation",
             "order_id": "00000000-0000-0000-0000-000000000007",
-            "order_code": "K7MPX2QA",
             "event_id": "00000000-0000-0000-0000-00000000000e",
-            "event_name": "Quartet by the river",
-            "items": [{
-                "ticket_type_id": "00000000-0000-0000-0000-000000005ea7",
-                "name": "Stalls",
-                "quantity": 2,
-                "unit_price": {"amount": 2500, "currency": "EUR"},
-            }],
-            "total": {"amount": 5000, "currency": "EUR"},
-            "confirmed_at": "2027-03-01T12:00:00Z",
         },
     });
-    assert_eq!(told, [expected]);
+    assert_eq!(told, expected);
 }
 
-async fn a_buyer_is_told_of_a_cancelled_order(house: House) {
-    house.tell(1, 0, &confirmed(7, CARA)).await;
-    house.tell(2, 5, &cancelled(7, CARA)).await;
-    let told = house.notifications(&house.customer(CARA), 2).await;
+async fn whatever_happens_to_an_order_is_told_in_a_mail_of_its_kind(house: House) {
+    house.tell(1, 0, &fulfilled(7, CARA)).await;
+    house.tell(2, 1, &refunded(7, CARA)).await;
+    house.tell(3, 2, &positions_cancelled(7, CARA)).await;
+    house.tell(4, 3, &cancelled(7, CARA, false)).await;
+    house.tell(5, 4, &cancelled(8, CARA, true)).await;
+    house.tell(6, 5, &paid_too_late(9, CARA)).await;
+    let told = house.notifications(&house.customer(CARA), 6).await;
     let kinds: Vec<_> = told.iter().map(|it| it["message"]["kind"].clone()).collect();
-    assert_eq!(kinds, ["order_cancellation", "order_confirmation"]);
+    let expected = [
+        "late_payment",
+        "event_cancellation",
+        "order_cancellation",
+        "positions_cancellation",
+        "refund",
+        "order_confirmation",
+    ];
+    assert_eq!(kinds, expected);
 }
 
 async fn an_event_that_is_told_twice_is_one_notification(house: House) {
-    house.tell(1, 0, &confirmed(7, CARA)).await;
-    house.tell(1, 0, &confirmed(7, CARA)).await;
-    house.tell(2, 1, &confirmed(8, DAN)).await;
+    house.tell(1, 0, &fulfilled(7, CARA)).await;
+    house.tell(1, 0, &fulfilled(7, CARA)).await;
+    house.tell(2, 1, &fulfilled(8, DAN)).await;
     house.notifications(&house.customer(DAN), 1).await;
     house.notifications(&house.customer(CARA), 1).await;
+    let sent = house.in_state(1, "sent").await;
+    assert_eq!(sent["attempts"], 1);
+}
+
+async fn what_happened_days_ago_is_told_to_nobody_any_more(house: House) {
+    house.tell(1, -3 * 24 * 3600, &fulfilled(7, CARA)).await;
+    let told = house.in_state(1, "given_up").await;
+    assert_eq!(told["attempts"], 0);
 }
 
 on_both_databases! {
-    a_buyer_is_told_of_a_confirmed_order,
-    a_buyer_is_told_of_a_cancelled_order,
+    a_buyer_is_told_of_a_fulfilled_order,
+    whatever_happens_to_an_order_is_told_in_a_mail_of_its_kind,
     an_event_that_is_told_twice_is_one_notification,
+    what_happened_days_ago_is_told_to_nobody_any_more,
 }
