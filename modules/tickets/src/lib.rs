@@ -77,6 +77,11 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
         presses: Semaphore::new(PRESSES),
     });
     boot.provide::<dyn Tickets>(Arc::clone(&service) as Arc<dyn Tickets>);
+    store::check_replay(
+        boot,
+        &["tickets", "scans", "conflicts", "check_in_lists"],
+        &[&service.tickets, &service.lists, &service.doors],
+    );
     let keys = Idempotency::start(boot, &committer);
     boot.public(keys.around(http::routes().with_state(service).into()));
     bus::publish_audit(boot, &committer)?;

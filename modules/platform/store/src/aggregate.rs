@@ -105,6 +105,12 @@ pub trait View<A: Aggregate>: Send + Sync + 'static {
     /// # Errors
     /// When a statement fails; then nothing of the commit is written.
     async fn apply(&self, tx: &mut Tx, changes: &[Change<'_, A>]) -> Result<(), sqlx::Error>;
+
+    /// Measures what a commit did, once it was applied. A commit that has to be written twice is
+    /// measured twice; a log that is replayed is not measured.
+    fn measure(&self, changes: &[Change<'_, A>]) {
+        let _ = changes;
+    }
 }
 
 /// No read models.

@@ -98,6 +98,37 @@ impl<A: Aggregate> Replayed for Events<A> {
 }
 
 impl<A: Aggregate> Events<A> {
+    /// Everything that happened to each aggregate of this kind, one aggregate after the other, for
+    /// checks that judge the whole log. Answers with how many there were.
+    ///
+    /// # Errors
+    /// As [`Events::load`].
+    pub async fn each_history(
+        &self,
+        mut look: impl FnMut(Uuid, Vec<Recorded<A::Event>>) + Send,
+    ) -> Result<u64, StoreError> {
+        let database = self.committer().database();
+        let (mut last, mut count) = (Uuid::nil(), 0);
+        loop {
+            let page: Vec<(Uuid,)> =
+                crate::fetch_all!(database, (Uuid,), NEXT_STREAMS, A::NAME, last, STREAMS).await?;
+            let Some((end,)) = page.last().copied() else { return Ok(count) };
+            let wanted: Vec<Wanted> =
+                page.iter().map(|(stream,)| Wanted::of::<A>(*stream, 0)).collect();
+            let rows = log::read_events(&mut database.connection().await?, &wanted).await?;
+            let mut histories: BTreeMap<Uuid, Vec<Recorded<A::Event>>> = BTreeMap::new();
+            for row in rows {
+                let recorded = row.decode::<A>()?;
+                histories.entry(recorded.stream).or_default().push(recorded);
+            }
+            count += histories.len() as u64;
+            for (id, history) in histories {
+                look(id, history);
+            }
+            last = end;
+        }
+    }
+
     async fn replay_page(
         &self,
         tx: &mut Tx,

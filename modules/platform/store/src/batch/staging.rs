@@ -54,6 +54,7 @@ pub(super) struct Staging<A: Aggregate> {
 }
 
 /// One stream in a batch.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each true or not")]
 pub(super) struct Stage<A: Aggregate> {
     pub(super) cached: Cached<A>,
     is_known: bool,
@@ -145,7 +146,6 @@ impl<A: Aggregate> Staging<A> {
 
     /// The row of a timer; one that is due is claimed by whoever has time for it.
     fn timer(
-        &self,
         stream: Uuid,
         stage: &Stage<A>,
         due: Timestamp,
@@ -260,7 +260,11 @@ impl<A: Aggregate> Category for Staging<A> {
             if changes.is_empty() {
                 return Ok(());
             }
-            let whole = async { self.events.view.apply(tx, &changes).await };
+            let whole = async {
+                self.events.view.apply(tx, &changes).await?;
+                self.events.view.measure(&changes);
+                Ok::<(), sqlx::Error>(())
+            };
             match AssertUnwindSafe(whole).catch_unwind().await {
                 Ok(applied) => Ok(applied?),
                 Err(panic) => Err(Failure::Store(broken(A::NAME, panic.as_ref()))),
@@ -278,7 +282,7 @@ impl<A: Aggregate> Category for Staging<A> {
         let mut taken = 0;
         for (stream, stage) in self.changed() {
             match stage.wake_at()? {
-                Some(due) => set.push(self.timer(stream, stage, due, now, desk, &mut taken)),
+                Some(due) => set.push(Self::timer(stream, stage, due, now, desk, &mut taken)),
                 None if stage.had_timer => gone.push(TimerGone { stream }),
                 None => {}
             }
