@@ -330,13 +330,12 @@ impl Aggregate for Stock {
             Command::RemoveQuota { quota_id } if self.quotas.contains_key(&quota_id) => {
                 Ok(vec![Event::QuotaRemoved { quota_id }])
             }
-            Command::RemoveQuota { .. } => Ok(Vec::new()),
             Command::OpenSale if matches!(self.sale, Sale::Open | Sale::Cancelled) => {
                 Ok(Vec::new())
             }
             Command::OpenSale => Ok(vec![Event::SaleOpened]),
             Command::CloseSale if self.sale == Sale::Open => Ok(vec![Event::SaleClosed]),
-            Command::CloseSale => Ok(Vec::new()),
+            Command::RemoveQuota { .. } | Command::CloseSale => Ok(Vec::new()),
             Command::CancelSale if self.sale == Sale::Cancelled => Ok(Vec::new()),
             Command::CancelSale => Ok(vec![Event::SaleCancelled]),
             Command::Hold(wish) => self.place_hold(wish),

@@ -39,24 +39,8 @@ pub(crate) static BELOW_MINIMUM: ProblemType = refused(&refusals::BELOW_MINIMUM)
 pub(crate) static ABOVE_MAXIMUM: ProblemType = refused(&refusals::ABOVE_MAXIMUM);
 pub(crate) static SEAT_TAKEN: ProblemType = refused(&refusals::SEAT_TAKEN);
 
-pub(crate) static SEAT_UNKNOWN: ProblemType = ProblemType {
-    slug: "seat-unknown",
-    status: 409,
-    title: "There is no such seat",
-    meaning: "The house has no `seat`, or `ticket_type_id` is for seats in other sections. Nothing is \
-              held, and nothing is to be paid.",
-    what_to_do: "Choose among the seats that `GET /v1/availability/{event_id}/seats` tells of.",
-};
-
-pub(crate) static NOT_SEATED: ProblemType = ProblemType {
-    slug: "not-seated",
-    status: 409,
-    title: "The ticket type has no numbered seats",
-    meaning: "`ticket_type_id` is for general admission, and seats were named. Nothing is held, and \
-              nothing is to be paid.",
-    what_to_do: "Leave `seats` out.",
-};
-
+pub(crate) static SEAT_UNKNOWN: ProblemType = refused(&refusals::SEAT_UNKNOWN);
+pub(crate) static NOT_SEATED: ProblemType = refused(&refusals::NOT_SEATED);
 pub(crate) static TOO_MANY_HOLDS: ProblemType = refused(&refusals::TOO_MANY_HOLDS);
 
 pub(crate) static HOLD_RELEASED: ProblemType = ProblemType {

@@ -56,7 +56,7 @@ impl Seating {
             faults.at_most(&format!("{place}/rows"), section.rows.len(), MOST_ROWS);
             let mut row_names = HashSet::new();
             let mut rows = Vec::with_capacity(section.rows.len());
-            for (row_at, row) in section.rows.into_iter().enumerate() {
+            for (row_at, row) in section.rows.iter().enumerate() {
                 let row_place = format!("{place}/rows/{row_at}");
                 seats += row.seats.len();
                 rows.push(faults.row(&row_place, row, &mut row_names));
@@ -88,7 +88,7 @@ impl Faults {
         }
     }
 
-    fn row(&mut self, place: &str, row: SeatRow, names: &mut HashSet<String>) -> SeatRow {
+    fn row(&mut self, place: &str, row: &SeatRow, names: &mut HashSet<String>) -> SeatRow {
         let name = self.name(&format!("{place}/name"), &row.name, names);
         self.at_most(&format!("{place}/seats"), row.seats.len(), MOST_SEATS_OF_A_ROW);
         let mut numbers = HashSet::new();

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::world::{World, problem};
+use crate::world::{Afterwards, World, problem};
 
 const MIB: usize = 1 << 20;
 
@@ -85,4 +85,15 @@ async fn a_body_beyond_the_limit_is_refused_whether_it_is_announced_or_not() {
     let creeping = world.post("/v1/orders").body(reqwest::Body::wrap_stream(parts));
     let answer = creeping.send().await.unwrap();
     assert_eq!(problem(answer, 413).await["type"], "/problems/payload-too-large");
+}
+
+#[tokio::test]
+async fn a_stream_of_events_ends_in_order_when_the_gateway_stops() {
+    const WORDS: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
+                         transfer-encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n";
+    let world = World::before_words("", WORDS, Afterwards::KeepsSilent).await;
+    let mut answer = world.get("/v1/orders/stream").await;
+    assert_eq!(answer.chunk().await.unwrap().unwrap(), "data: 1\n\n");
+    let (end, ()) = tokio::join!(answer.chunk(), world.stop());
+    assert_eq!(end.unwrap(), None, "and not an error");
 }

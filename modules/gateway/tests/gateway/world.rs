@@ -118,6 +118,11 @@ impl World {
         String::from_utf8(answer).unwrap()
     }
 
+    /// Stops the gateway politely.
+    pub async fn stop(self) {
+        tokio::time::timeout(PATIENCE, self.node.stop()).await.expect("the gateway stops in time");
+    }
+
     /// Says this on a connection of its own and hangs up.
     pub async fn say_and_leave(&self, words: &str) {
         let mut connection = TcpStream::connect(self.node.public_addr()).await.unwrap();

@@ -1,7 +1,6 @@
 //! Inventory as its clients see it, on both databases.
 
 #![cfg(test)]
-#![expect(clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 mod availability;
 mod contract;

@@ -67,8 +67,8 @@ impl Follower {
     }
 
     fn last_id(&self) -> String {
-        let ids = self.heard.lines().filter_map(|line| line.strip_prefix("id: "));
-        ids.last().expect("an event has an id").to_owned()
+        let mut ids = self.heard.lines().filter_map(|line| line.strip_prefix("id: "));
+        ids.next_back().expect("an event has an id").to_owned()
     }
 }
 
