@@ -8,6 +8,7 @@ use std::{
     mem,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
@@ -15,7 +16,7 @@ use runtime::{Boot, CancellationToken, Clock, Context, Ids};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
-    time::Instant,
+    time::{Instant, timeout_at},
 };
 use uuid::Uuid;
 
@@ -28,6 +29,11 @@ use crate::{
 
 /// How often a batch is tried again after others got in between.
 const CONFLICTS: u32 = 10;
+/// When so many commands shared the last commit, the next one waits until as many have come, since
+/// a commit costs the same for one as for many.
+const CROWD: usize = 8;
+/// How long it waits for them.
+const GATHERING: Duration = Duration::from_millis(1);
 
 /// Commits work on one database, many at a time. Cheap to clone; one for each [`Database`].
 #[derive(Clone)]
@@ -393,7 +399,7 @@ impl CommitLoop {
     /// Commits what comes until the committer is [closed](Committer::close) and nothing waits.
     pub async fn run(mut self) {
         let most = self.committer.database().settings().batch;
-        let mut jobs = Vec::new();
+        let (mut jobs, mut before) = (Vec::new(), 0);
         loop {
             tokio::select! {
                 biased;
@@ -404,8 +410,23 @@ impl CommitLoop {
                     if received == 0 {
                         return;
                     }
+                    if before >= CROWD {
+                        self.gather(&mut jobs, before.min(most)).await;
+                    }
+                    before = jobs.len();
                     self.commit(mem::take(&mut jobs)).await;
                 }
+            }
+        }
+    }
+
+    /// Waits for a moment until there are `enough` jobs.
+    async fn gather(&mut self, jobs: &mut Vec<Box<dyn Job>>, enough: usize) {
+        let until = Instant::now() + GATHERING;
+        while let Some(missing) = enough.checked_sub(jobs.len()).filter(|missing| *missing > 0) {
+            match timeout_at(until, self.waiting.recv_many(jobs, missing)).await {
+                Ok(received) if received > 0 => {}
+                Ok(_) | Err(_) => return,
             }
         }
     }

@@ -25,6 +25,13 @@ use crate::{
     tail::Tail, timers::Desk,
 };
 
+/// SQLite's write-ahead log is carried over into the file after so many pages. What many commits
+/// change is then carried over once.
+const WAL_PAGES: &str = "4000";
+/// Memory in which each connection to a SQLite file keeps pages, in KiB with a minus. The one that
+/// writes needs more than those that read.
+const WRITER_CACHE: &str = "-4096";
+const READER_CACHE: &str = "-1024";
 /// SQLite's write-ahead log is cut back to this many bytes after a checkpoint.
 const WAL_LIMIT: &str = "67108864";
 /// A data directory that is made here is its owner's alone: it holds what people confided.
@@ -462,6 +469,8 @@ async fn open_file(
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
+        .pragma("cache_size", WRITER_CACHE)
+        .pragma("wal_autocheckpoint", WAL_PAGES)
         .pragma("journal_size_limit", WAL_LIMIT);
     // The one writer stays; it also keeps the write-ahead log open for the readers.
     let writer = PoolOptions::new()
@@ -488,7 +497,7 @@ async fn open_file(
         .max_connections(settings.sqlite_readers)
         .test_before_acquire(false)
         .acquire_timeout(settings.acquire_timeout)
-        .connect_with(common.read_only(true))
+        .connect_with(common.pragma("cache_size", READER_CACHE).read_only(true))
         .await
         .map_err(in_file)?;
     Ok(Engine::Sqlite { writer, readers })

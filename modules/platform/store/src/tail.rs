@@ -50,7 +50,7 @@ impl Tail {
         }
         let from = kept.events.partition_point(|event| event.seq <= after.seq);
         let next = kept.events.range(from..).take(limit);
-        let reached = next.clone().last().map_or(after, RawRecorded::position);
+        let reached = next.clone().next_back().map_or(after, RawRecorded::position);
         let is_end = kept.events.len() - from <= limit;
         Some((next.filter(|event| is_wanted(event)).cloned().collect(), reached, is_end))
     }
