@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use utoipa::ToSchema;
 
-use crate::figures::{Effort, each, ratio};
+use crate::figures::{Effort, Table, each, ratio};
 
 /// Says what it hears.
 #[service("echo")]
@@ -109,8 +109,8 @@ async fn time_bare_echo(calls: u32) -> Duration {
     each(begun.elapsed(), calls)
 }
 
-/// One line for each way to call, beside what it is measured against.
-pub async fn measure(effort: Effort) -> Vec<String> {
+/// Each way to call, beside what it is measured against.
+pub async fn measure(effort: Effort) -> Table {
     let keys = tempfile::tempdir().expect("a directory");
     let places = KeyPlaces {
         private_dir: keys.path().to_owned(),
@@ -137,16 +137,15 @@ pub async fn measure(effort: Effort) -> Vec<String> {
     let local_call = time(local.as_ref(), effort.local_calls).await;
     let bare_echo = time_bare_echo(effort.http_calls).await;
     let http_call = time(remote.as_ref(), effort.http_calls).await;
-    vec![
-        format!("a bare call of a trait object    {bare_call:>10.2?}"),
-        format!(
-            "a call in process                {local_call:>10.2?}   {:.1} times the bare call",
-            ratio(local_call, bare_call)
-        ),
-        format!("a bare echo, reqwest to axum     {bare_echo:>10.2?}"),
-        format!(
-            "a call over HTTP                 {http_call:>10.2?}   {:.2} times the bare echo",
-            ratio(http_call, bare_echo)
-        ),
-    ]
+    let mut table = Table::new("calls", &["", "each", "beside"]);
+    let mut row = |what: &str, taken: Duration, beside: String| {
+        table.row([what.to_owned(), format!("{taken:.2?}"), beside].into());
+    };
+    row("a bare call of a trait object", bare_call, String::new());
+    let times = format!("{:.1} times the bare call", ratio(local_call, bare_call));
+    row("a call of a contract in process", local_call, times);
+    row("a bare echo, reqwest to axum, JSON both ways", bare_echo, String::new());
+    let times = format!("{:.2} times the bare echo", ratio(http_call, bare_echo));
+    row("a call of a contract over HTTP, signed", http_call, times);
+    table
 }

@@ -1,4 +1,4 @@
-//! How much is measured, and how figures are shown.
+//! How much is measured, of what, and how figures are shown.
 
 use std::time::Duration;
 
@@ -9,18 +9,101 @@ pub struct Effort {
     pub local_calls: u32,
     /// Calls over HTTP.
     pub http_calls: u32,
-    /// Buyers at work at the same time.
-    pub buyers: usize,
-    /// Purchases of each buyer.
-    pub purchases: usize,
+    /// How long each load lasts.
+    pub span: Duration,
+    /// How long it lasts before anything is measured.
+    pub warm_up: Duration,
+    /// Tickets that are checked in.
+    pub check_ins: usize,
+    /// How often a server is started again.
+    pub starts: usize,
 }
 
 impl Effort {
     /// For figures.
-    pub const FULL: Self =
-        Self { local_calls: 1_000_000, http_calls: 20_000, buyers: 16, purchases: 100 };
+    pub const FULL: Self = Self {
+        local_calls: 1_000_000,
+        http_calls: 20_000,
+        span: Duration::from_secs(3),
+        warm_up: Duration::from_secs(1),
+        check_ins: 4_000,
+        starts: 5,
+    };
     /// To see that it runs.
-    pub const TRIAL: Self = Self { local_calls: 10, http_calls: 10, buyers: 1, purchases: 1 };
+    pub const TRIAL: Self = Self {
+        local_calls: 10,
+        http_calls: 10,
+        span: Duration::from_millis(20),
+        warm_up: Duration::from_millis(1),
+        check_ins: 1,
+        starts: 1,
+    };
+}
+
+/// Which measurements were asked for: those whose names have one of the given words in them. A
+/// name is a scene (`chase`), a shape with its database (`monolith-sqlite`), or both with a slash
+/// between (`monolith-sqlite/chase`).
+#[derive(Debug, Clone, Default)]
+pub struct Filter(Vec<String>);
+
+impl Filter {
+    /// Everything when nothing is named.
+    pub fn new(words: impl IntoIterator<Item = String>) -> Self {
+        Self(words.into_iter().collect())
+    }
+
+    /// Whether `name` is to be measured.
+    pub fn wants(&self, name: &str) -> bool {
+        self.0.is_empty() || self.0.iter().any(|word| name.contains(word.as_str()))
+    }
+
+    /// Whether `scene` is to be measured in `shape`.
+    pub fn wants_in(&self, shape: &str, scene: &str) -> bool {
+        self.wants(&format!("{shape}/{scene}"))
+    }
+
+    /// Whether any of `scenes` is to be measured in `shape`.
+    pub fn wants_any_of(&self, shape: &str, scenes: &[&str]) -> bool {
+        scenes.iter().any(|scene| self.wants_in(shape, scene))
+    }
+}
+
+/// The cells of a row, the first of which says what it is about.
+pub type Row = Vec<String>;
+
+/// Figures under a heading, shown as Markdown.
+pub struct Table {
+    title: String,
+    headings: Row,
+    rows: Vec<Row>,
+    notes: Vec<String>,
+}
+
+impl Table {
+    /// A table without rows.
+    pub fn new(title: &str, headings: &[&str]) -> Self {
+        let headings = headings.iter().map(|&heading| heading.to_owned()).collect();
+        Self { title: title.to_owned(), headings, rows: Vec::new(), notes: Vec::new() }
+    }
+
+    /// Adds a row.
+    pub fn row(&mut self, row: Row) {
+        self.rows.push(row);
+    }
+
+    /// Adds a sentence below.
+    pub fn note(&mut self, note: String) {
+        self.notes.push(note);
+    }
+
+    /// As Markdown.
+    pub fn markdown(&self) -> String {
+        let line = |row: &Row| format!("| {} |\n", row.join(" | "));
+        let rule = format!("|{}\n", "---|".repeat(self.headings.len()));
+        let rows: String = self.rows.iter().map(line).collect();
+        let notes: String = self.notes.iter().map(|note| format!("\n{note}\n")).collect();
+        format!("### {}\n\n{}{rule}{rows}{notes}", self.title, line(&self.headings))
+    }
 }
 
 /// The time one of `count` took, when all took `elapsed`.
@@ -31,16 +114,4 @@ pub fn each(elapsed: Duration, count: u32) -> Duration {
 /// `ours` as a multiple of `known`.
 pub fn ratio(ours: Duration, known: Duration) -> f64 {
     ours.as_secs_f64() / known.as_secs_f64().max(f64::MIN_POSITIVE)
-}
-
-/// The value below which the share `quantile` of `sorted` lies.
-pub fn quantile(sorted: &[Duration], quantile: f64) -> Duration {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "a position in a list of at most some thousands"
-    )]
-    let at = ((sorted.len() as f64) * quantile) as usize;
-    sorted.get(at.min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
 }

@@ -1,24 +1,36 @@
-//! What a call and a purchase cost on this machine: `make bench`.
+//! What calls, purchases and reads cost on this machine: `make bench`.
 //!
-//! Each figure stands beside something known that was measured in the same run, since the absolute
-//! times of two runs on a busy machine cannot be compared.
+//! `cargo bench --bench bench -- monolith-sqlite/purchases start` measures a part; words pick every
+//! measurement with one of them in its name. All load is closed-loop, and comes from this process.
 
 mod calls;
 mod figures;
-mod purchases;
+mod load;
+
+use std::time::Instant;
+
+use figures::{Effort, Filter};
 
 #[expect(clippy::print_stdout, reason = "a bench reports to whoever runs it")]
 fn main() {
+    let begun = Instant::now();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.expect("a runtime starts");
     // `cargo test --benches` asks for a trial run of what would be measured.
     let is_trial = std::env::args().any(|argument| argument == "--test");
-    let effort = if is_trial { figures::Effort::TRIAL } else { figures::Effort::FULL };
-    for line in runtime.block_on(async {
-        let mut lines = calls::measure(effort).await;
-        lines.extend(purchases::measure(effort).await);
-        lines
-    }) {
-        println!("{line}");
+    let effort = if is_trial { Effort::TRIAL } else { Effort::FULL };
+    let words = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
+    let mut filter = Filter::new(words);
+    if is_trial {
+        filter = Filter::new(["calls", "monolith-sqlite", "start"].map(str::to_owned));
     }
+    runtime.block_on(async {
+        if filter.wants("calls") {
+            println!("{}", calls::measure(effort).await.markdown());
+        }
+        for table in load::measure(effort, &filter).await {
+            println!("{}", table.markdown());
+        }
+    });
+    println!("Taken in {} s.", begun.elapsed().as_secs());
 }
