@@ -54,7 +54,7 @@ pub(crate) fn routes() -> Routes<App> {
         .routes(routes!(offer_transfer::offer_transfer, withdraw_transfer::withdraw_transfer))
         .routes(routes!(block::block_ticket))
         .routes(routes!(unblock::unblock_ticket))
-        .routes(optionally_idempotent(routes!(check_in::check_in, list_check_ins::list_check_ins)))
+        .routes(routes!(check_in::check_in, list_check_ins::list_check_ins))
         .routes(optionally_idempotent(routes!(create_list::create_list, list_lists::list_lists)))
         .routes(routes!(get_list::get_list, change_list::change_list, remove_list::remove_list))
         .routes(routes!(get_offline::get_offline_list))

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use axum::{
     extract::State,
-    http::StatusCode,
-    response::{IntoResponse, Response},
+    http::{HeaderMap, StatusCode},
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use contracts::{seating::Seat, tickets::ScanKind};
-use edge::{IdempotencyKey, Json, Problem};
+use edge::{IDEMPOTENCY_KEY, Json, Problem};
 use garde::Validate;
 use runtime::{Context, Role, Timestamp};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use store::{ExecuteError, Loaded};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -72,7 +73,8 @@ pub(super) struct NewCheckIn {
     #[serde(default)]
     device: Option<String>,
     /// The scan's own mark, different for each scan of a device: the same scan sent again with it is
-    /// no second one, and gets the same answer.
+    /// no second one, and gets the same answer. Where it is left out, an `Idempotency-Key` stands for
+    /// it.
     #[garde(length(min = 1, max = 100))]
     #[schema(min_length = 1, max_length = 100)]
     #[serde(default)]
@@ -130,16 +132,16 @@ pub(super) struct PassageResource {
 pub(super) async fn check_in(
     State(app): State<App>,
     cx: Context,
-    key: Option<IdempotencyKey>,
+    headers: HeaderMap,
     Json(new): Json<NewCheckIn>,
-) -> Result<Response, Problem> {
+) -> Result<(StatusCode, Json<PassageResource>), Problem> {
     let by = edge::require_any(&cx, &[Role::Staff, Role::Organizer])?;
     let claim = app.codes.read(&new.code);
     let Some(post) = app.post_of(&cx, &new, claim.as_ref()).await? else {
         return Err(refusals::unknown("not signed by us"));
     };
     // A scan without a mark is a scan of its own.
-    let mark = || key.map_or_else(|| app.ids.next(), |key| key.id()).to_string();
+    let mark = || key_as_mark(&headers).unwrap_or_else(|| app.ids.next().to_string());
     let passage = Passage {
         at: app.clock.now(),
         entrance: new.entrance,
@@ -192,7 +194,7 @@ impl Service {
         post: &Post,
         kind: ScanKind,
         passage: Passage,
-    ) -> Result<Response, Problem> {
+    ) -> Result<(StatusCode, Json<PassageResource>), Problem> {
         let (order_id, ticket_id) = (claim.order_id, claim.ticket_id);
         let scan = Scan { ticket_id, serial: claim.serial, kind, passage };
         let rules = Arc::clone(&post.rules);
@@ -208,7 +210,7 @@ impl Service {
             None => Err(Problem::internal("a scan was decided on, and nobody knows how")),
         };
         match self.tickets.execute(cx, order_id, command).read(answer).await {
-            Ok(Ok(Some(passage))) => Ok((StatusCode::CREATED, Json(passage)).into_response()),
+            Ok(Ok(Some(passage))) => Ok((StatusCode::CREATED, Json(passage))),
             Ok(Ok(None)) => Err(Problem::internal("a scan was decided on without a ticket")),
             Ok(Err(problem)) => Err(problem),
             Err(ExecuteError::Rejected(_)) => {
@@ -235,6 +237,13 @@ impl Service {
             ExecuteError::Rejected(never) => match never {},
         })
     }
+}
+
+/// The mark that an idempotency key stands for: a scan knows itself again by its mark, in the commit of
+/// its effect, so a key needs none of its own. Keys are kept by their hash.
+fn key_as_mark(headers: &HeaderMap) -> Option<String> {
+    let key = headers.get(IDEMPOTENCY_KEY)?;
+    Some(URL_SAFE_NO_PAD.encode(Sha256::digest(key.as_bytes())))
 }
 
 fn no_such(pointer: &str, what: &str) -> Problem {

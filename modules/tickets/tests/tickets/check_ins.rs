@@ -2,6 +2,7 @@
 
 use runtime::Clock as _;
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::{
     house::{BALCONY, EVENT, House, ORDER, OTHER_EVENT, STALLS, scan},
@@ -61,6 +62,13 @@ async fn a_scan_that_is_sent_again_is_no_second_one(house: House) {
     assert_eq!(again.value(), first.value());
     let keyed = emil.post("/v1/check-ins", &marked).key("17").await.expect(201);
     assert_eq!(keyed.value(), first.value());
+    let ticket = house.issue(Uuid::from_u128(2), 1).await.remove(0);
+    let unmarked = scan(&house.code(&house.cara(), &ticket).await);
+    let by_key = emil.post("/v1/check-ins", &unmarked).key("18").await.expect(201);
+    let again = emil.post("/v1/check-ins", &unmarked).key("18").await.expect(201);
+    assert_eq!(again.value(), by_key.value());
+    let another = emil.post("/v1/check-ins", &unmarked).without_key().await;
+    let _refused = another.expect_problem(409, "already-admitted");
     marked["nonce"] = json!("door 2, scan 4");
     let other = emil.post("/v1/check-ins", &marked).await;
     let _refused = other.expect_problem(409, "already-admitted");
