@@ -1,10 +1,14 @@
 //! What sales add up to. Reporting decides nothing: what others tell becomes a row each, and no
 //! aggregate.
 
+pub(crate) mod days;
+pub(crate) mod standing;
+
 use contracts::{money::Money, orders::OrderedItem};
 use iso_currency::Currency;
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// How many tickets the items of an order are.
 pub(crate) fn tickets_of(items: &[OrderedItem]) -> i64 {
@@ -17,11 +21,12 @@ pub(crate) struct Total {
     pub(crate) currency: Currency,
     /// All that were ever confirmed.
     pub(crate) confirmed: Amounts,
-    /// Those among them that were called off afterwards.
+    /// What of it was called off afterwards: whole orders, tickets of whichever order, and the money
+    /// that goes back.
     pub(crate) cancelled: Amounts,
 }
 
-/// Orders with what is in them.
+/// So many orders, tickets, and so much money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Amounts {
     pub(crate) orders: i64,
@@ -35,6 +40,8 @@ pub(crate) struct Amounts {
 pub(crate) struct Sales {
     pub(crate) orders: OrderCounts,
     pub(crate) tickets: TicketCounts,
+    /// The tickets by type.
+    pub(crate) ticket_types: Vec<TicketTypeCounts>,
     /// One entry for each currency that something was sold in.
     pub(crate) revenue: Vec<Revenue>,
 }
@@ -59,21 +66,33 @@ pub(crate) struct TicketCounts {
     pub(crate) admitted: i64,
 }
 
+/// How many tickets of one type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct TicketTypeCounts {
+    pub(crate) ticket_type_id: Uuid,
+    /// Its name when the first of them was sold.
+    pub(crate) name: String,
+    /// Sold, and not cancelled since.
+    pub(crate) sold: i64,
+    /// Sold and cancelled.
+    pub(crate) cancelled: i64,
+}
+
 /// What was earned in one currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Revenue {
-    /// What all confirmed orders cost, cancelled ones too.
+    /// What orders cost, cancelled ones too.
     pub(crate) gross: Money,
-    /// What went back, or is on its way back, for cancelled ones.
+    /// What went back, or is on its way back.
     pub(crate) refunded: Money,
     /// The difference.
     pub(crate) net: Money,
 }
 
 impl Sales {
-    /// The sum of `totals`, with so many people let in.
-    pub(crate) fn of(totals: &[Total], admitted: i64) -> Self {
-        let mut sales = Self::default();
+    /// The sum of `totals`, with the tickets by type, and so many people let in.
+    pub(crate) fn of(totals: &[Total], ticket_types: Vec<TicketTypeCounts>, admitted: i64) -> Self {
+        let mut sales = Self { ticket_types, ..Self::default() };
         sales.tickets.admitted = admitted;
         for Total { currency, confirmed, cancelled } in totals {
             sales.orders.confirmed += confirmed.orders - cancelled.orders;
@@ -106,7 +125,7 @@ mod tests {
             confirmed: Amounts { orders: 1, tickets: 1, money: 4_000 },
             cancelled: Amounts::default(),
         };
-        let sales = Sales::of(&[euros, yen], 4);
+        let sales = Sales::of(&[euros, yen], Vec::new(), 4);
         assert_eq!(sales.orders, OrderCounts { confirmed: 3, cancelled: 1 });
         assert_eq!(sales.tickets, TicketCounts { sold: 6, cancelled: 2, admitted: 4 });
         let net: Vec<Money> = sales.revenue.iter().map(|revenue| revenue.net).collect();
@@ -115,6 +134,6 @@ mod tests {
 
     #[test]
     fn without_sales_there_is_nothing() {
-        assert_eq!(Sales::of(&[], 0), Sales::default());
+        assert_eq!(Sales::of(&[], Vec::new(), 0), Sales::default());
     }
 }

@@ -1,5 +1,6 @@
-//! Reporting: what was sold, as far as other services have told.
+//! Reporting: what was sold, and who changed what, as far as other services have told.
 
+mod csv;
 mod domain;
 mod http;
 mod reactions;
@@ -12,29 +13,47 @@ use store::{Committer, Schema};
 
 use crate::{
     http::App,
-    reactions::{CountAdmissions, CountSales},
+    reactions::{CountAdmissions, CountSales, KeepTrail},
 };
 
 /// The service's face to the registry.
 pub static MODULE: Module = Module {
-    name: CONSUMER,
-    about: "sales of events: tickets, revenue, cancellations, admissions",
-    prefixes: &["/v1/reports"],
+    name: NAME,
+    about: "sales of events, what customers bought, the trail of all changes",
+    prefixes: &["/v1/reports", "/v1/audit"],
     provides: &[],
     requires: &[
         Needed::of::<dyn TokenKeys>(&["token_keys"]),
         Needed::of::<dyn Catalog>(&["sale_terms", "membership"]),
     ],
     publishes: &[],
-    consumes: &["orders.order_confirmed", "orders.order_cancelled", "tickets.ticket_admitted"],
+    consumes: &[
+        "orders.order_confirmed",
+        "orders.positions_cancelled",
+        "orders.order_refunded",
+        "orders.order_cancelled",
+        "tickets.ticket_admitted",
+        "identity.audit",
+        "catalog.audit",
+        "inventory.audit",
+        "orders.audit",
+        "payments.audit",
+        "tickets.audit",
+        "notifications.audit",
+    ],
     settings: None,
     schema: Some(&SCHEMA),
-    openapi: || edge::openapi::describe(CONSUMER, http::routes(), &[]),
+    openapi: || edge::openapi::describe(NAME, http::routes(), &[]),
     start: |boot| Box::pin(start(boot)),
 };
 
-/// Under which name it remembers how far it has read.
-const CONSUMER: &str = "reporting";
+const NAME: &str = "reporting";
+
+// Under which names it remembers how far it has read. The ledger of sales began with a name of its
+// own, so that it has everything from the first order on.
+const SALES: &str = "sales";
+const ADMISSIONS: &str = NAME;
+const TRAIL: &str = "audit";
 
 static SCHEMA: Schema = store::schema!("reporting");
 
@@ -44,6 +63,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
     let catalog = boot.client::<dyn Catalog>()?;
     boot.public(http::routes().with_state(App { database, catalog }).into());
     let clock = boot.clock();
-    bus::subscribe::<OrderEvent>(boot, &committer, CONSUMER, CountSales(clock.clone()))?;
-    bus::subscribe::<TicketEvent>(boot, &committer, CONSUMER, CountAdmissions(clock))
+    bus::subscribe::<OrderEvent>(boot, &committer, SALES, CountSales(clock.clone()))?;
+    bus::subscribe::<TicketEvent>(boot, &committer, ADMISSIONS, CountAdmissions(clock))?;
+    bus::keep_audit(boot, &committer, TRAIL, KeepTrail)
 }

@@ -4,17 +4,23 @@
 
 use std::sync::Arc;
 
-use bus::{Delivered, Handler, HandlerError};
-use contracts::{orders::OrderEvent, tickets::TicketEvent};
+use bus::{AuditLog, AuditRecord, Delivered, Handler, HandlerError};
+use contracts::{
+    orders::{OrderEvent, OrderedItem},
+    tickets::TicketEvent,
+};
 use runtime::{Clock, IntegrationEvents, async_trait};
-use store::Work;
+use store::{Tx, Work};
 
 use crate::{
-    domain::tickets_of,
-    views::{self, Admission, SoldOrder},
+    domain::{standing::Fact, tickets_of},
+    views::{
+        self, Admission, audit,
+        ledger::{self, ItemCount, SoldOrder, Telling},
+    },
 };
 
-/// Notes what was sold and what was called off.
+/// Enters into the ledger what was sold and what went back.
 pub(crate) struct CountSales(pub(crate) Arc<dyn Clock>);
 
 #[async_trait]
@@ -24,35 +30,86 @@ impl Handler<OrderEvent> for CountSales {
         work: &mut Work<'_>,
         delivered: &Delivered<OrderEvent>,
     ) -> Result<(), HandlerError> {
-        match &delivered.event {
-            OrderEvent::OrderConfirmed {
-                order_id,
-                event_id,
-                event_name,
-                organizer_id,
-                items,
-                total,
-                ..
-            } => {
-                views::note_event(work.tx(), *event_id, *organizer_id, event_name).await?;
-                let order = SoldOrder {
-                    order_id: *order_id,
-                    event_id: *event_id,
-                    total: *total,
-                    tickets: tickets_of(items),
-                };
-                views::note_sale(work.tx(), order).await?;
-            }
-            // The order's confirmation came before, under the same key.
-            OrderEvent::OrderCancelled { order_id, .. } => {
-                views::note_cancellation(work.tx(), *order_id).await?;
-            }
-            OrderEvent::Unknown => {}
+        let telling = Telling { id: delivered.id, at: delivered.at };
+        if let OrderEvent::OrderConfirmed {
+            order_id,
+            order_code,
+            event_id,
+            event_name,
+            organizer_id,
+            buyer_id,
+            items,
+            total,
+            confirmed_at,
+            ..
+        } = &delivered.event
+        {
+            views::note_event(work.tx(), *event_id, *organizer_id, event_name).await?;
+            let order = SoldOrder {
+                order_id: *order_id,
+                order_code,
+                event_id: *event_id,
+                organizer_id: *organizer_id,
+                buyer_id: *buyer_id,
+                total: *total,
+                tickets: tickets_of(items),
+                confirmed_at: *confirmed_at,
+            };
+            let items = counts(items, |tickets| (tickets, 0));
+            ledger::note_sale(work.tx(), telling, order, &items).await?;
+        }
+        // An order's confirmation came before all of these, under the same key.
+        if let Some((fact, items)) = fact_of(&delivered.event) {
+            let items = counts(items, |tickets| (0, tickets));
+            ledger::note_fact(work.tx(), telling, delivered.key, fact, &items).await?;
         }
         let publisher = OrderEvent::PUBLISHER;
         views::note_progress(work.tx(), publisher, delivered.at, self.0.now()).await?;
         Ok(())
     }
+}
+
+/// What an event means for an order that was confirmed, with the tickets it is about.
+fn fact_of(event: &OrderEvent) -> Option<(Fact, &[OrderedItem])> {
+    match event {
+        OrderEvent::PositionsCancelled { items, amount, .. } => {
+            let fact = Fact::TicketsCancelled { tickets: tickets_of(items), cost: amount.amount };
+            Some((fact, items))
+        }
+        OrderEvent::OrderCancelled { items, total, .. } => {
+            let fact = Fact::Cancelled { tickets: tickets_of(items), cost: total.amount };
+            Some((fact, items))
+        }
+        OrderEvent::OrderRefunded { amount, .. } => {
+            Some((Fact::Refunded { amount: amount.amount }, &[]))
+        }
+        OrderEvent::OrderConfirmed { .. }
+        | OrderEvent::OrderFulfilled { .. }
+        | OrderEvent::PaidTooLate { .. }
+        | OrderEvent::Unknown => None,
+    }
+}
+
+/// One count a ticket type; `split` says how many are sold and how many cancelled.
+fn counts(items: &[OrderedItem], split: fn(i64) -> (i64, i64)) -> Vec<ItemCount> {
+    let mut counts: Vec<ItemCount> = Vec::new();
+    for item in items {
+        let (tickets, cancelled_tickets) = split(i64::from(item.quantity));
+        let known = counts.iter_mut().find(|it| it.ticket_type_id == item.ticket_type_id);
+        match known {
+            Some(count) => {
+                count.tickets += tickets;
+                count.cancelled_tickets += cancelled_tickets;
+            }
+            None => counts.push(ItemCount {
+                ticket_type_id: item.ticket_type_id,
+                name: item.name.clone(),
+                tickets,
+                cancelled_tickets,
+            }),
+        }
+    }
+    counts
 }
 
 /// Notes who was let in.
@@ -74,5 +131,15 @@ impl Handler<TicketEvent> for CountAdmissions {
         let publisher = TicketEvent::PUBLISHER;
         views::note_progress(work.tx(), publisher, delivered.at, self.0.now()).await?;
         Ok(())
+    }
+}
+
+/// Keeps the trail of what changes anywhere.
+pub(crate) struct KeepTrail;
+
+#[async_trait]
+impl AuditLog for KeepTrail {
+    async fn keep(&self, tx: &mut Tx, records: &[AuditRecord]) -> Result<(), sqlx::Error> {
+        audit::keep(tx, records).await
     }
 }

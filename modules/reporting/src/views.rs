@@ -1,26 +1,22 @@
 //! What reports are made of, and how far it goes.
 
-use contracts::money::Money;
-use iso_currency::Currency;
+pub(crate) mod audit;
+pub(crate) mod ledger;
+pub(crate) mod orders;
+
 use runtime::Timestamp;
-use serde::Serialize;
 use sqlx::FromRow;
 use store::{At, Database, Inbox, Json, Position, Sql, StoreError, Tx};
 use uuid::Uuid;
 
-use crate::{
-    CONSUMER,
-    domain::{Amounts, Total},
-};
+use self::ledger::Asked;
+use crate::domain::{TicketTypeCounts, Total};
+
+/// Later than anything happens, and an instant that both databases can keep.
+const LATEST: Timestamp = Timestamp::constant(253_000_000_000, 0);
 
 const NOTE_EVENT: &str = "INSERT INTO reported_events (event_id, organizer_id, name) \
      VALUES ($1, $2, $3) ON CONFLICT (event_id) DO UPDATE SET name = excluded.name";
-
-const NOTE_SALE: &str = "INSERT INTO sold_orders \
-     (order_id, event_id, currency, amount, tickets, cancelled) \
-     VALUES ($1, $2, $3, $4, $5, FALSE) ON CONFLICT (order_id) DO NOTHING";
-
-const NOTE_CANCELLATION: &str = "UPDATE sold_orders SET cancelled = TRUE WHERE order_id = $1";
 
 const NOTE_ADMISSION: &str = "INSERT INTO admissions (ticket_id, event_id, admitted_at) \
      VALUES ($1, $2, $3) ON CONFLICT (ticket_id) DO NOTHING";
@@ -36,17 +32,6 @@ const FIND_EVENT: &str =
 const LIST_EVENTS: &str = "SELECT event_id, organizer_id, name FROM reported_events \
      WHERE organizer_id = $1 AND event_id < $2 ORDER BY event_id DESC LIMIT $3";
 
-const TOTALS: Sql = store::sql!(
-    "SELECT sold_orders.event_id, currency, COUNT(*) AS orders, \
-     CAST(SUM(tickets) AS bigint) AS tickets, CAST(SUM(amount) AS bigint) AS money, \
-     COUNT(CASE WHEN cancelled THEN 1 END) AS cancelled_orders, \
-     CAST(SUM(CASE WHEN cancelled THEN tickets ELSE 0 END) AS bigint) AS cancelled_tickets, \
-     CAST(SUM(CASE WHEN cancelled THEN amount ELSE 0 END) AS bigint) AS cancelled_money FROM ",
-    rows("$1", event_id uuid),
-    " CROSS JOIN sold_orders WHERE sold_orders.event_id = given.event_id \
-     GROUP BY sold_orders.event_id, currency ORDER BY currency",
-);
-
 const ADMITTED: Sql = store::sql!(
     "SELECT admissions.event_id, COUNT(*) AS admitted FROM ",
     rows("$1", event_id uuid),
@@ -55,15 +40,6 @@ const ADMITTED: Sql = store::sql!(
 );
 
 const PROGRESS: &str = "SELECT as_of, taken_at FROM sources WHERE publisher = $1";
-
-/// An order that was confirmed.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SoldOrder {
-    pub(crate) order_id: Uuid,
-    pub(crate) event_id: Uuid,
-    pub(crate) total: Money,
-    pub(crate) tickets: i64,
-}
 
 /// A ticket whose holder was let in.
 #[derive(Debug, Clone, Copy)]
@@ -80,18 +56,6 @@ pub(crate) async fn note_event(
     name: &str,
 ) -> Result<(), sqlx::Error> {
     store::execute!(tx, NOTE_EVENT, event_id, organizer_id, name).await?;
-    Ok(())
-}
-
-pub(crate) async fn note_sale(tx: &mut Tx, order: SoldOrder) -> Result<(), sqlx::Error> {
-    let SoldOrder { order_id, event_id, total, tickets } = order;
-    let currency = total.currency.code();
-    store::execute!(tx, NOTE_SALE, order_id, event_id, currency, total.amount, tickets).await?;
-    Ok(())
-}
-
-pub(crate) async fn note_cancellation(tx: &mut Tx, order_id: Uuid) -> Result<(), sqlx::Error> {
-    store::execute!(tx, NOTE_CANCELLATION, order_id).await?;
     Ok(())
 }
 
@@ -140,23 +104,6 @@ pub(crate) async fn list_events(
     Ok(rows.await?)
 }
 
-#[derive(Debug, Serialize)]
-struct Asked {
-    event_id: Uuid,
-}
-
-#[derive(Debug, FromRow)]
-struct TotalRow {
-    event_id: Uuid,
-    currency: String,
-    orders: i64,
-    tickets: i64,
-    money: i64,
-    cancelled_orders: i64,
-    cancelled_tickets: i64,
-    cancelled_money: i64,
-}
-
 #[derive(Debug, FromRow)]
 struct AdmittedRow {
     event_id: Uuid,
@@ -166,6 +113,7 @@ struct AdmittedRow {
 /// What is known of some events.
 pub(crate) struct Books {
     totals: Vec<(Uuid, Total)>,
+    ticket_types: Vec<(Uuid, TicketTypeCounts)>,
     admitted: Vec<AdmittedRow>,
 }
 
@@ -176,11 +124,12 @@ impl Books {
         events: impl Iterator<Item = Uuid>,
     ) -> Result<Self, StoreError> {
         let asked: Vec<Asked> = events.map(|event_id| Asked { event_id }).collect();
-        let totals = store::fetch_all!(database, TotalRow, TOTALS, Json(&asked)).await?;
         let admitted = store::fetch_all!(database, AdmittedRow, ADMITTED, Json(&asked)).await?;
-        let totals: Result<Vec<(Uuid, Total)>, StoreError> =
-            totals.into_iter().map(TotalRow::read).collect();
-        Ok(Self { totals: totals?, admitted })
+        Ok(Self {
+            totals: ledger::totals(database, &asked).await?,
+            ticket_types: ledger::ticket_types(database, &asked).await?,
+            admitted,
+        })
     }
 
     /// The totals of one event, by currency.
@@ -189,25 +138,16 @@ impl Books {
         of_event.map(|(_, total)| *total).collect()
     }
 
+    /// The tickets of one event, by type.
+    pub(crate) fn ticket_types(&self, event_id: Uuid) -> Vec<TicketTypeCounts> {
+        let of_event = self.ticket_types.iter().filter(|(id, _)| *id == event_id);
+        of_event.map(|(_, counts)| counts.clone()).collect()
+    }
+
     /// How many were let in to one event.
     pub(crate) fn admitted(&self, event_id: Uuid) -> i64 {
         let of_event = self.admitted.iter().find(|row| row.event_id == event_id);
         of_event.map_or(0, |row| row.admitted)
-    }
-}
-
-impl TotalRow {
-    fn read(self) -> Result<(Uuid, Total), StoreError> {
-        let currency = Currency::from_code(&self.currency).ok_or_else(|| {
-            StoreError::Corrupt(format!("{} is stored as a currency", self.currency))
-        })?;
-        let confirmed = Amounts { orders: self.orders, tickets: self.tickets, money: self.money };
-        let cancelled = Amounts {
-            orders: self.cancelled_orders,
-            tickets: self.cancelled_tickets,
-            money: self.cancelled_money,
-        };
-        Ok((self.event_id, Total { currency, confirmed, cancelled }))
     }
 }
 
@@ -228,12 +168,13 @@ pub(crate) struct Progress {
     pub(crate) aside: u64,
 }
 
-/// How far the events of `publisher` were taken in.
+/// How far `consumer` has taken in the events of `publisher`.
 pub(crate) async fn progress(
     database: &Database,
+    consumer: &'static str,
     publisher: &'static str,
 ) -> Result<Progress, StoreError> {
-    let inbox = Inbox::new(CONSUMER, publisher);
+    let inbox = Inbox::new(consumer, publisher);
     let row = store::fetch_optional!(database, ProgressRow, PROGRESS, publisher).await?;
     Ok(Progress {
         position: inbox.position(database).await?,
@@ -250,13 +191,10 @@ mod tests {
 
     const STATEMENTS: &[(&str, Sql)] = store::statements![
         NOTE_EVENT,
-        NOTE_SALE,
-        NOTE_CANCELLATION,
         NOTE_ADMISSION,
         NOTE_PROGRESS,
         FIND_EVENT,
         LIST_EVENTS,
-        TOTALS,
         ADMITTED,
         PROGRESS,
     ];
@@ -266,8 +204,11 @@ mod tests {
         let database = Database::connect(&settings, "reporting", directory.path()).await;
         let database = database.expect("the database answers");
         crate::SCHEMA.up_on(&database).await.expect("the migrations run");
-        store::prepare_all(&database, STATEMENTS).await.expect("every statement is understood");
-        crate::SCHEMA.down_on(&database, 1).await.expect("and can be taken back");
+        let all = [STATEMENTS, ledger::STATEMENTS, orders::STATEMENTS, audit::STATEMENTS];
+        for statements in all {
+            store::prepare_all(&database, statements).await.expect("every statement is understood");
+        }
+        crate::SCHEMA.down_on(&database, 3).await.expect("and can be taken back");
         database.close().await;
     }
 

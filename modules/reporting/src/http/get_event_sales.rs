@@ -20,6 +20,12 @@ use crate::views::Books;
     "organizer_id": "01980e4c-8f5c-7b1e-a7c4-51d2f2a5c001",
     "orders": {"confirmed": 41, "cancelled": 1},
     "tickets": {"sold": 96, "cancelled": 2, "admitted": 90},
+    "ticket_types": [{
+        "ticket_type_id": "01980e4c-8f5c-7b1e-a7c4-51d2f2a5c004",
+        "name": "Stalls",
+        "sold": 96,
+        "cancelled": 2,
+    }],
     "revenue": [{
         "gross": {"amount": 245_000, "currency": "EUR"},
         "refunded": {"amount": 5000, "currency": "EUR"},

@@ -49,11 +49,7 @@ pub(super) async fn list_sales(
     Query(filter): Query<SalesFilter>,
     page: Page,
 ) -> Result<Json<SalesReport>, Problem> {
-    edge::user(&cx)?;
-    if !app.acts_for(&cx, filter.organizer_id).await? {
-        return Err(Problem::new(&edge::problems::FORBIDDEN)
-            .detail("only members of the organizer may see its sales"));
-    }
+    app.require_member(&cx, filter.organizer_id).await?;
     let sources = app.sources().await?;
     let after = page.after()?;
     let events =

@@ -8,8 +8,8 @@ use std::{
 
 use bus::{Envelope, Hub};
 use contracts::{
-    money::TaxRounding,
     catalog::{Catalog, CatalogError, FindMembership, FindSaleTerms, Membership, SaleTerms},
+    money::TaxRounding,
     orders::OrderEvent,
     tickets::TicketEvent,
 };
@@ -35,11 +35,16 @@ pub(crate) const ANNA: Uuid = Uuid::from_u128(0xA);
 /// Runs none.
 pub(crate) const BEN: Uuid = Uuid::from_u128(0xB);
 /// Whom Anna works for.
+pub(crate) const STALLS: Uuid = Uuid::from_u128(0x5EA7);
+pub(crate) const CARA: Uuid = Uuid::from_u128(0xC);
+/// Of which nobody is a member.
+pub(crate) const HILLTOP: Uuid = Uuid::from_u128(0xF2);
 pub(crate) const RIVERSIDE: Uuid = Uuid::from_u128(0xF);
 /// A published event of Riverside's.
 pub(crate) const QUARTET: Uuid = Uuid::from_u128(0xE);
 
 /// Where the others are told what to tell.
+const TELL_TRAIL: &str = "/v1/told-by-payments";
 const TELL_ORDERS: &str = "/v1/told-by-orders";
 const TELL_TICKETS: &str = "/v1/told-by-tickets";
 
@@ -109,6 +114,63 @@ impl House {
     }
 }
 
+/// What a trail tells: the `id`-th change, so many seconds after noon.
+pub(crate) struct Change<'a> {
+    pub(crate) id: u128,
+    pub(crate) second: i64,
+    pub(crate) thing: u128,
+    pub(crate) what: &'a str,
+    pub(crate) actor: &'a str,
+    pub(crate) request: &'a str,
+}
+
+impl House {
+    /// The trail of payments tells of a change.
+    pub(crate) async fn trail(&self, change: Change<'_>) {
+        let noon: runtime::Timestamp = TODAY.parse().expect("it is an instant");
+        let envelope = Envelope {
+            id: Uuid::from_u128(change.id),
+            event_type: "payments.audit".to_owned(),
+            schema_version: 1,
+            key: Uuid::from_u128(change.thing),
+            time: noon + jiff::SignedDuration::from_secs(change.second),
+            correlation_id: change.request.to_owned(),
+            causation_id: None,
+            traceparent: String::new(),
+            payload: json!({
+                "aggregate": "payment",
+                "version": change.id,
+                "event": change.what,
+                "actor": change.actor,
+                "reason": "because",
+            }),
+            fault: None,
+        };
+        let _told = self.public().post(TELL_TRAIL, &envelope).await.expect(204);
+    }
+
+    /// The ids of the records at `path`, once there are so many of them, page by page.
+    pub(crate) async fn audit(&self, filter: &str, count: usize) -> Vec<u128> {
+        let admin = self.admin();
+        eventually(format!("{count} records for {filter}"), || async {
+            let mut ids = Vec::new();
+            let mut path = format!("/v1/audit?limit=2{filter}");
+            loop {
+                let page = admin.get(&path).await.expect(200).value();
+                let items = page["items"].as_array().cloned().unwrap_or_default();
+                ids.extend(items.iter().filter_map(|it| it["id"].as_str()?.parse::<Uuid>().ok()));
+                let Value::String(cursor) = &page["next_cursor"] else { break };
+                path = format!("/v1/audit?limit=2{filter}&cursor={cursor}");
+            }
+            if ids.len() == count { Ok(ids) } else { Err(format!("{ids:?}")) }
+        })
+        .await
+        .into_iter()
+        .map(|id| id.as_u128())
+        .collect()
+    }
+}
+
 /// Where the sales of an event are.
 pub(crate) fn sales_of(event_id: Uuid) -> String {
     format!("/v1/reports/events/{event_id}/sales")
@@ -123,7 +185,7 @@ pub(crate) fn confirmed(order: u128, event_id: Uuid, tickets: u32) -> OrderEvent
         "event_id": event_id,
         "event_name": "Quartet by the river",
         "organizer_id": RIVERSIDE,
-        "buyer_id": Uuid::from_u128(0xC),
+        "buyer_id": CARA,
         "items": items(tickets),
         "total": {"amount": 2500 * tickets, "currency": "EUR"},
         "confirmed_at": TODAY,
@@ -136,10 +198,52 @@ pub(crate) fn cancelled(order: u128, event_id: Uuid, tickets: u32) -> OrderEvent
         "order_id": Uuid::from_u128(order),
         "event_id": event_id,
         "organizer_id": RIVERSIDE,
-        "buyer_id": Uuid::from_u128(0xC),
+        "buyer_id": CARA,
         "items": items(tickets),
         "total": {"amount": 2500 * tickets, "currency": "EUR"},
     }))
+}
+
+pub(crate) fn positions_cancelled(order: u128, event_id: Uuid, tickets: u32) -> OrderEvent {
+    event(json!({
+        "type": "positions_cancelled",
+        "order_id": Uuid::from_u128(order),
+        "event_id": event_id,
+        "organizer_id": RIVERSIDE,
+        "buyer_id": CARA,
+        "positions": [1],
+        "items": items(tickets),
+        "amount": {"amount": 2500 * tickets, "currency": "EUR"},
+        "reason": "the seat is broken",
+    }))
+}
+
+pub(crate) fn refunded(order: u128, event_id: Uuid, amount: u32) -> OrderEvent {
+    event(json!({
+        "type": "order_refunded",
+        "order_id": Uuid::from_u128(order),
+        "event_id": event_id,
+        "organizer_id": RIVERSIDE,
+        "buyer_id": CARA,
+        "amount": {"amount": amount, "currency": "EUR"},
+        "partial": true,
+        "cause": "the bar was closed",
+    }))
+}
+
+/// An order for somebody else's event.
+pub(crate) fn confirmed_elsewhere(order: u128, event_id: Uuid) -> OrderEvent {
+    let mut elsewhere = json!(confirmed(order, event_id, 1));
+    elsewhere["organizer_id"] = json!(HILLTOP);
+    elsewhere["total"] = json!({"amount": 4000, "currency": "JPY"});
+    event(elsewhere)
+}
+
+/// An order that was confirmed at another time than noon.
+pub(crate) fn confirmed_at(order: u128, event_id: Uuid, at: &str) -> OrderEvent {
+    let mut confirmed = json!(confirmed(order, event_id, 1));
+    confirmed["confirmed_at"] = json!(at);
+    event(confirmed)
 }
 
 pub(crate) fn admitted(ticket: u128, event_id: Uuid) -> TicketEvent {
@@ -153,7 +257,7 @@ pub(crate) fn admitted(ticket: u128, event_id: Uuid) -> TicketEvent {
 }
 
 fn items(tickets: u32) -> Value {
-    let seat = Uuid::from_u128(0x5EA7);
+    let seat = STALLS;
     let price = json!({"amount": 2500, "currency": "EUR"});
     json!([{"ticket_type_id": seat, "name": "Stalls", "quantity": tickets, "unit_price": price}])
 }
@@ -167,7 +271,16 @@ static SIGNER: LazyLock<TokenSigner> = LazyLock::new(|| {
     TokenSigner::from_pem(&pem).expect("a new key is a key")
 });
 
-static MODULES: &[&Module] = &[&KEYS, &CATALOG, &ORDERS, &TICKETS, &reporting::MODULE];
+static MODULES: &[&Module] = &[
+    &KEYS,
+    &CATALOG,
+    &ORDERS,
+    &TICKETS,
+    &INVENTORY,
+    &PAYMENTS,
+    &NOTIFICATIONS,
+    &reporting::MODULE,
+];
 
 const COMPOSITION: Composition = Composition {
     modules: MODULES,
@@ -190,7 +303,7 @@ static KEYS: Module = Module {
     prefixes: &[],
     provides: &[Provided::of::<dyn TokenKeys>()],
     requires: &[],
-    publishes: &[],
+    publishes: &["identity.audit"],
     consumes: &[],
     settings: None,
     schema: None,
@@ -221,7 +334,7 @@ static CATALOG: Module = Module {
     prefixes: &[],
     provides: &[Provided::of::<dyn Catalog>()],
     requires: &[],
-    publishes: &[],
+    publishes: &["catalog.audit"],
     consumes: &[],
     settings: None,
     schema: None,
@@ -275,7 +388,7 @@ static ORDERS: Module = Module {
     prefixes: &[TELL_ORDERS],
     provides: &[],
     requires: &[],
-    publishes: OrderEvent::NAMES,
+    publishes: bus::with_audit!(OrderEvent::NAMES, "orders"),
     consumes: &[],
     settings: None,
     schema: None,
@@ -290,10 +403,37 @@ static TICKETS: Module = Module {
     prefixes: &[TELL_TICKETS],
     provides: &[],
     requires: &[],
-    publishes: TicketEvent::NAMES,
+    publishes: bus::with_audit!(TicketEvent::NAMES, "tickets"),
     consumes: &[],
     settings: None,
     schema: None,
     openapi: utoipa::openapi::OpenApi::default,
     start: |boot| told::start::<TicketEvent>(boot, TELL_TICKETS),
+};
+
+/// A module that has nothing but a trail, which stays empty.
+const fn silent(name: &'static str, publishes: &'static [&'static str]) -> Module {
+    Module {
+        name,
+        about: "says nothing",
+        prefixes: &[],
+        provides: &[],
+        requires: &[],
+        publishes,
+        consumes: &[],
+        settings: None,
+        schema: None,
+        openapi: utoipa::openapi::OpenApi::default,
+        start: |_boot| Box::pin(async { Ok(()) }),
+    }
+}
+
+static INVENTORY: Module = silent("inventory", &["inventory.audit"]);
+static NOTIFICATIONS: Module = silent("notifications", &["notifications.audit"]);
+
+/// Tells whose trail a test makes up.
+static PAYMENTS: Module = Module {
+    prefixes: &[TELL_TRAIL],
+    start: |boot| told::start_as(boot, "payments.audit", TELL_TRAIL),
+    ..silent("payments", &["payments.audit"])
 };

@@ -2,9 +2,11 @@
 #![cfg(test)]
 
 mod access;
+mod books;
 mod house;
 mod sales;
 mod told;
+mod trail;
 
 /// Tests of the same names for both databases, out of functions that take a house.
 macro_rules! on_both_databases {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    house::{House, QUARTET, RIVERSIDE, admitted, cancelled, confirmed, sales_of},
+    house::{House, QUARTET, RIVERSIDE, STALLS, admitted, cancelled, confirmed, sales_of},
     on_both_databases,
 };
 
@@ -17,6 +17,7 @@ async fn an_event_that_nothing_was_sold_of_has_an_empty_report(house: House) {
         "organizer_id": RIVERSIDE,
         "orders": {"confirmed": 0, "cancelled": 0},
         "tickets": {"sold": 0, "cancelled": 0, "admitted": 0},
+        "ticket_types": [],
         "revenue": [],
         "sources": [source("orders"), source("tickets")],
     });
@@ -36,6 +37,9 @@ async fn a_report_adds_up_what_was_told(house: House) {
         "organizer_id": RIVERSIDE,
         "orders": {"confirmed": 1, "cancelled": 1},
         "tickets": {"sold": 2, "cancelled": 3, "admitted": 1},
+        "ticket_types": [
+            {"ticket_type_id": STALLS, "name": "Stalls", "sold": 2, "cancelled": 3},
+        ],
         "revenue": [{"gross": euros(12_500), "refunded": euros(7_500), "net": euros(5_000)}],
         "sources": [
             {

@@ -43,11 +43,20 @@ pub(crate) fn start<E: IntegrationEvents>(
     boot: &mut Boot,
     path: &'static str,
 ) -> BoxFuture<'static, Result<(), StartError>> {
+    start_as(boot, E::PUBLISHER, path)
+}
+
+/// As [`start`], for the feed `name`.
+pub(crate) fn start_as(
+    boot: &mut Boot,
+    name: &'static str,
+    path: &'static str,
+) -> BoxFuture<'static, Result<(), StartError>> {
     let Some(hub) = boot.extension::<Hub>() else {
         return Box::pin(ready(Err(StartError::new("there is no hub"))));
     };
     let told = Arc::new(Told::default());
-    hub.offer(E::PUBLISHER, Arc::clone(&told) as Arc<dyn Source>);
+    hub.offer(name, Arc::clone(&told) as Arc<dyn Source>);
     let tell = post(async move |Json(envelope): Json<Envelope>| {
         told.tell(envelope);
         StatusCode::NO_CONTENT

@@ -1,0 +1,2 @@
+DROP TABLE audit_records;
+DELETE FROM consumers WHERE consumer = 'audit';
