@@ -21,17 +21,18 @@ pub(crate) fn announce(recorded: &Recorded<Event>) -> Option<PaymentEvent> {
             let reason = reason.in_words().to_owned();
             Some(PaymentEvent::PaymentDeclined { order_id, payment_id: *payment_id, reason })
         }
-        Event::RefundDone { of_surplus: true, .. } => None,
         Event::RefundDone { told: Some(told), at, .. } => Some(refunded(order_id, told, *at)),
-        Event::RefundDone { payment_id, amount, at, .. } => Some(PaymentEvent::PaymentRefunded {
-            order_id,
-            payment_id: *payment_id,
-            amount: *amount,
-            refunded_at: *at,
-            refund_id: None,
-            total_refunded: None,
-            whole: true,
-        }),
+        Event::RefundDone { of_surplus: false, payment_id, amount, at, .. } => {
+            Some(PaymentEvent::PaymentRefunded {
+                order_id,
+                payment_id: *payment_id,
+                amount: *amount,
+                refunded_at: *at,
+                refund_id: None,
+                total_refunded: None,
+                whole: true,
+            })
+        }
         Event::ExternalRefund { refund, told, at, .. } if refund.counts => {
             Some(refunded(order_id, told, *at))
         }
@@ -53,6 +54,7 @@ pub(crate) fn announce(recorded: &Recorded<Event>) -> Option<PaymentEvent> {
         | Event::AttemptCancelled { .. }
         | Event::AttemptConfirmed { .. }
         | Event::SurplusReceived { .. }
+        | Event::RefundDone { .. }
         | Event::RefundBegun { .. }
         | Event::RefundInTransit { .. } => None,
     }

@@ -90,7 +90,8 @@ fn parts(header: &str) -> Option<(i64, Vec<Vec<u8>>)> {
 }
 
 fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    nibbles.filter_map(|nibble| char::from_digit(u32::from(nibble), 16)).collect()
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {

@@ -1,11 +1,11 @@
-//! The provider Stripe, by its PaymentIntents.
+//! The provider Stripe, by its `PaymentIntents`.
 //!
-//! A charge takes two requests: one makes the PaymentIntent, which moves no money, the other confirms
+//! A charge takes two requests: one makes the `PaymentIntent`, which moves no money, the other confirms
 //! it. Both carry an idempotency key made of the attempt's id. So what became of a charge can always
-//! be found out: made again with its key, the PaymentIntent tells its name, and then where it stands;
+//! be found out: made again with its key, the `PaymentIntent` tells its name, and then where it stands;
 //! and one that is cancelled takes no money any more, however late its confirmation arrives.
 //!
-//! Stripe forgets keys after a day. An attempt that is older and whose PaymentIntent's name was never
+//! Stripe forgets keys after a day. An attempt that is older and whose `PaymentIntent`'s name was never
 //! heard is looked for in the list of that time.
 
 mod api;
@@ -41,7 +41,7 @@ use crate::{
 
 /// Stripe remembers idempotency keys for a day at least.
 const KEYS_LAST: SignedDuration = SignedDuration::from_hours(23);
-/// How many seconds around an attempt its PaymentIntent is looked for.
+/// How many seconds around an attempt its `PaymentIntent` is looked for.
 const SEARCH_AROUND: i64 = 120;
 /// Pages of a list that are read at most, each of a hundred.
 const MOST_PAGES: usize = 20;
@@ -55,7 +55,7 @@ pub(crate) struct StripeProvider {
     limit: Duration,
 }
 
-/// What is known of the PaymentIntent of a charge.
+/// What is known of the `PaymentIntent` of a charge.
 enum Found {
     /// This is it.
     Intent(Box<Intent>),
@@ -91,7 +91,7 @@ impl StripeProvider {
         Instant::now() + self.limit * 9 / 10
     }
 
-    /// Makes the PaymentIntent of the charge, or hears of the one that was made.
+    /// Makes the `PaymentIntent` of the charge, or hears of the one that was made.
     async fn make(&self, charge: &Charge, until: Instant) -> Result<Answered<Intent>, Fault> {
         // What Stripe does not take was refused before the attempt began.
         let amount = to_stripe(charge.amount).map_err(|_| Fault::Refused(Box::default()))?;
@@ -142,7 +142,7 @@ impl StripeProvider {
         }
     }
 
-    /// Looks for the PaymentIntent among those that were made at the time of the attempt.
+    /// Looks for the `PaymentIntent` among those that were made at the time of the attempt.
     async fn search(&self, charge: &Charge, until: Instant) -> Found {
         let begun = charge.begun_at.as_second();
         let [from, to] = [begun - SEARCH_AROUND, begun + SEARCH_AROUND].map(|it| it.to_string());
@@ -184,7 +184,7 @@ impl StripeProvider {
         None
     }
 
-    /// Confirms a PaymentIntent: takes the money.
+    /// Confirms a `PaymentIntent`: takes the money.
     async fn confirm(
         &self,
         charge: &Charge,
@@ -262,7 +262,7 @@ impl Provider for StripeProvider {
             Err(Fault::Refused(error)) if error.param.as_deref() == Some("amount") => {
                 Outcome::Declined { reason: Decline::AmountRefused }
             }
-            // Whatever became of the PaymentIntent, nobody confirms it.
+            // Whatever became of the `PaymentIntent`, nobody confirms it.
             Err(_) => Outcome::Unreached,
         };
         Charged::Told(outcome)
@@ -396,6 +396,3 @@ impl StripeProvider {
         ours.map(|refund| refund.outcome)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -25,7 +25,7 @@ impl Metadata {
     }
 }
 
-/// A PaymentIntent.
+/// A `PaymentIntent`.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Intent {
     pub(super) id: String,
@@ -122,7 +122,7 @@ pub(super) struct EventData {
     pub(super) object: Subject,
 }
 
-/// The object an event is about: a PaymentIntent, a Charge, a Refund, or something else.
+/// The object an event is about: a `PaymentIntent`, a Charge, a Refund, or something else.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Subject {
     #[serde(default)]
@@ -137,7 +137,7 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// The PaymentIntent that it is, or belongs to.
+    /// The `PaymentIntent` that it is, or belongs to.
     pub(super) fn intent(&self) -> Option<String> {
         if self.object.as_deref() == Some("payment_intent") {
             return self.id.clone();

@@ -3,7 +3,7 @@
 use super::objects::{ErrorObject, Intent, RefundObject};
 use crate::domain::{Decline, Outcome, RefundOutcome};
 
-/// Where a PaymentIntent stands.
+/// Where a `PaymentIntent` stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Standing {
     /// It takes no money as it is: it was not told to, or the word has not arrived, or there is no page
@@ -23,7 +23,7 @@ impl Standing {
     }
 }
 
-/// Where a PaymentIntent stands.
+/// Where a `PaymentIntent` stands.
 pub(super) fn standing(intent: &Intent) -> Standing {
     let reference = intent.id.clone();
     match intent.status.as_str() {
@@ -47,7 +47,7 @@ fn page(intent: &Intent) -> Option<String> {
     url.starts_with("https://").then(|| url.clone())
 }
 
-/// Whether a PaymentIntent with this status can be called off.
+/// Whether a `PaymentIntent` with this status can be called off.
 pub(super) fn can_be_cancelled(status: &str) -> bool {
     matches!(
         status,
@@ -107,5 +107,85 @@ pub(super) fn refund(refund: &RefundObject) -> RefundOutcome {
         },
         // `pending`, `requires_action`, and whatever Stripe may add.
         _ => RefundOutcome::InTransit,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn intent(status: &str, more: Value) -> Intent {
+        let mut object = json!({"id": "pi_1", "status": status});
+        if let (Some(object), Value::Object(more)) = (object.as_object_mut(), more) {
+            object.extend(more);
+        }
+        serde_json::from_value(object).unwrap()
+    }
+
+    #[test]
+    fn each_status_says_whether_money_was_taken() {
+        let reference = || "pi_1".to_owned();
+        let is = |status, more| standing(&intent(status, more));
+        let succeeded = Standing::Is(Outcome::Succeeded { reference: reference() });
+        assert_eq!(is("succeeded", json!({})), succeeded);
+        assert_eq!(is("canceled", json!({})), Standing::Is(Outcome::Cancelled));
+        let processing = Standing::Is(Outcome::Processing { reference: reference() });
+        for status in ["processing", "requires_capture", "of_tomorrow"] {
+            assert_eq!(is(status, json!({})), processing, "{status}");
+        }
+        for status in ["requires_payment_method", "requires_confirmation", "requires_action"] {
+            assert_eq!(is(status, json!({})), Standing::Unconfirmed, "{status}");
+        }
+        let declined = json!({"last_payment_error": {"code": "card_declined"}});
+        let reason = Decline::Declined;
+        assert_eq!(
+            is("requires_payment_method", declined),
+            Standing::Is(Outcome::Declined { reason })
+        );
+    }
+
+    #[test]
+    fn a_payer_is_sent_to_protected_pages_only() {
+        let at = |url: &str| {
+            let page = json!({"next_action": {"redirect_to_url": {"url": url}}});
+            standing(&intent("requires_action", page))
+        };
+        assert!(matches!(at("https://a.example"), Standing::Is(Outcome::ActionRequired { .. })));
+        for url in ["http://a.example", "javascript:alert(1)", "/v1/payments"] {
+            assert_eq!(at(url), Standing::Unconfirmed, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_decline_says_what_the_payer_can_do() {
+        let why = |code: &str, decline_code: &str| {
+            let error = json!({"code": code, "decline_code": decline_code});
+            decline(&serde_json::from_value(error).unwrap())
+        };
+        assert_eq!(why("card_declined", "insufficient_funds"), Decline::InsufficientFunds);
+        assert_eq!(why("card_declined", "authentication_required"), Decline::NotApproved);
+        assert_eq!(why("payment_intent_authentication_failure", ""), Decline::NotApproved);
+        assert_eq!(why("expired_card", ""), Decline::CardExpired);
+        assert_eq!(why("incorrect_cvc", "incorrect_cvc"), Decline::CardInvalid);
+        assert_eq!(why("card_declined", "do_not_honor"), Decline::Declined);
+        assert_eq!(why("", ""), Decline::Declined);
+    }
+
+    #[test]
+    fn a_refund_is_on_its_way_until_it_is_said_to_have_ended() {
+        let said = |status: Value| {
+            let object = json!({"id": "re_1", "amount": 1, "currency": "eur", "status": status});
+            refund(&serde_json::from_value(object).unwrap())
+        };
+        assert_eq!(said(json!("succeeded")), RefundOutcome::Done);
+        assert!(matches!(said(json!("failed")), RefundOutcome::Failed { .. }));
+        assert!(matches!(said(json!("canceled")), RefundOutcome::Cancelled { .. }));
+        for status in
+            [json!("pending"), json!("requires_action"), json!("of_tomorrow"), json!(null)]
+        {
+            assert_eq!(said(status.clone()), RefundOutcome::InTransit, "{status}");
+        }
     }
 }

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use aws_lc_rs::hmac;
+use axum::http::Method;
 use bus::{Hub, Query};
 use contracts::{
     catalog::{Catalog, CatalogError, FindMembership, FindSaleTerms, Membership, SaleTerms},
@@ -20,7 +22,7 @@ use edge::{
 use jiff::SignedDuration;
 use runtime::{
     Boot, BoxFuture, Clock, Context, IntegrationEvents, Launch, Module, Needed, Provided, Role,
-    Router, SectionSpec, StartError, SystemRandom, async_trait,
+    Router, SectionSpec, StartError, SystemRandom, Timestamp, async_trait,
 };
 use serde_json::{Value, json};
 use store::Position;
@@ -28,7 +30,7 @@ use testkit::{Client, Composition, Reply, Sandbox, Storage, TestClock, eventuall
 use uuid::Uuid;
 
 /// It is noon on this day in every house, until a test says otherwise.
-const TODAY: &str = "2027-03-01T12:00:00Z";
+pub(crate) const TODAY: &str = "2027-03-01T12:00:00Z";
 /// When payments in every house expire.
 pub(crate) const EXPIRY: &str = "2027-03-01T12:14:00Z";
 
@@ -49,6 +51,16 @@ pub(crate) const ASKS: &str = "4000000000003220";
 /// An amount of euros on the wire.
 pub(crate) fn eur(amount: i64) -> Value {
     json!({"amount": amount, "currency": "EUR"})
+}
+
+/// A signature as providers make them.
+pub(crate) fn signed(body: &str, secret: &str, at: Timestamp) -> String {
+    let seconds = at.as_second();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    let tag = hmac::sign(&key, format!("{seconds}.{body}").as_bytes());
+    let nibbles = tag.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    let hex: String = nibbles.map(|it| char::from_digit(u32::from(it), 16).unwrap()).collect();
+    format!("t={seconds},v1={hex}")
 }
 
 pub(crate) struct House {
@@ -117,6 +129,20 @@ impl House {
     /// As [`House::tell`], for closures.
     pub(crate) async fn tell_owned(&self, what: &str, request: Value) -> Value {
         self.tell(what, &request).await
+    }
+
+    /// Sends a webhook of the provider `name`.
+    pub(crate) async fn webhook(
+        &self,
+        name: &str,
+        body: &str,
+        header: &'static str,
+        signature: &str,
+    ) -> Reply {
+        let path = format!("/v1/payment-webhooks/{name}");
+        let request = self.sandbox.client().request(Method::POST, &path).body(body);
+        let typed = request.header("content-type", "application/json");
+        typed.header(header, signature).await
     }
 
     /// A payment of Cara's for an order, and the order.

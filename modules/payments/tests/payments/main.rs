@@ -11,6 +11,8 @@ mod contract;
 mod house;
 mod pay;
 mod refunds;
+mod stripe;
+mod webhooks;
 
 /// Tests of the same names for both databases, out of functions that take a house.
 macro_rules! on_both_databases {

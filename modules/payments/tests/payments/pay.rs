@@ -63,10 +63,14 @@ async fn an_answer_that_is_lost_is_found(house: House) {
     let opened = house.opened(1).await;
     let reply = house.cara().post("/v1/payments", &opened.by_card(SILENT)).await.expect(201);
     assert_eq!(reply.field("status"), "pending");
-    let other = house.cara().post("/v1/payments", &opened.by_card(GOOD)).await;
-    let _refused = other.expect_problem(409, "payment-under-way");
+    let other = || house.cara().post("/v1/payments", &opened.by_card(GOOD)).key("other");
+    let refused = other().await.expect_problem(409, "payment-under-way");
+    assert!(refused.header("retry-after").is_some());
     house.advance(SignedDuration::from_secs(2));
     house.becomes(&opened, "settled").await;
+    // Nothing was done under the key, so it is good for another try.
+    let tried = other().await.expect(200);
+    assert_eq!(tried.header("idempotent-replayed"), None);
     house.hears(&["payment_settled"]).await;
 }
 
@@ -155,6 +159,24 @@ async fn input_that_is_wrong_changes_nothing(house: House) {
     let mut unknown = opened.by_card(GOOD);
     unknown["method"]["cvc"] = json!("123");
     let _refused = cara.post("/v1/payments", &unknown).await.expect_problem(422, "invalid-input");
+    for (method, pointers) in [
+        (json!({"kind": "card"}), vec!["/method/number"]),
+        (json!({"kind": "token"}), vec!["/method/token"]),
+        (
+            json!({"kind": "card", "number": "1", "token": "t"}),
+            vec!["/method/number", "/method/token"],
+        ),
+        (json!({"kind": "token", "token": "a b"}), vec!["/method/token"]),
+    ] {
+        let body = json!({"order_id": opened.order_id, "method": method});
+        let refused = cara.post("/v1/payments", &body).await.expect_problem(422, "invalid-input");
+        let errors = refused.value()["errors"].clone();
+        let found: Vec<_> =
+            errors.as_array().unwrap().iter().filter_map(|it| it["pointer"].as_str()).collect();
+        assert_eq!(found, pointers, "{body}");
+    }
+    let token = cara.post("/v1/payments", &opened.by_token("pm_card_visa")).await;
+    let _refused = token.expect_problem(422, "payment-method-unsupported");
     let mut other = opened.by_card(GOOD);
     other["order_id"] = json!(CARA);
     let _refused = cara.post("/v1/payments", &other).await.expect_problem(404, "not-found");

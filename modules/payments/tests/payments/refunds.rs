@@ -3,8 +3,12 @@
 use jiff::SignedDuration;
 use serde_json::json;
 use testkit::{Client, eventually};
+use tokio::task::JoinSet;
 
-use crate::{house::House, on_both_databases};
+use crate::{
+    house::{House, eur},
+    on_both_databases,
+};
 
 async fn done(client: &Client, path: &str) {
     eventually("the refund to be done", || async {
@@ -65,6 +69,52 @@ async fn what_was_not_received_is_not_given_back(house: House) {
     let _refused = refused.expect_problem(422, "invalid-input");
 }
 
+async fn a_member_of_the_organizer_gives_parts_back(house: House) {
+    let paid = house.paid(1).await;
+    let give = |amount| house.anna().post("/v1/refunds", &paid.refund_of(amount));
+    let part = give(2000).await.expect(201);
+    assert_eq!(part.value()["amount"], eur(2000));
+    let payment = house.cara().get(&paid.path).await.expect(200).value();
+    assert_eq!((&payment["status"], &payment["refunded"]), (&json!("settled"), &eur(2000)));
+    let refused = give(3001).await.expect_problem(409, "refund-exceeds-payment");
+    assert_eq!(refused.value()["left"], eur(3000));
+    let rest = house.anna().post("/v1/refunds", &paid.refund()).await.expect(201);
+    assert_eq!((&rest.value()["amount"], &rest.value()["number"]), (&eur(3000), &json!(2)));
+    house.becomes(&paid, "refunded").await;
+    house.hears(&["payment_settled", "payment_refunded", "payment_refunded"]).await;
+}
+
+async fn parts_that_are_asked_for_at_once_never_exceed_what_was_received(house: House) {
+    let paid = house.paid(1).await;
+    let mut giving = JoinSet::new();
+    for _ in 0..10 {
+        let (client, body) = (house.anna(), paid.refund_of(1500));
+        giving.spawn(async move { client.post("/v1/refunds", &body).await.status().as_u16() });
+    }
+    let mut statuses = giving.join_all().await;
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 201, 201, 409, 409, 409, 409, 409, 409, 409]);
+    let payment = house.cara().get(&paid.path).await.expect(200).value();
+    assert_eq!(payment["refunded"], eur(4500));
+}
+
+async fn a_refund_that_is_wrong_is_told_everything_that_is(house: House) {
+    let paid = house.paid(1).await;
+    let wrong =
+        json!({"order_id": paid.order_id, "reason": "rain\nand\u{7}hail", "amount": eur(0)});
+    let refused = house.anna().post("/v1/refunds", &wrong).await;
+    let refused = refused.expect_problem(422, "invalid-input").value();
+    let pointers: Vec<_> =
+        refused["errors"].as_array().unwrap().iter().map(|it| it["pointer"].clone()).collect();
+    assert_eq!(pointers, [json!("/amount"), json!("/reason")]);
+    let dollars = json!({"amount": 100, "currency": "USD"});
+    let foreign = json!({"order_id": paid.order_id, "reason": "rain", "amount": dollars});
+    let refused = house.anna().post("/v1/refunds", &foreign).await;
+    let refused = refused.expect_problem(422, "invalid-input").value();
+    assert_eq!(refused["errors"][0]["pointer"], "/amount/currency");
+    house.hears(&["payment_settled"]).await;
+}
+
 async fn a_refused_refund_is_visible_and_tried_again(house: House) {
     let opened = house.opened(1).await;
     let card = opened.by_card("4000000000005126");
@@ -99,6 +149,9 @@ on_both_databases!(
     a_member_of_the_organizer_gives_the_money_back_once,
     others_give_nothing_back,
     what_was_not_received_is_not_given_back,
+    a_member_of_the_organizer_gives_parts_back,
+    parts_that_are_asked_for_at_once_never_exceed_what_was_received,
+    a_refund_that_is_wrong_is_told_everything_that_is,
     a_refused_refund_is_visible_and_tried_again,
     a_refund_on_its_way_arrives_by_itself,
 );
