@@ -51,9 +51,11 @@ async fn people_buy_while_the_process_is_killed(people: usize, places: u32, kill
             within(PATIENCE, format!("{enough} orders"), progress).await;
             node.crash().await;
             node.restart().await;
+            house.sandbox.check().await;
         }
     };
     let (bought, ()) = join(join_all(purchases), killing).await;
+    house.sandbox.check().await;
 
     let bought: Vec<(&Person, String)> = bought.into_iter().flatten().collect();
     assert_eq!(sold.get(), places, "who is turned away while there are places?");
