@@ -70,6 +70,26 @@ pub const SEAT_TAKEN: Refusal = Refusal {
                  Idempotency-Key. `GET /v1/availability/{event_id}/seats` tells which are free.",
 };
 
+/// There is no such seat, or not for this ticket type. Members: `ticket_type_id`, `seat`.
+pub const SEAT_UNKNOWN: Refusal = Refusal {
+    slug: "seat-unknown",
+    status: 409,
+    title: "There is no such seat",
+    meaning: "The house has no `seat`, or `ticket_type_id` is for seats in other sections. Nothing is \
+              held, and nothing is to be paid.",
+    what_to_do: "Choose among the seats that `GET /v1/availability/{event_id}/seats` tells of.",
+};
+
+/// Seats were named for general admission. Members: `ticket_type_id`.
+pub const NOT_SEATED: Refusal = Refusal {
+    slug: "not-seated",
+    status: 409,
+    title: "The ticket type has no numbered seats",
+    meaning: "`ticket_type_id` is for general admission, and seats were named. Nothing is held, and \
+              nothing is to be paid.",
+    what_to_do: "Leave `seats` out.",
+};
+
 /// The ticket type draws on no quota. Members: `ticket_type_id`.
 pub const NOT_SELLABLE: Refusal = Refusal {
     slug: "not-sellable",

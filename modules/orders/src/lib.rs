@@ -2,6 +2,7 @@
 
 mod announcements;
 mod cancellation;
+mod check;
 mod code;
 mod domain;
 mod errands;
@@ -56,8 +57,8 @@ pub static MODULE: Module = Module {
         Needed::of::<dyn Catalog>(&["sale_terms", "membership"]),
         Needed::of::<dyn Identity>(&["user", "admit_guest"]),
         Needed::of::<dyn Inventory>(&["hold", "find_hold", "confirm", "release", "release_places"]),
-        Needed::of::<dyn Payments>(&["open", "close", "refund"]),
-        Needed::of::<dyn Tickets>(&["issue", "void"]),
+        Needed::of::<dyn Payments>(&["open", "close", "refund", "find"]),
+        Needed::of::<dyn Tickets>(&["issue", "void", "find"]),
     ],
     publishes: bus::with_audit!(OrderEvent::NAMES, "orders"),
     consumes: &[
@@ -107,6 +108,11 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
 
     bus::publish_audit(boot, &committer)?;
     store::check_replay(boot, &["orders"], &[&orders]);
+    let checking = Arc::clone(&purchases);
+    boot.check("books", move || {
+        let purchases = Arc::clone(&checking);
+        Box::pin(async move { check::books(&purchases).await })
+    });
     bus::publish::<OrderEvent, Order>(boot, &orders, announcements::announce)?;
     let follow = FollowPayments(Arc::clone(&purchases));
     bus::subscribe::<PaymentEvent>(boot, &committer, "orders", follow)?;

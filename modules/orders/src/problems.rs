@@ -25,6 +25,8 @@ pub(crate) static NOT_ON_SALE: ProblemType = refused(&refusals::NOT_ON_SALE);
 pub(crate) static SALES_NOT_STARTED: ProblemType = refused(&refusals::SALES_NOT_STARTED);
 pub(crate) static SALES_ENDED: ProblemType = refused(&refusals::SALES_ENDED);
 pub(crate) static SEAT_TAKEN: ProblemType = refused(&refusals::SEAT_TAKEN);
+pub(crate) static SEAT_UNKNOWN: ProblemType = refused(&refusals::SEAT_UNKNOWN);
+pub(crate) static NOT_SEATED: ProblemType = refused(&refusals::NOT_SEATED);
 pub(crate) static NOT_SELLABLE: ProblemType = refused(&refusals::NOT_SELLABLE);
 pub(crate) static BELOW_MINIMUM: ProblemType = refused(&refusals::BELOW_MINIMUM);
 pub(crate) static ABOVE_MAXIMUM: ProblemType = refused(&refusals::ABOVE_MAXIMUM);
@@ -121,14 +123,10 @@ fn in_particular(particulars: &Particulars) -> Problem {
         |kind, ticket_type_id: &Uuid| Problem::new(kind).with("ticket_type_id", ticket_type_id);
     match particulars {
         Particulars::Seats { seats } => Problem::new(&SEAT_TAKEN).with("seats", seats),
-        Particulars::NoSuchSeat { ticket_type_id, seat } => Problem::invalid_field(
-            "/items",
-            format!("the ticket type {ticket_type_id} has no seat {seat}"),
-        ),
-        Particulars::NotSeated { ticket_type_id } => Problem::invalid_field(
-            "/items",
-            format!("the ticket type {ticket_type_id} has no numbered seats: leave them out"),
-        ),
+        Particulars::NoSuchSeat { ticket_type_id, seat } => {
+            of_type(&SEAT_UNKNOWN, ticket_type_id).with("seat", seat)
+        }
+        Particulars::NotSeated { ticket_type_id } => of_type(&NOT_SEATED, ticket_type_id),
         Particulars::From { ticket_type_id, from } => {
             of_type(&SALES_NOT_STARTED, ticket_type_id).with("from", from)
         }

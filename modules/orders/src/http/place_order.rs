@@ -103,6 +103,8 @@ edge::problem_responses! {
         problems::SALES_NOT_STARTED,
         problems::SALES_ENDED,
         problems::SEAT_TAKEN,
+        problems::SEAT_UNKNOWN,
+        problems::NOT_SEATED,
         problems::NOT_SELLABLE,
         problems::BELOW_MINIMUM,
         problems::ABOVE_MAXIMUM,

@@ -121,7 +121,7 @@ async fn each_refusal_has_its_own_problem(house: House) {
     for (mood, status, slug) in [
         ("seat taken", 409, "seat-taken"),
         ("too many holds", 409, "too-many-holds"),
-        ("no seats", 422, "invalid-input"),
+        ("no seats", 409, "not-seated"),
     ] {
         house.mood("inventory", "hold", &[mood]).await;
         let _refused = house.order().await.expect_problem(status, slug);
