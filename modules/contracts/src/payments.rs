@@ -300,7 +300,8 @@ pub enum PaymentEvent {
         #[serde(default = "is_whole")]
         whole: bool,
     },
-    /// The provider refused to give money back, or called it off.
+    /// The provider refused to give money back, or called it off. May come after the money was said to be
+    /// given back: the bank has sent it back to us.
     RefundFailed {
         /// The order.
         order_id: Uuid,
