@@ -44,6 +44,15 @@ in_every_shape! {
         a_door_without_a_network_tells_later_and_copies_are_reported
         a_buyer_prints_the_tickets
     }
+    guests shared {
+        a_guest_buys_and_gets_the_tickets
+        a_guest_comes_back_with_code_and_secret
+        a_guest_sees_nothing_of_others
+    }
+    give_back shared {
+        one_ticket_of_three_goes_back
+        a_cancelled_event_pays_everybody_back
+    }
     crowd shared {
         of_two_who_want_the_last_place_one_gets_it
         sixty_at_once_buy_twenty_five_places_and_not_one_more
@@ -74,5 +83,10 @@ in_every_shape! {
     crash alone {
         a_purchase_goes_on_after_a_crash_at_any_step
         undoing_a_purchase_goes_on_after_a_crash_at_any_step
+    }
+    crash_giving_back alone {
+        giving_a_ticket_back_goes_on_after_a_crash_at_any_step
+        undoing_an_event_goes_on_after_a_crash_at_any_step
+        a_guests_purchase_goes_on_after_a_crash_at_any_step
     }
 }

@@ -3,8 +3,11 @@
 pub mod bad_input;
 pub mod call_off;
 pub mod crash;
+pub mod crash_giving_back;
 pub mod crowd;
 pub mod doors;
+pub mod give_back;
+pub mod guests;
 pub mod pay;
 pub mod repeat;
 pub mod seats;
