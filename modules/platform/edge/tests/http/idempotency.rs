@@ -95,6 +95,16 @@ async fn make(
     Ok(Answered(made.await?))
 }
 
+#[utoipa::path(post, path = "/v1/open-things", request_body = Wish, responses((status = 201)))]
+async fn make_for_anybody(
+    state: State<App>,
+    cx: Context,
+    key: IdempotencyKey,
+    wish: Json<Wish>,
+) -> Result<Answered, Problem> {
+    make(state, cx, key, wish).await
+}
+
 fn answer(id: Uuid, after: &Loaded<Thing>) -> store::Answer {
     let body = json!({ "id": id, "name": after.state.name });
     edge::created(format!("/v1/things/{id}"), after.version, &body)
@@ -138,6 +148,7 @@ fn http() -> Routes<App> {
         .routes(edge::idempotent(routes!(panics)))
         .routes(edge::idempotent(routes!(away)))
         .routes(edge::optionally_idempotent(routes!(maybe)))
+        .routes(edge::idempotent_for_everybody(routes!(make_for_anybody)))
 }
 
 /// A service with a database of its own behind the stack.
@@ -276,6 +287,21 @@ async fn a_conflict_that_passes_leaves_the_key_free() {
         problem(answer, 409, "sold-out").await;
     }
     assert_eq!(service.calls(), 2);
+}
+
+#[tokio::test]
+async fn who_has_no_account_uses_keys_that_nobody_guesses() {
+    let service = Service::start().await;
+    let ask = async |key: &str, name: &str| {
+        let request = service.api.post("/v1/open-things").header("idempotency-key", key);
+        request.json(&json!({ "name": name })).send().await.unwrap()
+    };
+    problem(ask("fifteen-letters", "chair").await, 400, "idempotency-key-missing").await;
+    let key = "2f6d1f0e-3d6f-4c68-9f0b-1f2e3d4c5b6a";
+    assert_eq!(ask(key, "chair").await.status(), StatusCode::CREATED);
+    assert!(is_replayed(&ask(key, "chair").await));
+    problem(ask(key, "table").await, 422, "idempotency-key-reused").await;
+    assert_eq!(service.calls(), 1);
 }
 
 #[tokio::test]
