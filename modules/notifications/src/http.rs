@@ -4,7 +4,6 @@
 mod get_notification;
 mod list_notifications;
 mod organizers;
-pub(crate) mod problems;
 mod resend_notification;
 
 use std::sync::Arc;
@@ -19,7 +18,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
-        mail::{Mail, MailState},
+        mail::{Mail, MailState, Rejection},
         notice::Message,
         stationery::Stationery,
     },
@@ -93,9 +92,14 @@ impl App {
         if is_own || cx.principal().has_role(Role::Admin) {
             return Ok(row);
         }
-        match row.organizer_id {
-            Some(organizer_id) if self.acts_for(cx, organizer_id).await? => Ok(row),
-            _ => Err(Problem::not_found()),
+        if self.acts_for(cx, row.organizer_id).await? { Ok(row) } else { Err(Problem::not_found()) }
+    }
+}
+
+impl From<Rejection> for Problem {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Unknown => Self::not_found(),
         }
     }
 }
@@ -132,8 +136,7 @@ struct NotificationResource {
     /// Who is told.
     user_id: Uuid,
     /// In whose words.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    organizer_id: Option<Uuid>,
+    organizer_id: Uuid,
     state: MailState,
     /// When what it tells of happened.
     queued_at: Timestamp,

@@ -54,7 +54,7 @@ pub static MODULE: Module = Module {
     ],
     settings: Some(SectionSpec::of::<NotificationsSettings>()),
     schema: Some(&SCHEMA),
-    openapi: || edge::openapi::describe("notifications", http::routes(), http::problems::ALL),
+    openapi: || edge::openapi::describe("notifications", http::routes(), &[]),
     start: |boot| Box::pin(start(boot)),
 };
 
@@ -95,13 +95,14 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
     let app = App {
         database,
         mails: mails.clone(),
-        stationery,
+        stationery: stationery.clone(),
         catalog,
         sender_name: settings.sender_name.into(),
         clock: Arc::clone(&clock),
     };
     boot.public(http::routes().with_state(app).into());
     bus::publish_audit(boot, &committer)?;
+    store::check_replay(boot, &["notifications"], &[&mails, &stationery]);
     let tell = TellBuyers { mails: mails.clone(), patience: settings.give_up_after, clock };
     bus::subscribe::<OrderEvent>(boot, &committer, "notifications", tell)?;
     store::on_wake(boot, &mails, move |cx, mail_id| {

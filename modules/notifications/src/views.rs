@@ -105,8 +105,7 @@ impl View<Mail> for MailList {
 pub(crate) struct NotificationRow {
     pub(crate) notification_id: Uuid,
     pub(crate) user_id: Uuid,
-    /// None for those of before mail was sent.
-    pub(crate) organizer_id: Option<Uuid>,
+    pub(crate) organizer_id: Uuid,
     #[sqlx(try_from = "String")]
     pub(crate) state: MailState,
     pub(crate) queued_at: At,
@@ -197,7 +196,7 @@ mod tests {
         let database = database.expect("the database answers");
         crate::SCHEMA.up_on(&database).await.expect("the migrations run");
         store::prepare_all(&database, STATEMENTS).await.expect("every statement is understood");
-        crate::SCHEMA.down_on(&database, 2).await.expect("and can be taken back");
+        crate::SCHEMA.down_on(&database, 3).await.expect("and can be taken back");
         database.close().await;
     }
 

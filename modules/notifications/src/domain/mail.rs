@@ -24,8 +24,6 @@ pub(crate) enum MailState {
     Sent,
     /// It could not be sent, and is not tried any more.
     GivenUp,
-    /// It was to be told before mail was sent at all.
-    Unsent,
 }
 
 impl MailState {
@@ -35,7 +33,6 @@ impl MailState {
             Self::Queued => "queued",
             Self::Sent => "sent",
             Self::GivenUp => "given_up",
-            Self::Unsent => "unsent",
         }
     }
 }
@@ -49,7 +46,7 @@ impl TryFrom<String> for MailState {
     type Error = UnknownState;
 
     fn try_from(name: String) -> Result<Self, Self::Error> {
-        let all = [Self::Queued, Self::Sent, Self::GivenUp, Self::Unsent];
+        let all = [Self::Queued, Self::Sent, Self::GivenUp];
         all.into_iter().find(|state| state.name() == name).ok_or(UnknownState(name))
     }
 }
@@ -112,8 +109,6 @@ pub(crate) enum Event {
 pub(crate) enum Rejection {
     #[error("there is no such mail")]
     Unknown,
-    #[error("it is from before mail was sent, and cannot be sent any more")]
-    Unsent,
 }
 
 impl Mail {
@@ -169,7 +164,6 @@ impl Aggregate for Mail {
             }
             Command::RecordSent { .. } | Command::RecordFailure { .. } => Ok(Vec::new()),
             Command::Resend { at } => match self.state {
-                MailState::Unsent => Err(Rejection::Unsent),
                 MailState::Queued if self.failures == 0 => Ok(Vec::new()),
                 MailState::Queued | MailState::Sent | MailState::GivenUp => {
                     Ok(vec![Event::AskedAgain { at }])

@@ -245,20 +245,4 @@ mod tests {
         let late = json!({"type": "paid_too_late", "amount": euros(5_000)});
         assert_eq!(kind(&late), Some(Kind::LatePayment));
     }
-
-    #[test]
-    fn what_was_written_before_there_was_mail_is_understood() {
-        let old = json!({
-            "kind": "order_confirmation",
-            "order_id": Uuid::from_u128(1),
-            "order_code": "K7MPX2QA",
-            "event_id": Uuid::from_u128(2),
-            "event_name": "Quartet by the river",
-            "items": [],
-            "total": euros(5_000),
-            "confirmed_at": "2027-05-02T10:01:00Z",
-        });
-        let read: Message = serde_json::from_value(old).expect("understood");
-        assert_eq!(read.kind, Kind::OrderConfirmation);
-    }
 }

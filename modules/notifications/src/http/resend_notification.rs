@@ -5,13 +5,8 @@ use edge::{Json, Path, Problem};
 use runtime::Context;
 use uuid::Uuid;
 
-use super::{App, NotificationResource, problems};
+use super::{App, NotificationResource};
 use crate::{domain::mail::Command, views};
-
-edge::problem_responses! {
-    /// Why a notification cannot be sent once more.
-    pub(super) ResendProblems: problems::NOTIFICATION_NOT_SENDABLE
-}
 
 /// Send a notification once more
 ///
@@ -23,10 +18,11 @@ edge::problem_responses! {
     post,
     path = "/v1/notifications/{notification_id}/resend",
     params(("notification_id" = Uuid, Path)),
-    responses(
-        (status = 200, description = "The notification as it is now", body = NotificationResource),
-        ResendProblems,
-    ),
+    responses((
+        status = 200,
+        description = "The notification as it is now",
+        body = NotificationResource,
+    )),
     security(("bearer" = [])),
 )]
 pub(super) async fn resend_notification(
@@ -34,10 +30,7 @@ pub(super) async fn resend_notification(
     cx: Context,
     Path(id): Path<Uuid>,
 ) -> Result<Json<NotificationResource>, Problem> {
-    let row = app.visible(&cx, id, false).await?;
-    if row.organizer_id.is_none() {
-        return Err(Problem::new(&problems::NOTIFICATION_NOT_SENDABLE));
-    }
+    app.visible(&cx, id, false).await?;
     app.mails.execute(&cx, id, Command::Resend { at: app.clock.now() }).await?;
     tracing::info!(mail = %id, "a mail is sent once more");
     let row = views::find(&app.database, id).await?.ok_or_else(Problem::not_found)?;
