@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode, routing::get};
 use runtime::{
-    Boot, BoxFuture, Clock, Context, ContractError, Fault, Launch, Module, Needed, Provided,
-    Router, StartError, Unrecognised, async_trait, service,
+    Boot, BoxFuture, Checked, Clock, Context, ContractError, Fault, Finding, Launch, Module,
+    Needed, Provided, Router, StartError, Unrecognised, async_trait, service,
 };
 use serde::{Deserialize, Serialize};
 use testkit::{Composition, Sandbox, Shape};
@@ -47,7 +47,7 @@ impl Almanac for ByClock {
     }
 }
 
-static ALMANAC: Module = Module {
+const ALMANAC_MODULE: Module = Module {
     name: "almanac",
     about: "the year",
     prefixes: &["/v1/almanac"],
@@ -60,6 +60,7 @@ static ALMANAC: Module = Module {
     openapi: utoipa::openapi::OpenApi::default,
     start: start_almanac,
 };
+static ALMANAC: Module = ALMANAC_MODULE;
 
 fn start_almanac(boot: &mut Boot) -> BoxFuture<'_, Result<(), StartError>> {
     Box::pin(async {
@@ -153,4 +154,30 @@ async fn a_node_that_crashed_comes_back_in_the_same_place() {
 async fn a_service_that_is_in_no_group_is_noticed() {
     let groups = Shape::Groups(vec![vec!["almanac"]]);
     let _sandbox = Sandbox::builder(TOY).shape(groups).start().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[should_panic(expected = "ledger: sums: sum 1: is 4, and should be 5")]
+async fn what_the_standing_check_finds_fails_the_test_that_ends() {
+    static LEDGER: Module = Module {
+        name: "ledger",
+        provides: &[],
+        start: |boot| {
+            Box::pin(async {
+                boot.check("sums", || {
+                    let finding = Finding::new("sum 1", "is 4, and should be 5");
+                    Box::pin(async { Ok(Checked { looked_at: 1, findings: vec![finding] }) })
+                });
+                Ok(())
+            })
+        },
+        ..ALMANAC_MODULE
+    };
+    static MODULES: &[&Module] = &[&LEDGER];
+    let composition = Composition {
+        modules: MODULES,
+        sections: &[],
+        launch: |config| Launch::new(config, MODULES),
+    };
+    drop(Sandbox::builder(composition).start().await);
 }
