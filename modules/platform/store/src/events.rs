@@ -1,7 +1,6 @@
 //! An aggregate's store: loads states, and executes commands through the [`Committer`].
 
 use std::{
-    collections::HashMap,
     fmt,
     future::IntoFuture,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -10,10 +9,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use runtime::Context;
-use tokio::{
-    sync::{Notify, watch},
-    time::{Instant, timeout, timeout_at},
-};
+use tokio::{sync::Notify, time::timeout};
 use uuid::Uuid;
 
 use crate::{
@@ -91,12 +87,7 @@ pub(crate) struct Inner<A: Aggregate> {
     cache: Mutex<Cache<Cached<A>>>,
     /// Tells whenever states that a commit worked on are back.
     returned: Notify,
-    /// Those who wait for a change of an aggregate.
-    waiting: Mutex<HashMap<Uuid, watch::Sender<()>>>,
 }
-
-/// How often whoever waits looks for what other processes did.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// How long a reader waits for a state that a commit works on, before it reads the log instead.
 const LONGEST_WORK: Duration = Duration::from_millis(250);
@@ -125,7 +116,6 @@ impl<A: Aggregate> Events<A> {
             view: Box::new(view),
             cache: Mutex::new(Cache::new(capacity)),
             returned: Notify::new(),
-            waiting: Mutex::default(),
         }))
     }
 
@@ -164,6 +154,10 @@ impl<A: Aggregate> Events<A> {
             None => 0,
         };
         let is_known = known_version > 0;
+        // What is not remembered is mostly new, where everything that is in use is remembered.
+        if is_alone && !is_known && !log::exists::<A>(self.0.committer.database(), id).await? {
+            return Ok(None);
+        }
         let mut state = if is_known { Cached::default() } else { self.load_snapshot(id).await? };
         let version = if is_known { known_version } else { state.loaded.version };
         let wanted = [Wanted::of::<A>(id, version)];
@@ -193,38 +187,6 @@ impl<A: Aggregate> Events<A> {
             self.0.offer(id, state);
         }
         Ok(Some(seen))
-    }
-
-    /// As [`load`](Self::load), but waits until `is_enough` of it, or until `give_up`. Sees at once
-    /// what this process commits, and soon what others do.
-    ///
-    /// # Errors
-    /// As [`Events::load`].
-    pub async fn wait(
-        &self,
-        id: Uuid,
-        is_enough: impl Fn(&A) -> bool + Send + Sync,
-        give_up: Instant,
-    ) -> Result<Option<Loaded<A>>, StoreError> {
-        loop {
-            let changed = self.0.changed(id);
-            let found = self
-                .read(id, |loaded| {
-                    let is_last_look = Instant::now() >= give_up;
-                    (is_last_look || is_enough(&loaded.state)).then(|| loaded.clone())
-                })
-                .await?;
-            let Some(found) = found else { return Ok(None) };
-            if found.is_some() {
-                return Ok(found);
-            }
-            let nap = if self.0.committer.database().is_alone() {
-                give_up
-            } else {
-                give_up.min(Instant::now() + LOOK)
-            };
-            let _changed_or_not = timeout_at(nap, changed).await;
-        }
     }
 
     /// From the log, whatever is remembered.
@@ -283,32 +245,14 @@ impl<A: Aggregate> Inner<A> {
     /// Puts back what was taken out; `None` for what is not to be remembered.
     pub(crate) fn give_back(&self, states: impl IntoIterator<Item = (Uuid, Option<Cached<A>>)>) {
         let mut cache = self.cache();
-        let mut waiting = self.waiting();
         for (id, state) in states {
-            waiting.remove(&id);
             match state {
                 Some(state) => cache.put_newer(id, state),
                 None => cache.dismiss(id),
             }
         }
-        drop(waiting);
         drop(cache);
         self.returned.notify_waiters();
-    }
-
-    /// Resolves at the next commit of this process that has to do with the aggregate.
-    fn changed(&self, id: Uuid) -> impl Future<Output = ()> + use<A> {
-        let mut waiting = self.waiting();
-        // Nobody else is told when the last one leaves.
-        waiting.retain(|_, change| change.receiver_count() > 0);
-        let mut change = waiting.entry(id).or_insert_with(|| watch::Sender::new(())).subscribe();
-        async move {
-            let _told_or_forgotten = change.changed().await;
-        }
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, HashMap<Uuid, watch::Sender<()>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What `look` says of the state, when it is remembered and nobody works on it.

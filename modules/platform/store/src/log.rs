@@ -8,7 +8,8 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::{
-    Aggregate, At, Connection, Json, Position, RawRecorded, Sql, StoreError, Tx, timers::Cause,
+    Aggregate, At, Connection, Database, Json, Position, RawRecorded, Sql, StoreError, Tx,
+    timers::Cause,
 };
 
 /// A stream to read, from after the version `known`.
@@ -104,6 +105,7 @@ pub(crate) struct TimerGone {
 /// The statements of this file, for the test that prepares them.
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[(&str, Sql)] = crate::statements![
+    EXISTS,
     READ_EVENTS,
     READ_SNAPSHOTS,
     APPEND,
@@ -112,6 +114,7 @@ pub(crate) const STATEMENTS: &[(&str, Sql)] = crate::statements![
     WRITE_SNAPSHOTS,
 ];
 
+const EXISTS: &str = "SELECT version FROM events WHERE category = $1 AND stream = $2 LIMIT 1";
 // In these two, `CROSS JOIN` keeps SQLite from scanning the large table first.
 const READ_EVENTS: Sql = crate::sql!(
     "SELECT e.position, e.txn, e.id, e.category, e.stream, e.version, e.type, e.schema_version, \
@@ -156,6 +159,15 @@ const WRITE_SNAPSHOTS: Sql = crate::sql!(
     " WHERE true ON CONFLICT (category, stream) DO UPDATE SET version = excluded.version, \
      state_schema = excluded.state_schema, state = excluded.state",
 );
+
+/// Whether anything has ever happened to it.
+pub(crate) async fn exists<A: Aggregate>(
+    database: &Database,
+    stream: Uuid,
+) -> Result<bool, StoreError> {
+    let first = crate::fetch_optional!(database, (i64,), EXISTS, A::NAME, stream).await?;
+    Ok(first.is_some())
+}
 
 /// Each stream's events in order.
 pub(crate) async fn read_events(
