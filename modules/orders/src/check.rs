@@ -11,7 +11,7 @@ use contracts::{
 };
 use runtime::{Checked, Context, DEFAULT_DEADLINE, Finding, Principal, TraceContext};
 use store::Loaded;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 use crate::{domain::Order, saga::Purchases, views};
@@ -53,7 +53,7 @@ impl Books<'_> {
                 if faults.is_empty() {
                     break;
                 }
-                sleep(PAUSE).await;
+                sleep_until(Instant::now() + PAUSE).await;
                 faults = self.faults(order_id).await?;
             }
             let found =
