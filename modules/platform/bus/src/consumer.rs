@@ -4,6 +4,9 @@
 //! transaction, which commits only while the lease is held and the consumer is where this reader
 //! believes it to be. So it does not matter where a reader dies, or who has taken its place.
 
+mod aside;
+mod setback;
+
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use runtime::{
@@ -11,14 +14,16 @@ use runtime::{
     TraceContext, async_trait,
 };
 use store::{
-    Aside, Backoff, Committer, Database, DeadLetter, Fate, HandlerError, HeldLease, Inbox, Lease,
-    LeaseError, Parked, Position, StoreError, Work,
+    Aside, Backoff, Committer, Database, Fate, HeldLease, Inbox, Lease, LeaseError, Parked,
+    Position, StoreError, Work,
 };
 use tokio::time::Instant;
 use uuid::Uuid;
 
+pub(crate) use self::setback::Setback;
+use self::setback::{Interruption, Verdict};
 use crate::{
-    BusSettings, Entry, Envelope, Handler, Page, Query, Source, SourceError, measures::Measures,
+    BusSettings, Entry, Envelope, Handler, Page, Query, Source, measures::Measures,
     subscribe::Typed,
 };
 
@@ -29,8 +34,6 @@ const TROUBLE: Backoff =
 /// How often a consumer that has put events aside looks whether somebody decided about them.
 const LONGEST_LOOK: Duration = Duration::from_secs(1);
 const SHORTEST_LOOK: Duration = Duration::from_millis(10);
-/// Events put aside that are tried before the feed goes on.
-const ASIDE_AT_ONCE: u32 = 16;
 /// How much of a log without events for this consumer may be read again after a restart.
 const UNNOTED: i64 = 1_000;
 
@@ -54,99 +57,6 @@ pub struct Consumer {
 #[async_trait]
 pub(crate) trait Deliver: Send + Sync + 'static {
     async fn deliver(&self, work: &mut Work<'_>, envelope: &Envelope) -> Result<(), Setback>;
-}
-
-/// Why a transaction was not committed.
-#[derive(Debug)]
-pub(crate) enum Setback {
-    /// Somebody else reads now.
-    Lost(LeaseError),
-    /// Somebody else did it, or decided otherwise.
-    Overtaken,
-    /// This build cannot read the event.
-    Unreadable(String),
-    /// The handler would not.
-    Handler(HandlerError),
-    /// The database would not. Or a handler panicked, or took too long, or broke a constraint.
-    Store(StoreError),
-}
-
-impl From<StoreError> for Setback {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<store::sqlx::Error> for Setback {
-    fn from(error: store::sqlx::Error) -> Self {
-        Self::Store(error.into())
-    }
-}
-
-impl From<LeaseError> for Setback {
-    fn from(error: LeaseError) -> Self {
-        match error {
-            LeaseError::Lost(_) => Self::Lost(error),
-            LeaseError::Store(error) => Self::Store(error),
-        }
-    }
-}
-
-impl Setback {
-    fn verdict(self) -> Verdict {
-        match self {
-            Self::Lost(error) => Verdict::GiveUp(Interruption::Lost(error)),
-            Self::Overtaken => Verdict::GiveUp(Interruption::Overtaken),
-            Self::Unreadable(reason) => Verdict::Unreadable(reason),
-            Self::Handler(error) if error.is_transient() => Verdict::Postpone(error.to_string()),
-            Self::Handler(error) => Verdict::Failed(error.to_string()),
-            Self::Store(error) if error.is_transient() => Verdict::Postpone(error.to_string()),
-            Self::Store(error) => Verdict::Failed(error.to_string()),
-        }
-    }
-
-    /// What it means when no event was to take effect.
-    fn interruption(self) -> Interruption {
-        match self.verdict() {
-            Verdict::GiveUp(interruption) => interruption,
-            Verdict::Unreadable(reason) | Verdict::Failed(reason) | Verdict::Postpone(reason) => {
-                Interruption::Trouble(reason)
-            }
-        }
-    }
-}
-
-/// What a setback means for the one event that was to take effect.
-enum Verdict {
-    /// Trying again never helps.
-    Unreadable(String),
-    /// The event is the trouble.
-    Failed(String),
-    /// Something else is; everything waits.
-    Postpone(String),
-    GiveUp(Interruption),
-}
-
-/// Why reading stops.
-enum Interruption {
-    /// For good: somebody else reads now.
-    Lost(LeaseError),
-    /// To begin again from what is stored.
-    Overtaken,
-    /// To begin again after a pause.
-    Trouble(String),
-}
-
-impl From<StoreError> for Interruption {
-    fn from(error: StoreError) -> Self {
-        Self::Trouble(error.to_string())
-    }
-}
-
-impl From<SourceError> for Interruption {
-    fn from(error: SourceError) -> Self {
-        Self::Trouble(error.to_string())
-    }
 }
 
 /// Where a reader is.
@@ -467,146 +377,6 @@ impl Consumer {
             progress.aside.events += 1;
         }
         Ok(())
-    }
-
-    fn parked(&self, entry: &Entry, fate: Fate) -> Parked {
-        Parked {
-            id: self.committer.ids().next(),
-            key: entry.envelope.key,
-            position: entry.position,
-            event_type: entry.envelope.event_type.clone(),
-            event: serde_json::to_value(&entry.envelope).unwrap_or_default(),
-            fate,
-            at: self.now(),
-        }
-    }
-
-    /// How an event fares whose `attempts`-th attempt failed.
-    fn after_failure(&self, envelope: &Envelope, attempts: u32, error: String) -> Fate {
-        if attempts >= self.settings.attempts {
-            return self.dead(envelope, attempts, error);
-        }
-        let (consumer, event) = (self.name, envelope.id);
-        tracing::warn!(consumer, %event, attempts, error, "an event could not be taken in");
-        self.measures.failed(false);
-        let pause = self.settings.backoff().pause(attempts, self.random.as_ref());
-        let due = self.now().checked_add(pause).unwrap_or(Timestamp::MAX);
-        Fate::Retrying { attempts, error, due }
-    }
-
-    fn dead(&self, envelope: &Envelope, attempts: u32, error: String) -> Fate {
-        let (consumer, event, event_type) = (self.name, envelope.id, &envelope.event_type);
-        tracing::error!(consumer, %event, event_type, attempts, error, "an event is a dead letter");
-        self.measures.failed(true);
-        Fate::Dead { attempts, error }
-    }
-
-    /// Tries the events that were put aside and are due. The answer says how many.
-    async fn try_aside(
-        &self,
-        held: &HeldLease,
-        source: &dyn Source,
-    ) -> Result<usize, Interruption> {
-        let due = self.inbox.runnable(self.database(), self.now(), ASIDE_AT_ONCE).await?;
-        for letter in &due {
-            self.try_again(held, source, letter).await?;
-        }
-        Ok(due.len())
-    }
-
-    async fn try_again(
-        &self,
-        held: &HeldLease,
-        source: &dyn Source,
-        letter: &DeadLetter,
-    ) -> Result<(), Interruption> {
-        let envelope = match serde_json::from_value::<Envelope>(letter.event.clone()) {
-            Ok(envelope) if envelope.fault.is_some() => {
-                self.ask_again(source, letter).await?.unwrap_or(envelope)
-            }
-            Ok(envelope) => envelope,
-            Err(_quotes_the_value) => {
-                let error = "what was put aside is no event of this build".to_owned();
-                let fate = Fate::Dead { attempts: letter.attempts + 1, error };
-                return self.note_failure(held, letter, fate).await;
-            }
-        };
-        let attempts = letter.attempts + 1;
-        let verdict = match self.settle(held, letter, envelope.clone()).await {
-            Ok(()) => {
-                self.measures.redelivered();
-                return Ok(());
-            }
-            Err(setback) => setback.verdict(),
-        };
-        let fate = match verdict {
-            // Somebody decided about it meanwhile, most likely.
-            Verdict::GiveUp(interruption) => return Err(interruption),
-            Verdict::Postpone(reason) => return Err(Interruption::Trouble(reason)),
-            Verdict::Unreadable(error) => self.dead(&envelope, attempts, error),
-            Verdict::Failed(error) => self.after_failure(&envelope, attempts, error),
-        };
-        self.note_failure(held, letter, fate).await
-    }
-
-    /// The publisher may have learned to translate what it could not.
-    async fn ask_again(
-        &self,
-        source: &dyn Source,
-        letter: &DeadLetter,
-    ) -> Result<Option<Envelope>, Interruption> {
-        let before = Position { seq: letter.position.seq - 1, ..letter.position };
-        let page = source.read(&self.query(before, 1, Duration::ZERO)).await?;
-        let same = page.entries.into_iter().find(|entry| entry.position == letter.position);
-        Ok(same.map(|entry| entry.envelope))
-    }
-
-    /// Lets an event that was put aside take effect.
-    async fn settle(
-        &self,
-        held: &HeldLease,
-        letter: &DeadLetter,
-        envelope: Envelope,
-    ) -> Result<(), Setback> {
-        let cx = self.context_of(&envelope);
-        let settling = Arc::new((letter.id, cx, envelope));
-        let tools = self.tools(held);
-        self.committer
-            .transact(&self.context(), move |work: &mut Work<'_>| {
-                let (tools, settling) = (tools.clone(), Arc::clone(&settling));
-                Box::pin(async move {
-                    let (id, cx, envelope) = &*settling;
-                    tools.held.fence(work.tx()).await?;
-                    if !tools.inbox.settle(work.tx(), *id).await? {
-                        return Err(Setback::Overtaken);
-                    }
-                    tools.handler.deliver(&mut work.within(cx), envelope).await
-                })
-            })
-            .await
-    }
-
-    async fn note_failure(
-        &self,
-        held: &HeldLease,
-        letter: &DeadLetter,
-        fate: Fate,
-    ) -> Result<(), Interruption> {
-        let noting = Arc::new((letter.id, fate, self.now()));
-        let tools = self.tools(held);
-        let noted: Result<(), Setback> = self
-            .committer
-            .transact(&self.context(), move |work: &mut Work<'_>| {
-                let (tools, noting) = (tools.clone(), Arc::clone(&noting));
-                Box::pin(async move {
-                    let (id, fate, now) = &*noting;
-                    tools.held.fence(work.tx()).await?;
-                    tools.inbox.fail(work.tx(), *id, fate, *now).await?;
-                    Ok(())
-                })
-            })
-            .await;
-        noted.map_err(Setback::interruption)
     }
 
     /// Takes a step in one transaction. The answer says how many events took effect.

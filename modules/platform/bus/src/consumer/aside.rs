@@ -1,0 +1,154 @@
+//! What a consumer could not take: put aside, tried again when it is due, given up at last.
+
+use std::{sync::Arc, time::Duration};
+
+use runtime::Timestamp;
+use store::{DeadLetter, Fate, HeldLease, Parked, Position, Work};
+
+use super::{Consumer, Interruption, Setback, Verdict};
+use crate::{Entry, Envelope, Source};
+
+/// Events put aside that are tried before the feed goes on.
+const ASIDE_AT_ONCE: u32 = 16;
+
+impl Consumer {
+    pub(super) fn parked(&self, entry: &Entry, fate: Fate) -> Parked {
+        Parked {
+            id: self.committer.ids().next(),
+            key: entry.envelope.key,
+            position: entry.position,
+            event_type: entry.envelope.event_type.clone(),
+            event: serde_json::to_value(&entry.envelope).unwrap_or_default(),
+            fate,
+            at: self.now(),
+        }
+    }
+
+    /// How an event fares whose `attempts`-th attempt failed.
+    pub(super) fn after_failure(&self, envelope: &Envelope, attempts: u32, error: String) -> Fate {
+        if attempts >= self.settings.attempts {
+            return self.dead(envelope, attempts, error);
+        }
+        let (consumer, event) = (self.name, envelope.id);
+        tracing::warn!(consumer, %event, attempts, error, "an event could not be taken in");
+        self.measures.failed(false);
+        let pause = self.settings.backoff().pause(attempts, self.random.as_ref());
+        let due = self.now().checked_add(pause).unwrap_or(Timestamp::MAX);
+        Fate::Retrying { attempts, error, due }
+    }
+
+    pub(super) fn dead(&self, envelope: &Envelope, attempts: u32, error: String) -> Fate {
+        let (consumer, event, event_type) = (self.name, envelope.id, &envelope.event_type);
+        tracing::error!(consumer, %event, event_type, attempts, error, "an event is a dead letter");
+        self.measures.failed(true);
+        Fate::Dead { attempts, error }
+    }
+
+    /// Tries the events that were put aside and are due. The answer says how many.
+    pub(super) async fn try_aside(
+        &self,
+        held: &HeldLease,
+        source: &dyn Source,
+    ) -> Result<usize, Interruption> {
+        let due = self.inbox.runnable(self.database(), self.now(), ASIDE_AT_ONCE).await?;
+        for letter in &due {
+            self.try_again(held, source, letter).await?;
+        }
+        Ok(due.len())
+    }
+
+    async fn try_again(
+        &self,
+        held: &HeldLease,
+        source: &dyn Source,
+        letter: &DeadLetter,
+    ) -> Result<(), Interruption> {
+        let envelope = match serde_json::from_value::<Envelope>(letter.event.clone()) {
+            Ok(envelope) if envelope.fault.is_some() => {
+                self.ask_again(source, letter).await?.unwrap_or(envelope)
+            }
+            Ok(envelope) => envelope,
+            Err(_quotes_the_value) => {
+                let error = "what was put aside is no event of this build".to_owned();
+                let fate = Fate::Dead { attempts: letter.attempts + 1, error };
+                return self.note_failure(held, letter, fate).await;
+            }
+        };
+        let attempts = letter.attempts + 1;
+        let verdict = match self.settle(held, letter, envelope.clone()).await {
+            Ok(()) => {
+                self.measures.redelivered();
+                return Ok(());
+            }
+            Err(setback) => setback.verdict(),
+        };
+        let fate = match verdict {
+            // Somebody decided about it meanwhile, most likely.
+            Verdict::GiveUp(interruption) => return Err(interruption),
+            Verdict::Postpone(reason) => return Err(Interruption::Trouble(reason)),
+            Verdict::Unreadable(error) => self.dead(&envelope, attempts, error),
+            Verdict::Failed(error) => self.after_failure(&envelope, attempts, error),
+        };
+        self.note_failure(held, letter, fate).await
+    }
+
+    /// The publisher may have learned to translate what it could not.
+    async fn ask_again(
+        &self,
+        source: &dyn Source,
+        letter: &DeadLetter,
+    ) -> Result<Option<Envelope>, Interruption> {
+        let before = Position { seq: letter.position.seq - 1, ..letter.position };
+        let page = source.read(&self.query(before, 1, Duration::ZERO)).await?;
+        let same = page.entries.into_iter().find(|entry| entry.position == letter.position);
+        Ok(same.map(|entry| entry.envelope))
+    }
+
+    /// Lets an event that was put aside take effect.
+    async fn settle(
+        &self,
+        held: &HeldLease,
+        letter: &DeadLetter,
+        envelope: Envelope,
+    ) -> Result<(), Setback> {
+        let cx = self.context_of(&envelope);
+        let settling = Arc::new((letter.id, cx, envelope));
+        let tools = self.tools(held);
+        self.committer
+            .transact(&self.context(), move |work: &mut Work<'_>| {
+                let (tools, settling) = (tools.clone(), Arc::clone(&settling));
+                Box::pin(async move {
+                    let (id, cx, envelope) = &*settling;
+                    tools.held.fence(work.tx()).await?;
+                    if !tools.inbox.settle(work.tx(), *id).await? {
+                        return Err(Setback::Overtaken);
+                    }
+                    tools.handler.deliver(&mut work.within(cx), envelope).await
+                })
+            })
+            .await
+    }
+
+    async fn note_failure(
+        &self,
+        held: &HeldLease,
+        letter: &DeadLetter,
+        fate: Fate,
+    ) -> Result<(), Interruption> {
+        let noting = Arc::new((letter.id, fate, self.now()));
+        let tools = self.tools(held);
+        let noted: Result<(), Setback> = self
+            .committer
+            .transact(&self.context(), move |work: &mut Work<'_>| {
+                let (tools, noting) = (tools.clone(), Arc::clone(&noting));
+                Box::pin(async move {
+                    let (id, fate, now) = &*noting;
+                    tools.held.fence(work.tx()).await?;
+                    tools.inbox.fail(work.tx(), *id, fate, *now).await?;
+                    Ok(())
+                })
+            })
+            .await;
+        noted.map_err(Setback::interruption)
+    }
+}
