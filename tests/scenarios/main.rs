@@ -53,6 +53,11 @@ in_every_shape! {
         one_ticket_of_three_goes_back
         a_cancelled_event_pays_everybody_back
     }
+    keep_books shared {
+        tickets_come_by_mail_and_so_does_what_goes_back
+        reports_agree_with_each_other_after_a_ticket_went_back
+        a_purchase_leaves_a_trail_in_every_service
+    }
     crowd shared {
         of_two_who_want_the_last_place_one_gets_it
         sixty_at_once_buy_twenty_five_places_and_not_one_more

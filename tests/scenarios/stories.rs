@@ -8,6 +8,7 @@ pub mod crowd;
 pub mod doors;
 pub mod give_back;
 pub mod guests;
+pub mod keep_books;
 pub mod pay;
 pub mod repeat;
 pub mod seats;
