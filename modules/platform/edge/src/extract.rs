@@ -1,7 +1,11 @@
 //! What handlers take from a request: the JSON body, path and query parameters. Their rejections
 //! are problems that name what is wrong, and where.
 //!
-//! Pages and conditions have extractors of their own in `page.rs` and `conditional.rs`.
+//! Pages and conditions have extractors of their own in `page.rs` and `conditional.rs`. How all
+//! faults of an input are found is in `mend.rs`, and what is said about them in `words.rs`.
+
+mod mend;
+mod words;
 
 use axum::{
     body::Bytes,
@@ -14,19 +18,19 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use garde::Validate;
-use serde::{
-    Deserialize, Serialize,
-    de::{DeserializeOwned, IgnoredAny},
-};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use serde_path_to_error::Segment;
 
+use self::mend::Misfit;
 use crate::{FieldFault, Problem, RequestPart, page, problems};
 
 /// A JSON object as the body, read strictly and then validated; as an answer, a JSON body.
 ///
 /// Rejections: `unsupported-media-type`, `payload-too-large`, `malformed-json`, and
-/// `invalid-input`, with every rule that the body breaks. A value of the wrong type stops the
-/// reading, so that one is reported alone. Request types refuse unknown fields with
+/// `invalid-input`, with everything that is wrong with the body: what is missing, unknown, of the
+/// wrong type, and every rule that it breaks. Only in bodies of hundreds of KiB or with dozens of
+/// faults, some wait until others are mended. Request types refuse unknown fields with
 /// `#[serde(deny_unknown_fields)]`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Json<T>(pub T);
@@ -43,9 +47,7 @@ where
             return Err(Problem::new(&problems::UNSUPPORTED_MEDIA_TYPE));
         }
         let body = Bytes::from_request(request, state).await.map_err(|fault| unreadable(&fault))?;
-        let value = read_json(&body)?;
-        validate(RequestPart::Body, &value)?;
-        Ok(Self(value))
+        read_json(&body).map(Self)
     }
 }
 
@@ -103,9 +105,9 @@ where
             .split('&')
             .filter(|pair| !page::PARAMETERS.contains(&pair.split('=').next().unwrap_or_default()))
             .collect();
-        let value = read_query(&filters.join("&"))?;
-        validate(RequestPart::Query, &value)?;
-        Ok(Self(value))
+        let also_taken: &[&str] =
+            if parts.extensions.get::<page::Paged>().is_some() { &page::PARAMETERS } else { &[] };
+        read_query(&filters.join("&"), also_taken).map(Self)
     }
 }
 
@@ -134,66 +136,115 @@ where
     }
 }
 
-/// Reads the query string as `T`.
-pub(crate) fn read_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
-    let source = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
-    serde_path_to_error::deserialize(source).map_err(|fault| {
-        let pointer = pointer(fault.path());
-        located(RequestPart::Query, pointer, &fault.into_inner().to_string())
-    })
+/// Reads and validates the query string as `T`. `also_taken` are the parameters that others read.
+pub(crate) fn read_query<T>(query: &str, also_taken: &[&str]) -> Result<T, Problem>
+where
+    T: DeserializeOwned + Validate<Context: Default>,
+{
+    let part = RequestPart::Query;
+    let misfit = match from_query(query) {
+        Ok(value) => return validated(part, value),
+        Err(misfit) => misfit,
+    };
+    let input = form_urlencoded::parse(query.as_bytes())
+        .map(|(name, text)| (name.into_owned(), Value::String(text.into_owned())))
+        .collect();
+    let reading = mend::Reading { part, also_taken, size: query.len() };
+    let read = |input: &Value| from_query::<T>(&as_query(input));
+    Err(Problem::invalid(reading.faults(misfit, Value::Object(input), read)))
 }
 
-/// Reads a body that must be one JSON value as `T`.
-fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+fn from_query<T: DeserializeOwned>(query: &str) -> Result<T, Misfit> {
+    let source = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
+    serde_path_to_error::deserialize(source)
+        .map_err(|fault| Misfit::new(pointer(fault.path()), fault.into_inner().to_string()))
+}
+
+/// The members of an object as parameters; those that no parameter can be are left out.
+fn as_query(input: &Value) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in input.as_object().into_iter().flatten() {
+        match value {
+            Value::String(text) => query.append_pair(name, text),
+            Value::Bool(_) | Value::Number(_) => query.append_pair(name, &value.to_string()),
+            Value::Null | Value::Array(_) | Value::Object(_) => continue,
+        };
+    }
+    query.finish()
+}
+
+/// Reads and validates a body that must be one JSON object.
+fn read_json<T>(body: &[u8]) -> Result<T, Problem>
+where
+    T: DeserializeOwned + Validate<Context: Default>,
+{
+    let part = RequestPart::Body;
     if body.is_empty() {
         return Err(Problem::new(&problems::MALFORMED_JSON).detail("the body is empty"));
     }
     if !body.trim_ascii_start().starts_with(b"{") {
         // Serde would take an array for a struct.
-        serde_json::from_slice::<IgnoredAny>(body)
-            .map_err(|error| json_fault(String::new(), &error))?;
-        return Err(located(RequestPart::Body, String::new(), "not an object"));
+        parse(body)?;
+        return Err(Problem::invalid([FieldFault::new(part, "", "must be an object")]));
     }
     let mut source = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut source).map_err(|fault| {
-        let pointer = pointer(fault.path());
-        json_fault(pointer, &fault.into_inner())
-    })?;
-    source.end().map_err(|error| json_fault(String::new(), &error))?;
-    Ok(value)
+    let misfit = match serde_path_to_error::deserialize(&mut source) {
+        Ok(value) => {
+            source.end().map_err(|error| malformed(&error))?;
+            return validated(part, value);
+        }
+        Err(fault) => {
+            let place = pointer(fault.path());
+            Misfit::new(place, without_line(&fault.into_inner()))
+        }
+    };
+    let input = parse(body)?;
+    let read = |input: &Value| {
+        serde_path_to_error::deserialize(input).map_err(|fault| {
+            let place = pointer(fault.path());
+            Misfit::new(place, without_line(&fault.into_inner()))
+        })
+    };
+    let reading = mend::Reading { part, also_taken: &[], size: body.len() };
+    Err(Problem::invalid(reading.faults::<T>(misfit, input, read)))
 }
 
-fn json_fault(pointer: String, error: &serde_json::Error) -> Problem {
+fn parse(body: &[u8]) -> Result<Value, Problem> {
+    serde_json::from_slice(body).map_err(|error| malformed(&error))
+}
+
+fn malformed(error: &serde_json::Error) -> Problem {
+    Problem::new(&problems::MALFORMED_JSON).detail(error.to_string())
+}
+
+fn without_line(error: &serde_json::Error) -> String {
     let message = error.to_string();
-    if !error.is_data() {
-        return Problem::new(&problems::MALFORMED_JSON).detail(message);
-    }
-    let without_place = message.rsplit_once(" at line ").map_or(&*message, |(words, _)| words);
-    located(RequestPart::Body, pointer, without_place)
+    message.rsplit_once(" at line ").map_or(&*message, |(words, _)| words).to_owned()
 }
 
-/// A fault where serde found it. Of a field that is missing or unknown serde names the parent, so
-/// the field is added.
-fn located(part: RequestPart, mut pointer: String, message: &str) -> Problem {
-    let field = ["missing field `", "unknown field `", "duplicate field `"]
-        .iter()
-        .find_map(|start| message.strip_prefix(start)?.split('`').next());
-    if let Some(token) = field.map(|name| format!("/{}", escape(name)))
-        && !pointer.ends_with(&token)
-    {
-        pointer.push_str(&token);
-    }
-    Problem::invalid([FieldFault::new(part, pointer, message)])
+fn validated<T: Validate<Context: Default>>(part: RequestPart, value: T) -> Result<T, Problem> {
+    let faults = broken_rules(part, &value);
+    if faults.is_empty() { Ok(value) } else { Err(Problem::invalid(faults)) }
 }
 
-fn validate<T: Validate<Context: Default>>(part: RequestPart, value: &T) -> Result<(), Problem> {
-    let Err(report) = value.validate() else { return Ok(()) };
+/// The rules that `value` breaks, by place. Where something is blank, that it is too short besides
+/// is not said.
+fn broken_rules<T: Validate<Context: Default>>(part: RequestPart, value: &T) -> Vec<FieldFault> {
+    let Err(report) = value.validate() else { return Vec::new() };
     let mut faults: Vec<FieldFault> = report
         .iter()
-        .map(|(path, error)| FieldFault::new(part, garde_pointer(path), error.message()))
+        .map(|(path, error)| {
+            FieldFault::new(part, garde_pointer(path), words::of_rule(error.message()))
+        })
         .collect();
     faults.sort_by(|one, other| one.pointer.cmp(&other.pointer));
-    Err(Problem::invalid(faults))
+    let blank: Vec<String> = faults
+        .iter()
+        .filter(|fault| fault.detail == words::BLANK)
+        .map(|fault| fault.pointer.clone())
+        .collect();
+    faults.retain(|fault| fault.detail != words::EMPTY || !blank.contains(&fault.pointer));
+    faults
 }
 
 fn pointer(path: &serde_path_to_error::Path) -> String {
@@ -236,10 +287,10 @@ fn path_fault(kind: ErrorKind) -> Problem {
         _ => String::new(),
     };
     let detail = match kind {
-        ErrorKind::DeserializeError { message, .. } => message,
+        ErrorKind::DeserializeError { message, .. } => words::of_misfit(&message, None, &[]),
         ErrorKind::ParseErrorAtKey { expected_type, .. }
         | ErrorKind::ParseErrorAtIndex { expected_type, .. }
-        | ErrorKind::ParseError { expected_type, .. } => format!("not of the type {expected_type}"),
+        | ErrorKind::ParseError { expected_type, .. } => words::of_type(expected_type),
         other => other.to_string(),
     };
     Problem::invalid([FieldFault::new(RequestPart::Path, parameter, detail)])

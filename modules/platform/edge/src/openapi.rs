@@ -3,7 +3,7 @@
 //!
 //! It is served by `docs.rs`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use axum::http::Method;
 use runtime::Module;
@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use utoipa::{
     IntoParams, ToSchema,
     openapi::{
-        Content, Info, License, OpenApi, OpenApiBuilder, Ref, RefOr, Response, Schema, Server, Tag,
+        Content, Info, License, OpenApi, OpenApiBuilder, Ref, RefOr, Required, Response, Schema,
+        Server, Tag,
         example::ExampleBuilder,
         extensions::Extensions,
         path::{Operation, Parameter, ParameterIn, PathItem},
@@ -132,7 +133,19 @@ fn claims(document: &OpenApi) -> Vec<(String, Value)> {
 /// What the operations of `document` that take an access token do with it, each under its method
 /// and route.
 pub(crate) fn token_uses(document: &OpenApi) -> HashMap<(Method, String), TokenUse> {
-    let takers = document.paths.paths.iter().flat_map(|(route, item)| {
+    let takers = by_route(document).filter(|(_, operation)| takes_token(operation));
+    takers.map(|(place, operation)| (place, token_use(operation))).collect()
+}
+
+/// The operations of `document` that give pages, each as its method and route.
+pub(crate) fn paged(document: &OpenApi) -> HashSet<(Method, String)> {
+    let paged = by_route(document)
+        .filter(|(_, operation)| parameter(operation, &ParameterIn::Query, "cursor").is_some());
+    paged.map(|(place, _)| place).collect()
+}
+
+fn by_route(document: &OpenApi) -> impl Iterator<Item = ((Method, String), &Operation)> {
+    document.paths.paths.iter().flat_map(|(route, item)| {
         let methods = [
             (Method::GET, &item.get),
             (Method::PUT, &item.put),
@@ -141,11 +154,9 @@ pub(crate) fn token_uses(document: &OpenApi) -> HashMap<(Method, String), TokenU
             (Method::HEAD, &item.head),
             (Method::PATCH, &item.patch),
         ];
-        let taking = methods.into_iter().filter_map(|(method, it)| Some((method, it.as_ref()?)));
-        let taking = taking.filter(|(_, operation)| takes_token(operation));
-        taking.map(|(method, operation)| ((method, route.clone()), token_use(operation)))
-    });
-    takers.collect()
+        let described = methods.into_iter().filter_map(|(method, it)| Some((method, it.as_ref()?)));
+        described.map(|(method, operation)| ((method, route.clone()), operation))
+    })
 }
 
 fn takes_token(operation: &Operation) -> bool {
@@ -263,13 +274,9 @@ fn complete(service: &str, item: &mut PathItem) {
 
 /// The problems that follow from what an operation is.
 fn usual_problems(operation: &Operation) -> Vec<&'static ProblemType> {
-    let parameters = operation.parameters.as_deref().unwrap_or_default();
-    let has = |place: &ParameterIn, name: Option<&str>| {
-        parameters.iter().any(|parameter| match parameter {
-            RefOr::T(it) => it.parameter_in == *place && name.is_none_or(|name| is_named(it, name)),
-            RefOr::Ref(_) => false,
-        })
-    };
+    let places: Vec<&ParameterIn> = parameters(operation).map(|it| &it.parameter_in).collect();
+    let header = |name| parameter(operation, &ParameterIn::Header, name);
+    let is_required = |it: &Parameter| it.required == Required::True;
     let has_body = operation.request_body.is_some();
 
     let mut kinds = vec![&problems::INTERNAL, &problems::TOO_BUSY, &problems::SERVICE_UNAVAILABLE];
@@ -281,24 +288,36 @@ fn usual_problems(operation: &Operation) -> Vec<&'static ProblemType> {
         kinds.extend([&problems::MALFORMED_JSON, &problems::UNSUPPORTED_MEDIA_TYPE]);
         kinds.extend([&problems::PAYLOAD_TOO_LARGE, &problems::REQUEST_TIMEOUT]);
     }
-    if has_body || !parameters.is_empty() {
+    if has_body || !places.is_empty() {
         kinds.push(&problems::INVALID_INPUT);
     }
-    if has(&ParameterIn::Path, None) {
+    if places.contains(&&ParameterIn::Path) {
         kinds.push(&problems::NOT_FOUND);
     }
-    if has(&ParameterIn::Header, Some("idempotency-key")) {
-        kinds.extend([&problems::IDEMPOTENCY_KEY_MISSING, &problems::IDEMPOTENCY_KEY_REUSED]);
-        kinds.push(&problems::IDEMPOTENCY_KEY_IN_FLIGHT);
+    if let Some(key) = header("idempotency-key") {
+        kinds.extend(is_required(key).then_some(&problems::IDEMPOTENCY_KEY_MISSING));
+        kinds.extend([&problems::IDEMPOTENCY_KEY_REUSED, &problems::IDEMPOTENCY_KEY_IN_FLIGHT]);
     }
-    if has(&ParameterIn::Header, Some("if-match")) {
-        kinds.extend([&problems::PRECONDITION_REQUIRED, &problems::PRECONDITION_FAILED]);
+    if let Some(condition) = header("if-match") {
+        kinds.extend(is_required(condition).then_some(&problems::PRECONDITION_REQUIRED));
+        kinds.push(&problems::PRECONDITION_FAILED);
     }
     kinds
 }
 
-fn is_named(parameter: &Parameter, name: &str) -> bool {
-    parameter.name.eq_ignore_ascii_case(name)
+fn parameters(operation: &Operation) -> impl Iterator<Item = &Parameter> {
+    operation.parameters.iter().flatten().filter_map(|parameter| match parameter {
+        RefOr::T(it) => Some(it),
+        RefOr::Ref(_) => None,
+    })
+}
+
+fn parameter<'a>(
+    operation: &'a Operation,
+    place: &ParameterIn,
+    name: &str,
+) -> Option<&'a Parameter> {
+    parameters(operation).find(|it| it.parameter_in == *place && it.name.eq_ignore_ascii_case(name))
 }
 
 /// A problem that was described as plain JSON.
@@ -342,7 +361,7 @@ fn add(responses: &mut BTreeMap<String, RefOr<Response>>, kind: &'static Problem
 }
 
 fn sample(kind: &'static ProblemType) -> Value {
-    let fault = FieldFault::new(RequestPart::Body, "/items/0/quantity", "lower than 1");
+    let fault = FieldFault::new(RequestPart::Body, "/items/0/quantity", "must be 1 or more");
     let faults = (kind == &problems::INVALID_INPUT).then_some(fault);
     let request_id = "01980e4c-8f5c-7b1e-a7c4-51d2f2a5c0de";
     let occurrence = Occurrence { path: "/v1/orders", request_id };

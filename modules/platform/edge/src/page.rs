@@ -2,6 +2,7 @@
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use garde::Validate;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::{IntoParams, ToSchema};
 
@@ -15,17 +16,23 @@ pub const MAX_LIMIT: u32 = 200;
 /// The query parameters that belong to [`Page`], whatever else an endpoint filters by.
 pub(crate) const PARAMETERS: [&str; 2] = ["limit", "cursor"];
 
+/// Marks a request to an operation that is documented to give pages.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Paged;
+
 /// Which page the client wants. A handler's argument, beside its own [`crate::Query`].
 ///
 /// Rejection: `invalid-input`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, IntoParams)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Page {
     /// How many items to give.
     #[serde(default = "default_limit")]
     #[param(minimum = 1, maximum = 200, default = 50)]
+    #[garde(range(min = 1, max = MAX_LIMIT))]
     limit: u32,
     /// Where to go on: the `next_cursor` of the page before. Absent for the first page.
+    #[garde(skip)]
     cursor: Option<String>,
 }
 
@@ -62,11 +69,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        let page: Self = read_query(parts.uri.query().unwrap_or_default())?;
-        if !(1..=MAX_LIMIT).contains(&page.limit) {
-            return Err(refused("/limit", format!("not between 1 and {MAX_LIMIT}")));
-        }
-        Ok(page)
+        read_query(parts.uri.query().unwrap_or_default(), &[])
     }
 }
 

@@ -61,7 +61,7 @@ pub struct FieldFault {
     #[schema(example = "/items/0/quantity")]
     pub pointer: String,
     /// What is wrong with it.
-    #[schema(example = "greater than 10")]
+    #[schema(example = "must be 10 or less")]
     pub detail: String,
 }
 

@@ -42,6 +42,7 @@ pub fn public_stack(routes: Router, inputs: &PublicInputs) -> Result<Router, Sta
     let document = openapi::merge(served);
     let documented = routes.merge(docs(&document));
     let token_uses = openapi::token_uses(&document);
+    let paged = openapi::paged(&document);
     let parts = Parts {
         settings: inputs.settings(),
         keys: inputs.client::<dyn TokenKeys>(),
@@ -50,11 +51,16 @@ pub fn public_stack(routes: Router, inputs: &PublicInputs) -> Result<Router, Sta
         ids: inputs.ids(),
         tasks: inputs.tasks(),
         token_use: Box::new(move |method, route| {
-            let documented_as = if method == Method::HEAD { Method::GET } else { method.clone() };
-            token_uses.get(&(documented_as, route.to_owned())).copied().unwrap_or(TokenUse::None)
+            token_uses.get(&documented_as(method, route)).copied().unwrap_or(TokenUse::None)
         }),
+        gives_pages: Box::new(move |method, route| paged.contains(&documented_as(method, route))),
     };
     Ok(lay_around(documented, parts))
+}
+
+fn documented_as(method: &Method, route: &str) -> (Method, String) {
+    let method = if method == Method::HEAD { &Method::GET } else { method };
+    (method.clone(), route.to_owned())
 }
 
 /// What the stack works with. One for each process.
@@ -75,7 +81,12 @@ pub struct Parts {
     pub tasks: Tasks,
     /// What operations do with an access token.
     pub token_use: FindTokenUse,
+    /// Whether operations give pages, and so take `limit` and `cursor`.
+    pub gives_pages: FindGivesPages,
 }
+
+/// Whether an operation, given as its method and route, gives pages.
+pub type FindGivesPages = Box<dyn Fn(&Method, &str) -> bool + Send + Sync>;
 
 /// What an operation, given as its method and route, does with an access token.
 pub type FindTokenUse = Box<dyn Fn(&Method, &str) -> TokenUse + Send + Sync>;
@@ -92,6 +103,9 @@ pub enum TokenUse {
     Needed,
 }
 
+/// What is said at a path that no route has.
+const NOTHING_HERE: &str = "nothing is at this path; /docs and /openapi.json tell what there is";
+
 struct Stack {
     settings: EdgeSettings,
     authenticator: Option<Authenticator>,
@@ -99,12 +113,13 @@ struct Stack {
     ids: Ids,
     tasks: Tasks,
     token_use: FindTokenUse,
+    gives_pages: FindGivesPages,
     places: Places,
 }
 
 /// Lays the stack around `routes`. Handlers find a `runtime::Context` in their request.
 pub fn lay_around(routes: Router, parts: Parts) -> Router {
-    let Parts { settings, keys, clock, random, ids, tasks, token_use } = parts;
+    let Parts { settings, keys, clock, random, ids, tasks, token_use, gives_pages } = parts;
     let cors = cors(&settings);
     let stack = Arc::new(Stack {
         authenticator: keys.map(|keys| Authenticator::new(keys, clock, tasks.clone())),
@@ -114,9 +129,10 @@ pub fn lay_around(routes: Router, parts: Parts) -> Router {
         ids,
         tasks,
         token_use,
+        gives_pages,
     });
     let guarded = routes
-        .fallback(|| async { Problem::not_found() })
+        .fallback(|| async { Problem::not_found().detail(NOTHING_HERE) })
         .method_not_allowed_fallback(|| async { Problem::new(&problems::METHOD_NOT_ALLOWED) })
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(Arc::clone(&stack), guard::guard));

@@ -24,6 +24,10 @@ use crate::{Problem, problems};
 const TOO_LARGE: u8 = 1;
 const TOO_SLOW: u8 = 2;
 const TOO_BUSY: u8 = 3;
+/// Its reader waits for more of it.
+const AWAITED: u8 = 4;
+/// Nothing is known to be wrong.
+const ARRIVING: u8 = 0;
 
 const BUSY_RETRY: Duration = Duration::from_secs(1);
 
@@ -40,6 +44,11 @@ impl Upload {
             TOO_BUSY => Some(too_busy()),
             _ => None,
         }
+    }
+
+    /// Whether its reader waits for more of it.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == AWAITED
     }
 
     fn failed(&self, fault: u8) -> axum::Error {
@@ -95,6 +104,7 @@ impl HttpBody for Watched {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            self.upload.0.store(ARRIVING, Ordering::Relaxed);
             if !self.place.work() {
                 return Poll::Ready(Some(Err(self.upload.failed(TOO_BUSY))));
             }
@@ -103,6 +113,7 @@ impl HttpBody for Watched {
         if !self.place.wait() {
             return Poll::Ready(Some(Err(self.upload.failed(TOO_BUSY))));
         }
+        self.upload.0.store(AWAITED, Ordering::Relaxed);
         let deadline = self.deadline;
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         ready!(alarm.as_mut().poll(cx));

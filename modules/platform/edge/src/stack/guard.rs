@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderMap, header},
+    http::{HeaderMap, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -17,7 +17,7 @@ use super::{
     body::{Upload, too_busy, watch},
     observe::Arrival,
 };
-use crate::{Problem, authenticate::Identified, authorize::unauthenticated, problems};
+use crate::{Problem, authenticate::Identified, authorize::unauthenticated, page::Paged, problems};
 
 /// Who has reached the deadline may answer that himself, and better than the stack; it waits so
 /// much longer.
@@ -86,12 +86,20 @@ async fn answer(stack: &Stack, arrival: Arrival, mut request: Request, next: Nex
         Err(problem) => return problem.into_response(),
     };
     request.extensions_mut().insert(cx);
+    if gives_pages(stack, &request) {
+        request.extensions_mut().insert(Paged);
+    }
     next.run(request).await
 }
 
 fn token_use(stack: &Stack, request: &Request) -> TokenUse {
     let route = request.extensions().get::<MatchedPath>();
     route.map_or(TokenUse::None, |route| (stack.token_use)(request.method(), route.as_str()))
+}
+
+fn gives_pages(stack: &Stack, request: &Request) -> bool {
+    let route = request.extensions().get::<MatchedPath>();
+    route.is_some_and(|route| (stack.gives_pages)(request.method(), route.as_str()))
 }
 
 fn announced_length(headers: &HeaderMap) -> Option<u64> {
@@ -103,6 +111,10 @@ fn prefer_fault_of_upload(upload: &Upload, response: Response) -> Response {
     let is_error = response.status().is_client_error() || response.status().is_server_error();
     match upload.problem() {
         Some(problem) if is_error => problem.into_response(),
+        // Whoever forwards the body may give up just before its alarm rings.
+        None if response.status() == StatusCode::GATEWAY_TIMEOUT && upload.is_awaited() => {
+            Problem::new(&problems::REQUEST_TIMEOUT).into_response()
+        }
         _ => response,
     }
 }

@@ -192,12 +192,17 @@ impl Drop for Observation {
             method = self.method,
             route = self.route,
             status = self.status,
-            duration_ms = elapsed.as_secs_f64() * 1e3,
+            duration_ms = milliseconds(elapsed),
             request_id = &*self.request_id,
             trace_id = self.trace_id,
             "answered"
         );
     }
+}
+
+/// To the microsecond; what is beyond is noise, and long to read.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
 /// The method as a label. Clients may make up methods; they all count as one.
@@ -211,5 +216,18 @@ fn method_name(method: &Method) -> &'static str {
         Method::DELETE => "DELETE",
         Method::OPTIONS => "OPTIONS",
         _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_logged_to_the_microsecond() {
+        let logged = |nanoseconds| milliseconds(Duration::from_nanos(nanoseconds)).to_string();
+        assert_eq!(logged(414_299), "0.414");
+        assert_eq!(logged(1_500_000_499), "1500");
+        assert_eq!(logged(12_345_678), "12.346");
     }
 }

@@ -59,6 +59,16 @@ async fn change(Path(_id): Path<Uuid>, Json(order): Json<Order>) -> Json<Order> 
     Json(order)
 }
 
+/// Calls an order off, even if it was not read before.
+#[utoipa::path(
+    post, path = "/v1/orders/{id}/cancel",
+    params(("if-match" = Option<String>, Header)),
+    responses((status = 204)),
+)]
+async fn cancel(Path(_id): Path<Uuid>) -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
 /// All orders.
 #[utoipa::path(get, path = "/v1/orders", params(Page), responses((status = 200, body = [Order])))]
 async fn list(_page: Page) -> Json<Vec<Order>> {
@@ -66,7 +76,10 @@ async fn list(_page: Page) -> Json<Vec<Order>> {
 }
 
 fn http() -> Routes {
-    Routes::default().routes(edge::idempotent(routes!(place, list))).routes(routes!(change))
+    Routes::default()
+        .routes(edge::idempotent(routes!(place, list)))
+        .routes(routes!(change))
+        .routes(edge::optionally_idempotent(routes!(cancel)))
 }
 
 static ORDERS: Module = Module {
@@ -145,6 +158,9 @@ fn an_operation_documents_the_problems_that_follow_from_what_it_is() {
     assert_eq!(statuses(list), BTreeSet::from(["200", "422", "500", "503", "504"]));
     let change = &document["paths"]["/v1/orders/{id}"]["put"];
     assert!(statuses(change).is_superset(&BTreeSet::from(["404", "412", "428"])));
+    let cancel = &document["paths"]["/v1/orders/{id}/cancel"]["post"];
+    let expected = ["204", "404", "409", "412", "422", "500", "503", "504"];
+    assert_eq!(statuses(cancel), BTreeSet::from(expected), "what may be left out is not missed");
 }
 
 #[test]

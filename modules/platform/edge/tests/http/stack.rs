@@ -12,12 +12,12 @@ use std::{
 use crate::support::{Api, problem};
 use axum::{
     Router,
-    body::Bytes,
+    body::{Body, Bytes, to_bytes},
     extract::{FromRequest, Request, State},
     http::StatusCode,
     routing::{get, post},
 };
-use edge::EdgeSettings;
+use edge::{EdgeSettings, Problem};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use runtime::Context;
 use testkit::eventually;
@@ -225,6 +225,26 @@ async fn a_body_that_drips_is_cut_off() {
     socket.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!(answer.contains("/problems/request-timeout"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_that_is_passed_on_while_it_drips_is_its_senders_fault() {
+    let forward = |body: Body| async {
+        let read = to_bytes(body, usize::MAX);
+        match tokio::time::timeout(Duration::from_millis(20), read).await {
+            Ok(_) => Ok("all of it"),
+            Err(_) => Err(Problem::unknown_fate("the service did not answer in time")),
+        }
+    };
+    let api = Api::with(Router::new().route("/v1/upload", post(forward)), short()).await;
+    let mut socket = TcpStream::connect(api.address).await.unwrap();
+    socket
+        .write_all(b"POST /v1/upload HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nabc")
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
 }
 
 #[tokio::test]

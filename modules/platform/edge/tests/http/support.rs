@@ -59,6 +59,7 @@ impl Api {
                 "/closed" => TokenUse::Needed,
                 _ => TokenUse::Welcome,
             }),
+            gives_pages: Box::new(|_, route| route == "/cities"),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
