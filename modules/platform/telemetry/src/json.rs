@@ -23,11 +23,17 @@ use tracing_subscriber::{
 /// Writes each event as one line to what `make_writer` makes.
 pub(crate) struct JsonLines<W> {
     make_writer: W,
+    process: Option<String>,
 }
 
 impl<W> JsonLines<W> {
     pub(crate) fn new(make_writer: W) -> Self {
-        Self { make_writer }
+        Self { make_writer, process: None }
+    }
+
+    /// Says in each line which process it is from.
+    pub(crate) fn of_process(self, process: Option<&str>) -> Self {
+        Self { process: process.map(str::to_owned), ..self }
     }
 }
 
@@ -58,6 +64,9 @@ where
             }
         }
         event.record(&mut fields);
+        if let Some(process) = &self.process {
+            fields.0.insert("process".to_owned(), process.as_str().into());
+        }
 
         let mut line = Value::Object(line_of(event.metadata(), fields)).to_string();
         line.push('\n');

@@ -8,5 +8,5 @@ mod logs;
 mod metrics;
 mod process;
 
-pub use logs::{Format, LogFault, init_logs};
+pub use logs::{Format, LogFault, init_logs, init_logs_of};
 pub use metrics::{Metrics, MetricsFault};

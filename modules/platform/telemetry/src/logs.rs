@@ -6,7 +6,8 @@ use std::{
 };
 
 use tracing_subscriber::{
-    EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, util::SubscriberInitExt,
+    EnvFilter, Layer, Registry, filter::LevelFilter, fmt, layer::SubscriberExt,
+    util::SubscriberInitExt,
 };
 
 use crate::json::JsonLines;
@@ -42,15 +43,26 @@ pub enum LogFault {
 /// Writes logs to standard error from now on, those of dependencies and panics too. `filter` is a
 /// level (`info`) or a list of directives (`info,store=debug`). Once in a process.
 pub fn init_logs(filter: &str, format: Format) -> Result<(), LogFault> {
-    let filter_layer = EnvFilter::try_new(filter).map_err(|error| LogFault::Filter {
-        filter: filter.to_owned(),
-        reason: error.to_string(),
-    })?;
-    let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
-        Format::Text => {
-            fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).boxed()
+    init_logs_of(None, filter, format)
+}
+
+/// As [`init_logs`], for one process of several whose lines arrive mixed: each of its lines says
+/// which `process` it is from, as a field in JSON and at its beginning in text.
+pub fn init_logs_of(process: Option<&str>, filter: &str, format: Format) -> Result<(), LogFault> {
+    let cannot = |reason| LogFault::Filter { filter: filter.to_owned(), reason };
+    if let Some(word) = neither_level_nor_directive(filter) {
+        return Err(cannot(format!(
+            "\"{word}\" is no level; there are off, error, warn, info, debug and trace"
+        )));
+    }
+    let filter_layer = EnvFilter::try_new(filter).map_err(|error| cannot(error.to_string()))?;
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match (format, process) {
+        (Format::Text, None) => text_lines(io::stderr).boxed(),
+        (Format::Text, Some(process)) => {
+            let prefix = format!("{process} | ");
+            text_lines(move || Prefixed(prefix.clone())).boxed()
         }
-        Format::Json => JsonLines::new(io::stderr).boxed(),
+        (Format::Json, process) => JsonLines::new(io::stderr).of_process(process).boxed(),
     };
     tracing_subscriber::registry()
         .with(lines.with_filter(filter_layer))
@@ -58,6 +70,39 @@ pub fn init_logs(filter: &str, format: Format) -> Result<(), LogFault> {
         .map_err(|_| LogFault::Twice)?;
     panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// A word alone names a target, all of whose lines are then logged and nothing else: that is what
+/// becomes of a level that is misspelt. Whoever means a target can give it a level.
+fn neither_level_nor_directive(filter: &str) -> Option<&str> {
+    if filter.contains('{') {
+        return None;
+    }
+    let words = filter.split(',').map(str::trim);
+    words
+        .filter(|word| !word.is_empty() && !word.contains(['=', '[']))
+        .find(|word| word.parse::<LevelFilter>().is_err())
+}
+
+fn text_lines<W>(make_writer: W) -> impl Layer<Registry> + Send + Sync
+where
+    W: for<'writer> fmt::MakeWriter<'writer> + Send + Sync + 'static,
+{
+    fmt::layer().with_writer(make_writer).with_ansi(io::stderr().is_terminal())
+}
+
+/// Standard error, each line of which begins with the same words. Lines come whole.
+struct Prefixed(String);
+
+impl io::Write for Prefixed {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        io::stderr().write_all(&[self.0.as_bytes(), line].concat())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 fn log_panic(panic: &panic::PanicHookInfo<'_>) {
@@ -69,6 +114,18 @@ fn log_panic(panic: &panic::PanicHookInfo<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_that_is_no_level_is_refused_unless_it_has_one() {
+        for refused in ["loud", "info,store", "INFO, verbose ,edge=debug"] {
+            assert!(neither_level_nor_directive(refused).is_some(), "{refused}");
+        }
+        for sound in ["", "info", "INFO", "3", "off", "info,store=debug", "[span]=trace"] {
+            assert_eq!(neither_level_nor_directive(sound), None);
+        }
+        let fault = init_logs("loud", Format::Text).unwrap_err();
+        assert!(fault.to_string().contains("\"loud\" is no level"), "{fault}");
+    }
 
     #[test]
     fn a_filter_that_cannot_be_read_is_quoted_in_the_fault() {
