@@ -38,6 +38,10 @@ in_every_shape! {
         an_organizer_gives_the_money_back
         places_that_came_back_are_sold_again
     }
+    part_refund shared {
+        an_organizer_gives_a_part_back_and_the_tickets_stay_good
+        a_webhook_that_nobody_signed_is_not_believed
+    }
     doors shared {
         a_ticket_that_was_passed_on_opens_doors_with_its_new_code_alone
         staff_scans_for_the_organizer_it_belongs_to

@@ -9,6 +9,7 @@ pub mod doors;
 pub mod give_back;
 pub mod guests;
 pub mod keep_books;
+pub mod part_refund;
 pub mod pay;
 pub mod repeat;
 pub mod seats;
