@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bus::Hub;
-use runtime::{Config, Faults, Launch, Plan, SectionSpec, Sources};
+use runtime::{ALL_SERVICES, Config, Entry, Faults, Launch, Plan, SectionSpec, Sources};
 
 use crate::registry::{MODULES, SECTIONS};
 
@@ -22,6 +22,33 @@ pub fn read(sources: Sources) -> Config {
 /// that keeps it from starting.
 pub fn preflight(sources: Sources) -> Result<(Config, Plan), Faults> {
     runtime::preflight(MODULES, sections(), sources)
+}
+
+/// What is wrong with settings of different services in the light of each other, where both are
+/// known: services elsewhere have a configuration of their own. `is_whole_split` says that this one
+/// is everybody's.
+pub fn faults_between_services(config: &Config, is_whole_split: bool) -> Vec<String> {
+    let hosted = config.node().services;
+    let is_here = |name: &str| hosted.iter().any(|it| it == name || it == ALL_SERVICES);
+    if !is_whole_split && !(is_here("orders") && is_here("inventory")) {
+        return Vec::new();
+    }
+    let entries = config.entries();
+    let seconds = |section: &str, key: &str| -> Option<(&Entry, u64)> {
+        let entry = entries.iter().find(|it| it.section == section && it.key == key)?;
+        Some((entry, entry.value.as_deref()?.parse().ok()?))
+    };
+    let margin = seconds("orders", "payment_margin_seconds");
+    let hold = seconds("inventory", "hold_seconds");
+    let (Some((entry, margin)), Some((other, hold))) = (margin, hold) else { return Vec::new() };
+    if margin < hold {
+        return Vec::new();
+    }
+    vec![format!(
+        "orders.payment_margin_seconds ({}) is {margin}, and inventory.hold_seconds ({}) is {hold}: \
+         places are free again before anybody may pay; choose a margin that is less than the hold",
+        entry.source, other.source
+    )]
 }
 
 fn sections() -> impl Iterator<Item = SectionSpec> {

@@ -42,6 +42,7 @@ pub(super) fn run(
     flags: &ConfigurationFlags,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
+    check_url(&demo.url)?;
     let email = demo.email.as_deref().unwrap_or(FIRST_ADMIN);
     let password = read_password(demo, flags)?;
     writeln!(out, "filling {} ...", demo.url)?;
@@ -67,6 +68,17 @@ pub(super) fn run(
     })?;
     write!(out, "\n{set}")?;
     Ok(())
+}
+
+fn check_url(url: &str) -> Result<(), Failure> {
+    if url.starts_with("http://") || url.starts_with("https://") {
+        return Ok(());
+    }
+    let what = format!(
+        "--url {url} is no address of a Boxoffice; write it with its scheme, like \
+         http://127.0.0.1:8080"
+    );
+    Err(Failure::error("cannot fill it", StartError::new(what)))
 }
 
 fn read_password(demo: &Demo, flags: &ConfigurationFlags) -> Result<Secret, Failure> {

@@ -78,6 +78,19 @@ impl ConfigurationFlags {
     /// what it hosts fits together, its keys are there, and logs can be written as it says. Logs
     /// are written from here on.
     pub(super) fn load_for_process(&self) -> Result<(Config, Plan), Faults> {
+        self.load(|config| {
+            let between = node::faults_between_services(config, is_whole_split(config));
+            runtime::data_dir_fault(config).into_iter().chain(between).collect()
+        })
+    }
+
+    /// As [`Self::load_for_process`], for commands that may find nothing to write in, and sell
+    /// nothing.
+    pub(super) fn load_for_databases(&self) -> Result<(Config, Plan), Faults> {
+        self.load(|_| Vec::new())
+    }
+
+    fn load(&self, more: impl Fn(&Config) -> Vec<String>) -> Result<(Config, Plan), Faults> {
         let sources = self.sources();
         let config = node::read(sources.clone());
         let outcome = node::preflight(sources.clone());
@@ -86,6 +99,7 @@ impl ConfigurationFlags {
             Ok(_) => Vec::new(),
             Err(faults) => faults.iter().map(str::to_owned).collect(),
         };
+        faults.extend(more(&config));
         faults.extend(begin_logs(&config));
         Faults::check(faults)?;
         outcome
@@ -175,6 +189,9 @@ fn begin_logs(config: &Config) -> Option<String> {
         LogFormat::Text => telemetry::Format::Text,
         LogFormat::Json => telemetry::Format::Json,
     };
-    let fault = telemetry::init_logs(&filter, format).err()?;
+    // The lines of a whole split arrive mixed; those of the one that looks after it are its own.
+    let is_one_of_many = config.node().mode == Mode::Micro && !is_whole_split(config);
+    let process = is_one_of_many.then(|| config.node().services.join(","));
+    let fault = telemetry::init_logs_of(process.as_deref(), &filter, format).err()?;
     Some(format!("log.filter: {fault}"))
 }

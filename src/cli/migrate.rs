@@ -6,7 +6,7 @@
 use std::io::Write;
 
 use clap::{Args, Subcommand};
-use runtime::{Migration, Migrations, Module, Plan, StartError};
+use runtime::{Migration, Migrations, Module, Plan, StartError, TakenBack};
 
 use super::{
     Failure, block_on,
@@ -28,13 +28,18 @@ pub(super) struct Migrate {
 enum Direction {
     /// Apply what is missing.
     Up,
-    /// Take back the last steps of a service. Data that only they know of is lost.
+    /// Take back the last steps of a service. What their tables hold is lost.
+    ///
+    /// Says which tables that was. The log of events stays, but nothing fills lists from it: after
+    /// `migrate up` the tables are there again and empty, so lists show nothing and nobody can log
+    /// in. The way back is a backup of the database, made before. Refuses while a process that hosts
+    /// the service runs.
     Down {
         /// How many steps.
         #[arg(long, default_value_t = 1)]
         steps: u32,
     },
-    /// Show every step, and whether it was applied.
+    /// Show every step, and whether it was applied. Changes nothing.
     Status,
 }
 
@@ -43,7 +48,7 @@ pub(super) fn run(
     flags: &ConfigurationFlags,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let (config, plan) = flags.load_for_process().map_err(wrong)?;
+    let (config, plan) = flags.load_for_databases().map_err(wrong)?;
     let chosen = choose(migrate, &plan)?;
     block_on(async {
         let mut rows = Vec::new();
@@ -56,7 +61,7 @@ pub(super) fn run(
                 }
                 Direction::Down { steps } => {
                     let gone = schema.down(&config, steps).await.map_err(fault)?;
-                    tell(out, module, "took back", &gone)?;
+                    tell_what_is_gone(out, module, &gone)?;
                 }
                 Direction::Status => {
                     let steps = schema.status(&config).await.map_err(fault)?;
@@ -109,6 +114,26 @@ fn tell(
     for step in steps {
         let Migration { set, version, description, .. } = step;
         writeln!(out, "{}: {what} {set} {version} ({description})", module.name)?;
+    }
+    Ok(())
+}
+
+fn tell_what_is_gone(
+    out: &mut impl Write,
+    module: &Module,
+    TakenBack { steps, tables }: &TakenBack,
+) -> Result<(), Failure> {
+    tell(out, module, "took back", steps)?;
+    let name = module.name;
+    if !tables.is_empty() {
+        writeln!(out, "{name}: gone, with all that was in them: {}", tables.join(", "))?;
+    }
+    if !steps.is_empty() {
+        writeln!(
+            out,
+            "{name}: `migrate up` makes its tables again, empty: nothing fills them from the log of \
+             events, which stays; the way back to what was in them is a backup"
+        )?;
     }
     Ok(())
 }

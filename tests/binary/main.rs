@@ -9,5 +9,6 @@ mod commands;
 mod configuration;
 mod keys;
 mod program;
+mod refusals;
 mod signals;
 mod split;

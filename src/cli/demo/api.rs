@@ -10,6 +10,10 @@ use serde_json::Value;
 /// gets to see.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What is said of a refusal without a body: the public API has one for everything.
+const SILENT: &str = "without a word; what listens there is not the public listener of a Boxoffice, \
+     which `boxoffice serve` prints as API";
+
 /// What went wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DemoError {
@@ -227,7 +231,7 @@ fn refusal(Reply { request, status, text, .. }: Reply) -> DemoError {
         ["title", "detail"].into_iter().filter_map(member).map(str::to_owned).collect();
     if says.is_empty() {
         let beginning: String = text.chars().take(200).collect();
-        says.push(if beginning.is_empty() { "without a word".to_owned() } else { beginning });
+        says.push(if beginning.is_empty() { SILENT.to_owned() } else { beginning });
     }
     let faults = problem.get("errors").and_then(Value::as_array).into_iter().flatten();
     says.extend(faults.map(|fault| {
@@ -272,7 +276,7 @@ mod tests {
         assert!(of_proxy.to_string().ends_with("refused with 502: <h1>Bad Gateway</h1>"));
         assert!(!of_proxy.is("invalid-input"));
         let silent = refusal(reply(404, String::new()));
-        assert!(silent.to_string().ends_with("refused with 404: without a word"));
+        assert!(silent.to_string().contains("is not the public listener"), "{silent}");
     }
 
     #[test]

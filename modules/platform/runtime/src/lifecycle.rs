@@ -17,9 +17,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::{
-    AdminSettings, Boot, CheckReport, Clock, Config, Faults, Ids, InternalSettings, Module,
-    PublicInputs, PublicSettings, Random, ReadinessReport, ShutdownSettings, StartError,
-    SystemClock, SystemRandom, Tasks,
+    AdminSettings, Boot, CheckReport, Clock, Config, Faults, Ids, InternalSettings, Mode, Module,
+    NodeSettings, Plan, ProcessesSettings, PublicInputs, PublicSettings, Random, ReadinessReport,
+    ShutdownSettings, StartError, SystemClock, SystemRandom, Tasks,
     admin::{self, MetricsRender},
     boot::{Extensions, Node, Provisions, StopHooks},
     check::Checks,
@@ -127,7 +127,7 @@ impl Launch {
         let (plan, faults) = preflight::examine(&self.config, self.modules);
         Faults::check(faults)?;
         let network = Network::open(&self.config, self.modules, &plan, &self.clock, &self.random)?;
-        let ports = Ports::bind(&self.config, plan.something_is_remote).await?;
+        let ports = Ports::bind(&self.config, &plan).await?;
         let readiness = Arc::new(Readiness::default());
         let checks = Arc::new(Checks::new(self.config.section(), Arc::clone(&self.clock)));
         let admin = admin::router(Arc::clone(&readiness), Arc::clone(&checks), self.metrics);
@@ -184,12 +184,22 @@ struct Ports {
 }
 
 impl Ports {
-    async fn bind(config: &Config, something_is_remote: bool) -> Result<Self, Faults> {
-        let admin = Bound::bind("admin", config.section::<AdminSettings>().address).await;
-        let public = Bound::bind("public", config.section::<PublicSettings>().address).await;
-        let internal = if something_is_remote {
-            let address = config.section::<InternalSettings>().address;
-            Bound::bind("internal", address).await.map(Some)
+    async fn bind(config: &Config, plan: &Plan) -> Result<Self, Faults> {
+        let bind = async |name, address| {
+            Bound::bind(&key_of(config, name, address), address).await.map_err(|error| {
+                let hosted: Vec<&str> = plan.start_order.iter().map(|module| module.name).collect();
+                match config.node().mode {
+                    Mode::Monolith => error,
+                    Mode::Micro => {
+                        StartError::new(format!("the process of {} {error}", hosted.join(", ")))
+                    }
+                }
+            })
+        };
+        let admin = bind("admin", config.section::<AdminSettings>().address).await;
+        let public = bind("public", config.section::<PublicSettings>().address).await;
+        let internal = if plan.something_is_remote {
+            bind("internal", config.section::<InternalSettings>().address).await.map(Some)
         } else {
             Ok(None)
         };
@@ -202,6 +212,27 @@ impl Ports {
             }
         }
     }
+}
+
+/// The key by which the listener called `name` got its address: in a split on one machine, each
+/// process has its own in `[processes]`, and tells the others in `[peers]`.
+fn key_of(config: &Config, name: &str, address: SocketAddr) -> String {
+    let plain = format!("{name}.address");
+    let NodeSettings { mode, services, .. } = config.node();
+    let processes = config.section::<ProcessesSettings>().0;
+    let entry = services.iter().find_map(|service| processes.get_key_value(service));
+    let Some((service, process)) = entry.filter(|_| mode == Mode::Micro) else { return plain };
+    let given = match name {
+        "public" => process.public,
+        "internal" => process.internal,
+        _ => process.admin,
+    };
+    if given != Some(address) {
+        return plain;
+    }
+    let own = format!("processes.{service}.{name}");
+    let is_told = config.peer(service).is_some() && name != "admin";
+    if is_told { format!("{own} and peers.{service}.{name}") } else { own }
 }
 
 /// A process that runs. Dropping it is like killing it; [`RunningNode::stop`] is the polite way.

@@ -43,10 +43,10 @@ pub(crate) struct Bound {
 }
 
 impl Bound {
-    /// Takes the port for the listener called `name`.
-    pub(crate) async fn bind(name: &str, address: SocketAddr) -> Result<Self, StartError> {
+    /// Takes the port that `key` of the configuration names.
+    pub(crate) async fn bind(key: &str, address: SocketAddr) -> Result<Self, StartError> {
         let cannot = |error: io::Error| {
-            let advice = format!("free the port, or set {name}.address");
+            let advice = advice(key, error.kind());
             StartError::new(format!("cannot listen on {address}: {error}; {advice}"))
         };
         let socket = TcpListener::bind(address).await.map_err(cannot)?;
@@ -64,6 +64,19 @@ impl Bound {
         let accepting = accept(self.socket, limits, listener.clone());
         drop(listener.connections.spawn(accepting));
         listener
+    }
+}
+
+fn advice(key: &str, why: io::ErrorKind) -> String {
+    match why {
+        io::ErrorKind::AddrNotAvailable => format!(
+            "this machine does not have that address; set {key} to one that it has, or to 0.0.0.0 \
+             with the port for all of them"
+        ),
+        io::ErrorKind::PermissionDenied => {
+            format!("this user may not use that port; set {key} to one above 1023")
+        }
+        _ => format!("free the port, or set {key}"),
     }
 }
 
@@ -218,7 +231,8 @@ mod tests {
     const LONG: Duration = Duration::from_mins(1);
 
     async fn listener(limits: Limits) -> Listener {
-        let bound = Bound::bind("public", SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let bound =
+            Bound::bind("public.address", SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         bound.serve(Router::new().route("/", get(async || "hello")), limits)
     }
 

@@ -17,16 +17,26 @@ pub struct Migration {
     pub applied: bool,
 }
 
+/// What steps back came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TakenBack {
+    /// The steps, newest first.
+    pub steps: Vec<Migration>,
+    /// The tables that are gone, with everything that was in them.
+    pub tables: Vec<String>,
+}
+
 /// A service's schema, for `boxoffice migrate`. Works without starting the service.
 #[async_trait]
 pub trait Migrations: Send + Sync + 'static {
-    /// Every step, in the order in which they are applied, and whether it was.
+    /// Every step, in the order in which they are applied, and whether it was. Changes nothing.
     async fn status(&self, config: &Config) -> Result<Vec<Migration>, StartError>;
 
     /// Applies what is missing, and answers with what that was.
     async fn up(&self, config: &Config) -> Result<Vec<Migration>, StartError>;
 
     /// Takes back the last `steps` applied steps of the service's own, and answers with what they
-    /// were.
-    async fn down(&self, config: &Config, steps: u32) -> Result<Vec<Migration>, StartError>;
+    /// were and what is gone. Refuses while a process that hosts the service runs, where that can be
+    /// known.
+    async fn down(&self, config: &Config, steps: u32) -> Result<TakenBack, StartError>;
 }

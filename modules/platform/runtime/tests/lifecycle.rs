@@ -360,13 +360,16 @@ async fn a_contract_that_is_declared_must_be_provided() {
 
 #[tokio::test]
 async fn every_port_that_is_taken_is_reported() {
-    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = taken.local_addr().unwrap().to_string();
-    let both = format!("[public]\naddress = '{address}'\n[admin]\naddress = '{address}'\n");
+    let bind = || tokio::net::TcpListener::bind("127.0.0.1:0");
+    let (first, second) = (bind().await.unwrap(), bind().await.unwrap());
+    let (public, admin) = (first.local_addr().unwrap(), second.local_addr().unwrap());
+    let both = format!("[public]\naddress = '{public}'\n[admin]\naddress = '{admin}'\n");
     let outcome = Launch::new(config(&both), BOTH).start().await;
-    insta::assert_snapshot!(outcome.err().unwrap().to_string().replace(&address, "ADDRESS"), @r"
-    - cannot listen on ADDRESS: Address already in use (os error 98); free the port, or set public.address
-    - cannot listen on ADDRESS: Address already in use (os error 98); free the port, or set admin.address
+    let said = outcome.err().unwrap().to_string();
+    let faults = said.replace(&public.to_string(), "PUBLIC").replace(&admin.to_string(), "ADMIN");
+    insta::assert_snapshot!(faults, @r"
+    - cannot listen on PUBLIC: Address already in use (os error 98); free the port, or set public.address
+    - cannot listen on ADMIN: Address already in use (os error 98); free the port, or set admin.address
     ");
 }
 

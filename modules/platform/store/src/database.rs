@@ -4,7 +4,6 @@
 
 use std::{
     collections::HashMap,
-    fs::{File, TryLockError},
     mem,
     path::Path,
     str::FromStr,
@@ -21,8 +20,13 @@ use sqlx::{
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    Connection, StoreError, Tx, idempotency::InFlight, replay::Apart, settings::DatabaseSettings,
-    tail::Tail, timers::Desk,
+    Connection, StoreError, Tx,
+    files::{self, Claim},
+    idempotency::InFlight,
+    replay::Apart,
+    settings::DatabaseSettings,
+    tail::Tail,
+    timers::Desk,
 };
 
 /// SQLite's write-ahead log is carried over into the file after so many pages. What many commits
@@ -34,8 +38,6 @@ const WRITER_CACHE: &str = "-4096";
 const READER_CACHE: &str = "-1024";
 /// SQLite's write-ahead log is cut back to this many bytes after a checkpoint.
 const WAL_LIMIT: &str = "67108864";
-/// A data directory that is made here is its owner's alone: it holds what people confided.
-const OWNER_ONLY: u32 = 0o700;
 /// A PostgreSQL connection that was idle for longer is tested before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// A commit that takes longer is worth a line in the log.
@@ -60,7 +62,7 @@ struct Inner {
     name: String,
     engine: Engine,
     /// Held as long as no other process may serve the file.
-    claim: Option<Mutex<Option<File>>>,
+    claim: Option<Mutex<Option<Claim>>>,
     /// What was committed last, while nobody else writes.
     tail: Tail,
     /// Where whoever fires timers in this process hears of them, by category.
@@ -134,11 +136,20 @@ impl Database {
         name: &str,
         data_dir: &Path,
     ) -> Result<Self, StoreError> {
-        let mut connected = Self::connect(settings, name, data_dir).await?;
-        if let (Some(inner), true) = (Arc::get_mut(&mut connected.0), settings.url.is_empty()) {
-            inner.claim = Some(Mutex::new(Some(claim(&data_dir.join(format!("{name}.lock")))?)));
+        let claim = match settings.url.is_empty() {
+            true => Some(Claim::take(name, data_dir).await?),
+            false => None,
+        };
+        Ok(Self::connect(settings, name, data_dir).await?.keeping(claim))
+    }
+
+    /// This connection, for as long as which nobody else may serve the file. To be said before it
+    /// is shared.
+    pub(crate) fn keeping(mut self, claim: Option<Claim>) -> Self {
+        if let (Some(inner), Some(claim)) = (Arc::get_mut(&mut self.0), claim) {
+            inner.claim = Some(Mutex::new(Some(claim)));
         }
-        Ok(connected)
+        self
     }
 
     /// Whether nobody else writes it.
@@ -363,8 +374,10 @@ impl Database {
             }
             Engine::Postgres { pool } => pool.close().await,
         }
-        if let Some(claim) = &self.0.claim {
-            drop(claim.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let claim = self.0.claim.as_ref();
+        let held = claim.and_then(|it| it.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some(held) = held {
+            held.release();
         }
     }
 
@@ -411,6 +424,7 @@ pub(crate) const STATEMENTS: &[(&str, crate::Sql)] =
     crate::statements![PING, FILL_PROBE, EMPTY_PROBE];
 
 const PROBE_SIZE: usize = 32 * 1024;
+const CHANGE_NOTHING: &str = "BEGIN IMMEDIATE; ROLLBACK";
 const PING: &str = "SELECT CAST(1 AS bigint)";
 const FATE: &str = "SELECT pg_xact_status($1::text::xid8)";
 const FILL_PROBE: &str = "INSERT INTO write_probe (id, filling) VALUES (1, $1) \
@@ -418,7 +432,7 @@ const FILL_PROBE: &str = "INSERT INTO write_probe (id, filling) VALUES (1, $1) \
 const EMPTY_PROBE: &str = "DELETE FROM write_probe";
 
 /// The name becomes a file's and a schema's.
-fn check_name(name: &str) -> Result<(), StoreError> {
+pub(crate) fn check_name(name: &str) -> Result<(), StoreError> {
     let is_plain = |character: char| character.is_ascii_lowercase() || character == '_';
     if !name.is_empty() && name.chars().all(is_plain) {
         return Ok(());
@@ -428,37 +442,14 @@ fn check_name(name: &str) -> Result<(), StoreError> {
     )))
 }
 
-/// Keeps other processes from serving the file. Beside it, because whoever closes the file itself
-/// gives up SQLite's own locks.
-fn claim(beside: &Path) -> Result<File, StoreError> {
-    let unavailable = |reason: &dyn std::fmt::Display| {
-        StoreError::Unavailable(format!("cannot claim {}: {reason}", beside.display()))
-    };
-    let opened = File::options().create(true).truncate(false).write(true).open(beside);
-    let file = opened.map_err(|error| unavailable(&error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(unavailable(&"another process serves this database")),
-        Err(TryLockError::Error(error)) => Err(unavailable(&error)),
-    }
-}
-
 async fn open_file(
     settings: &DatabaseSettings,
     name: &str,
     data_dir: &Path,
 ) -> Result<Engine, StoreError> {
-    let mut directory = tokio::fs::DirBuilder::new();
-    directory.recursive(true).mode(OWNER_ONLY).create(data_dir).await.map_err(|error| {
-        StoreError::Unavailable(format!("cannot create {}: {error}", data_dir.display()))
-    })?;
-    let file = data_dir.join(format!("{name}.db"));
-    let in_file = |error: sqlx::Error| match StoreError::from(error) {
-        StoreError::Unavailable(reason) => {
-            StoreError::Unavailable(format!("cannot open {}: {reason}", file.display()))
-        }
-        other => other,
-    };
+    files::make_directory(data_dir).await?;
+    let file = files::database_file(data_dir, name);
+    let in_file = |error| files::not_opened(&file, error);
     let common = SqliteConnectOptions::new()
         .filename(&file)
         .foreign_keys(true)
@@ -493,6 +484,12 @@ async fn open_file(
         .connect_with(writing)
         .await
         .map_err(in_file)?;
+    // SQLite opens what it may only read, and says so at the first change.
+    let mut connection = writer.acquire().await.map_err(in_file)?;
+    match sqlx::raw_sql(CHANGE_NOTHING).execute(&mut *connection).await {
+        Err(error) if files::is_read_only(&error) => return Err(in_file(error)),
+        _ => drop(connection),
+    }
     let readers = PoolOptions::new()
         .max_connections(settings.sqlite_readers)
         .test_before_acquire(false)
@@ -540,7 +537,7 @@ async fn open_schema(settings: &DatabaseSettings, name: &str) -> Result<Engine, 
     Ok(Engine::Postgres { pool })
 }
 
-fn postgres_options(
+pub(crate) fn postgres_options(
     settings: &DatabaseSettings,
     name: &str,
 ) -> Result<PgConnectOptions, StoreError> {

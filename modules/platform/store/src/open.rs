@@ -9,17 +9,21 @@ use std::{
 use runtime::{Boot, BoxFuture, StartError};
 use tokio::time::Instant;
 
-use crate::{Database, DatabaseSettings, Schema, StoreError};
+use crate::{Database, DatabaseSettings, Schema, StoreError, files::Claim};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long a process that serves the same file may take to stop, as at a restart.
+const HANDOVER: Duration = Duration::from_secs(10);
+const HANDOVER_PAUSE: Duration = Duration::from_millis(100);
 
 /// Opens the module's database and brings it up to `schema`. Waits for a PostgreSQL server that is
 /// not up yet, and says so in the module's readiness; from then on readiness tells whether the
 /// database can be read and written. Closes it when the module has stopped.
 ///
 /// # Errors
-/// When the settings are wrong or a migration fails; waiting would not help.
+/// When the settings are wrong, a file cannot be used, another process goes on serving it, or a
+/// migration fails; waiting would not help.
 pub async fn open(boot: &Boot, schema: &'static Schema) -> Result<Database, StartError> {
     let settings: DatabaseSettings = boot.settings();
     let data_dir = boot.config().node().data_dir;
@@ -27,7 +31,11 @@ pub async fn open(boot: &Boot, schema: &'static Schema) -> Result<Database, Star
     let asked = Arc::clone(&opening);
     boot.readiness("database", move || look(&asked));
 
-    let database = connect(&settings, schema, &data_dir, &opening).await?;
+    let claim = match settings.url.is_empty() {
+        true => Some(claim(schema, &data_dir, &opening).await?),
+        false => None,
+    };
+    let database = connect(&settings, schema, &data_dir, &opening).await?.keeping(claim);
     set(&opening, Opening::Open(database.clone()));
     let closing = database.clone();
     boot.at_stop(move || Box::pin(async move { closing.close().await }));
@@ -57,6 +65,30 @@ fn set(opening: &Mutex<Opening>, state: Opening) {
     *opening.lock().unwrap_or_else(PoisonError::into_inner) = state;
 }
 
+/// Waits for a process that is about to stop, and for no other.
+async fn claim(
+    schema: &'static Schema,
+    data_dir: &Path,
+    opening: &Mutex<Opening>,
+) -> Result<Claim, StoreError> {
+    let give_up = Instant::now() + HANDOVER;
+    let mut is_told = false;
+    loop {
+        match Claim::take(schema.name(), data_dir).await {
+            Err(StoreError::Unavailable(reason)) if Instant::now() < give_up => {
+                if !is_told {
+                    tracing::warn!(service = schema.name(), reason, "waiting for it to stop");
+                    is_told = true;
+                }
+                set(opening, Opening::Waiting(format!("waiting for the database: {reason}")));
+            }
+            Err(StoreError::Unavailable(reason)) => return Err(StoreError::Failed(reason)),
+            taken => return taken,
+        }
+        tokio::time::sleep_until(Instant::now() + HANDOVER_PAUSE).await;
+    }
+}
+
 async fn connect(
     settings: &DatabaseSettings,
     schema: &'static Schema,
@@ -83,7 +115,7 @@ async fn connect_once(
     schema: &'static Schema,
     data_dir: &Path,
 ) -> Result<Database, StoreError> {
-    let database = Database::connect_alone(settings, schema.name(), data_dir).await?;
+    let database = Database::connect(settings, schema.name(), data_dir).await?;
     match schema.up_on(&database).await {
         Ok(applied) => {
             for step in applied {

@@ -1,14 +1,18 @@
 //! Schemas and their migrations: the tables that every service has, then the service's own.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
-use runtime::{Config, Migration, Migrations, StartError, async_trait};
+use runtime::{Config, Migration, Migrations, StartError, TakenBack, async_trait};
 use sqlx::{
     Connection as _, PgConnection, SqliteConnection,
     migrate::{Migrate, MigrateError, Migrator},
 };
 
-use crate::{Database, DatabaseSettings, Dialect, StoreError};
+use crate::{
+    Connection, Database, DatabaseSettings, Dialect, StoreError,
+    files::{Claim, database_file},
+    peek::Peek,
+};
 
 /// Under which name the store's own steps are listed.
 const STORE_SET: &str = "store";
@@ -132,6 +136,36 @@ impl Schema {
         [Set::new(STORE_SET, STORE_TABLE, store), Set::new(self.name, SERVICE_TABLE, service)]
     }
 
+    /// Steps back would fail a process that works on them.
+    async fn refuse_while_served(
+        &self,
+        settings: &DatabaseSettings,
+        data_dir: &Path,
+    ) -> Result<(), StartError> {
+        let mut peek = Peek::open(settings, self.name, data_dir).await?;
+        let others = peek.others(self.name).await?;
+        peek.close().await?;
+        if others == 0 {
+            return Ok(());
+        }
+        Err(StartError::new(format!(
+            "another process uses the database of {} ({others} connections are open); stop every \
+             process that hosts {0} first",
+            self.name
+        )))
+    }
+
+    async fn take_back_and_tell(
+        &self,
+        database: &Database,
+        steps: u32,
+    ) -> Result<TakenBack, StoreError> {
+        let before = tables(database).await?;
+        let steps = self.down_on(database, steps).await?;
+        let after = tables(database).await?;
+        Ok(TakenBack { steps, tables: before.difference(&after).cloned().collect() })
+    }
+
     async fn connect(&self, config: &Config) -> Result<Database, StoreError> {
         let settings: DatabaseSettings = config.section();
         let data_dir = config.node().data_dir;
@@ -143,10 +177,16 @@ impl Schema {
 #[async_trait]
 impl Migrations for Schema {
     async fn status(&self, config: &Config) -> Result<Vec<Migration>, StartError> {
-        let database = self.connect(config).await?;
-        let steps = self.status_on(&database).await;
-        database.close().await;
-        Ok(steps?)
+        let settings: DatabaseSettings = config.section();
+        let dialect = settings.dialect();
+        let mut peek = Peek::open(&settings, self.name, &config.node().data_dir).await?;
+        let mut steps = Vec::new();
+        for set in self.sets(dialect) {
+            let applied = peek.applied(set.table).await?;
+            steps.extend(set.migrations(&applied));
+        }
+        peek.close().await?;
+        Ok(steps)
     }
 
     async fn up(&self, config: &Config) -> Result<Vec<Migration>, StartError> {
@@ -156,11 +196,23 @@ impl Migrations for Schema {
         Ok(applied?)
     }
 
-    async fn down(&self, config: &Config, steps: u32) -> Result<Vec<Migration>, StartError> {
-        let database = self.connect(config).await?;
-        let gone = self.down_on(&database, steps).await;
+    async fn down(&self, config: &Config, steps: u32) -> Result<TakenBack, StartError> {
+        let settings: DatabaseSettings = config.section();
+        let data_dir = config.node().data_dir;
+        let claim = match settings.dialect() {
+            Dialect::Sqlite if !database_file(&data_dir, self.name).exists() => {
+                return Ok(TakenBack::default());
+            }
+            Dialect::Sqlite => Some(Claim::take(self.name, &data_dir).await?),
+            Dialect::Postgres => {
+                self.refuse_while_served(&settings, &data_dir).await?;
+                None
+            }
+        };
+        let database = self.connect(config).await?.keeping(claim);
+        let taken_back = self.take_back_and_tell(&database, steps).await;
         database.close().await;
-        Ok(gone?)
+        Ok(taken_back?)
     }
 }
 
@@ -188,6 +240,13 @@ impl<'s> Set<'s> {
             .map(|step| (step.version, step.description.as_ref()))
     }
 
+    /// Every step, and whether it is among those that were `applied`.
+    fn migrations(&self, applied: &[i64]) -> Vec<Migration> {
+        self.steps()
+            .map(|(version, what)| self.migration(version, what, applied.contains(&version)))
+            .collect()
+    }
+
     fn migration(&self, version: i64, description: &str, applied: bool) -> Migration {
         Migration {
             set: self.name.to_owned(),
@@ -196,6 +255,23 @@ impl<'s> Set<'s> {
             applied,
         }
     }
+}
+
+const TABLES_SQLITE: &str = "SELECT name FROM sqlite_master WHERE type = 'table'";
+const TABLES_POSTGRES: &str =
+    "SELECT tablename::text FROM pg_catalog.pg_tables WHERE schemaname = $1";
+
+async fn tables(database: &Database) -> Result<BTreeSet<String>, StoreError> {
+    let names: Vec<String> = match database.connection().await? {
+        Connection::Sqlite(mut connection) => {
+            sqlx::query_scalar(TABLES_SQLITE).fetch_all(&mut *connection).await?
+        }
+        Connection::Postgres(mut connection) => {
+            let asked = sqlx::query_scalar(TABLES_POSTGRES).bind(database.name());
+            asked.fetch_all(&mut *connection).await?
+        }
+    };
+    Ok(names.into_iter().collect())
 }
 
 /// The connection that migrations run on.
@@ -257,13 +333,7 @@ impl Migrating {
     }
 
     async fn status(&mut self, set: &Set<'_>) -> Result<Vec<Migration>, StoreError> {
-        let applied = self.applied(set).await?;
-        Ok(set
-            .steps()
-            .map(|(version, description)| {
-                set.migration(version, description, applied.contains(&version))
-            })
-            .collect())
+        Ok(set.migrations(&self.applied(set).await?))
     }
 
     async fn applied(&mut self, set: &Set<'_>) -> Result<Vec<i64>, StoreError> {

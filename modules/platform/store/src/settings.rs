@@ -5,6 +5,8 @@ use std::time::Duration;
 use runtime::{Secret, Section, duration};
 use serde::{Deserialize, Serialize};
 
+use crate::Dialect;
+
 /// `[database]`: which databases a process uses, and how.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -62,6 +64,13 @@ impl Default for DatabaseSettings {
             batch: 256,
             cached_aggregates: 10_000,
         }
+    }
+}
+
+impl DatabaseSettings {
+    /// Which kind of database they are about.
+    pub(crate) fn dialect(&self) -> Dialect {
+        if self.url.is_empty() { Dialect::Sqlite } else { Dialect::Postgres }
     }
 }
 

@@ -16,6 +16,8 @@ use super::{
     collect_leaves, nest, secret::HIDDEN, section::Read, settings,
 };
 
+const ADDRESS: &str = "must be an address with a port, such as 127.0.0.1:8080";
+
 /// What the key of a secret's file has after the secret's own.
 const FILE_SUFFIX: &str = "_file";
 
@@ -302,12 +304,15 @@ fn error_text(section: &str, kind: &Kind) -> String {
         Kind::UnknownVariant(value, known) => {
             format!("is \"{value}\", but must be one of: {}", known.join(", "))
         }
+        Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected)
+            if expected == "socket address" =>
+        {
+            ADDRESS.to_owned()
+        }
         Kind::InvalidType(actual, expected) | Kind::InvalidValue(actual, expected) => {
             format!("is {}, but must be {}", found(actual), wanted(expected))
         }
-        Kind::Message(message) if message == "invalid socket address syntax" => {
-            "must be an address with a port, such as 127.0.0.1:8080".to_owned()
-        }
+        Kind::Message(message) if message == "invalid socket address syntax" => ADDRESS.to_owned(),
         Kind::MissingField(field) => format!("{field} is missing"),
         other => other.to_string(),
     }

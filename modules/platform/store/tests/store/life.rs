@@ -167,7 +167,7 @@ async fn a_file_that_one_process_serves_is_closed_to_others_until_it_is_closed()
     let serving = world.start().await;
     let other = Database::connect_alone(&world.settings, SCHEMA.name(), world.directory()).await;
     let Err(StoreError::Unavailable(reason)) = other else { panic!("two serve one file") };
-    assert!(reason.contains("another process"), "{reason}");
+    assert!(reason.contains("another process serves ledger from the directory"), "{reason}");
     serving.stop().await;
     world.start().await.stop().await;
 }

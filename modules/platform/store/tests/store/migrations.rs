@@ -1,12 +1,12 @@
 //! Schemas go up, down and up again.
 
-use runtime::Migration;
+use runtime::{Config, Migration, Migrations as _, SectionSpec, Sources};
 use sqlx::migrate::Migrator;
-use store::{Database, Schema, StoreError};
+use store::{Database, DatabaseSettings, Schema, StoreError};
 
 use crate::{
     account::Command,
-    world::{SCHEMA, cx, on_both},
+    world::{SCHEMA, World, cx, on_both},
 };
 
 /// The same service, a step of whose schema was edited after it had been applied.
@@ -35,7 +35,38 @@ fn state(store: bool, accounts: bool, notes: bool) -> Vec<(String, i64, bool)> {
     ]
 }
 
+/// What the command line knows of the world.
+fn config(world: &World) -> Config {
+    let data_dir = world.directory().display().to_string();
+    let url = world.settings.url.expose();
+    let sources = Sources::new().set("test", "node.data_dir", data_dir);
+    Config::load(
+        [SectionSpec::of::<DatabaseSettings>()],
+        sources.set("test", "database.url", url),
+    )
+    .unwrap()
+}
+
 on_both! {
+    async fn steps_back_wait_until_nobody_uses_the_database_and_name_what_is_gone(world) {
+        let known = config(&world);
+        let before = SCHEMA.status(&known).await.unwrap();
+        assert!(before.iter().all(|step| !step.applied), "{before:?}");
+        assert!(!world.file().exists(), "looking made a file");
+        SCHEMA.up(&known).await.unwrap();
+        let serving = Database::connect_alone(&world.settings, SCHEMA.name(), world.directory());
+        let serving = serving.await.unwrap();
+        let refused = SCHEMA.down(&known, 9).await.unwrap_err().to_string();
+        assert!(refused.contains("another process"), "{refused}");
+        assert!(SCHEMA.status(&known).await.unwrap().iter().all(|step| step.applied));
+        serving.close().await;
+        let gone = SCHEMA.down(&known, 9).await.unwrap();
+        assert_eq!(named(&gone.steps), [("ledger", 2, "notes"), ("ledger", 1, "accounts")]);
+        assert!(gone.tables.contains(&"accounts".to_owned()), "{:?}", gone.tables);
+        let after = SCHEMA.status(&known).await.unwrap();
+        assert_eq!(after.iter().filter(|step| step.applied).count(), 1, "the store's own stay");
+    }
+
     async fn a_schema_goes_up_down_and_up_again(world) {
         let database = world.connect().await;
         assert_eq!(steps(&database).await, state(false, false, false));
