@@ -5,6 +5,7 @@
 mod body;
 mod forward;
 mod headers;
+mod reach;
 mod settings;
 mod table;
 
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 use runtime::{Boot, GATEWAY, Module, SectionSpec, StartError};
 
-use crate::{forward::Gateway, settings::GatewaySettings};
+use crate::{forward::Gateway, reach::Neighbours, settings::GatewaySettings};
 
 /// The service's face to the registry.
 pub static MODULE: Module = Module {
@@ -35,6 +36,11 @@ fn start(boot: &mut Boot) -> Result<(), StartError> {
     let gateway =
         Arc::new(Gateway { client, settings: boot.settings(), draining: boot.draining() });
     let routes = table::routes(boot, &gateway)?;
+    let neighbours = Neighbours::new(table::upstreams(boot)?);
+    boot.readiness("services behind it", move || {
+        let neighbours = neighbours.clone();
+        Box::pin(async move { neighbours.check().await })
+    });
     boot.public(routes);
     Ok(())
 }

@@ -30,6 +30,14 @@ pub(crate) fn routes(boot: &Boot, gateway: &Arc<Gateway>) -> Result<Router, Star
     Ok(routes)
 }
 
+/// The services elsewhere that have paths.
+pub(crate) fn upstreams(boot: &Boot) -> Result<Vec<Upstream>, StartError> {
+    let PeersSettings(peers) = boot.settings();
+    let elsewhere = boot.modules().iter().filter(|module| !boot.hosts(module.name));
+    let behind = elsewhere.filter(|module| !module.prefixes.is_empty());
+    behind.map(|module| upstream(module.name, peers.get(module.name))).collect()
+}
+
 fn upstream(service: &'static str, peer: Option<&Peer>) -> Result<Upstream, StartError> {
     let address = peer.and_then(|peer| peer.public.as_deref());
     let base = address.and_then(|address| Url::parse(address).ok()).ok_or_else(|| {

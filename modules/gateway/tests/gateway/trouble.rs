@@ -24,6 +24,18 @@ async fn a_service_that_is_down_is_a_problem_to_come_back_from() {
 }
 
 #[tokio::test]
+async fn a_gateway_with_nobody_behind_it_is_not_ready_and_says_for_whom_it_waits() {
+    let port = Port::reserve();
+    let address = port.address();
+    let world = World::before_nobody(address).await;
+    let reasons = world.reasons().await;
+    let expected = format!("waiting for orders at http://{address} (");
+    assert!(reasons.iter().any(|reason| reason.contains(&expected)), "{reasons:?}");
+    let _service = tokio::net::TcpListener::bind(address).await.unwrap();
+    assert_eq!(world.reasons().await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_service_that_does_not_answer_in_time_is_a_problem_of_unknown_outcome() {
     let settings = "gateway.response_timeout = '50ms'";
     let world = World::before_words(settings, "", Afterwards::KeepsSilent).await;

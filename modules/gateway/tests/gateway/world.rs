@@ -62,7 +62,7 @@ impl World {
         let (socket, address) = listen().await;
         let mut service = JoinSet::new();
         service.spawn(serve(socket, routes));
-        Self::launch(settings, address, service).await
+        Self::ready(settings, address, service).await
     }
 
     /// In front of a service that says this to whoever asks, and then does as told.
@@ -70,12 +70,23 @@ impl World {
         let (socket, address) = listen().await;
         let mut service = JoinSet::new();
         service.spawn(say(socket, words, afterwards));
-        Self::launch(settings, address, service).await
+        Self::ready(settings, address, service).await
     }
 
     /// In front of an address where nobody listens.
     pub async fn before_nobody(address: SocketAddr) -> Self {
         Self::launch("", address, JoinSet::new()).await
+    }
+
+    /// Why it does not take requests yet.
+    pub async fn reasons(&self) -> Vec<String> {
+        self.node.readiness().await.reasons
+    }
+
+    async fn ready(settings: &str, address: SocketAddr, service: JoinSet<()>) -> Self {
+        let world = Self::launch(settings, address, service).await;
+        world.node.ready().await;
+        world
     }
 
     async fn launch(settings: &str, address: SocketAddr, service: JoinSet<()>) -> Self {
@@ -91,7 +102,6 @@ impl World {
         let config = Config::load(sections, sources).unwrap();
         let launch = Launch::new(config, MODULES).public_stack(edge::public_stack);
         let node = launch.start().await.unwrap();
-        node.ready().await;
         let client = runtime::web_client().unwrap();
         Self { node, client, _service: service, _data: data }
     }
@@ -161,11 +171,13 @@ async fn serve(socket: TcpListener, routes: Router) {
 
 async fn say(socket: TcpListener, words: &'static str, afterwards: Afterwards) {
     let mut kept = Vec::new();
-    loop {
+    'next: loop {
         let (mut connection, _) = socket.accept().await.unwrap();
         let mut asked = Vec::new();
         while !asked.ends_with(b"\r\n\r\n") {
-            asked.push(connection.read_u8().await.unwrap());
+            // Whoever only wants to know whether somebody is here says nothing.
+            let Ok(byte) = connection.read_u8().await else { continue 'next };
+            asked.push(byte);
         }
         connection.write_all(words.as_bytes()).await.unwrap();
         match afterwards {
