@@ -90,7 +90,7 @@ impl Order {
         at: Timestamp,
     ) -> Vec<Event> {
         let named = self.returns.iter().find(|it| it.return_id == return_id);
-        if !named.is_some_and(|it| it.awaits(what)) {
+        if !named.is_some_and(|it| it.waits_for(what)) {
             return Vec::new();
         }
         vec![match what {

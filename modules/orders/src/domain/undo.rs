@@ -96,7 +96,7 @@ impl Return {
     }
 
     /// Whether this has still to come back.
-    pub(super) fn awaits(&self, what: Returned) -> bool {
+    pub(super) fn waits_for(&self, what: Returned) -> bool {
         match what {
             Returned::Tickets => !self.tickets_are_void,
             Returned::Places => !self.places_are_free,

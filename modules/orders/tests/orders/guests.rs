@@ -63,7 +63,7 @@ async fn nobody_else_gets_in(house: House) {
     let wrong = [
         json!({"code": code(&placed), "secret": other.field("secret")}),
         json!({"code": code(&placed), "secret": "x"}),
-        json!({"code": "XXXXXXXX", "secret": placed.field("secret")}),
+        json!({"code": "ZZZZZZZZ", "secret": placed.field("secret")}),
         json!({"code": code(&of_account), "secret": of_account.field("secret")}),
     ];
     for wish in wrong {

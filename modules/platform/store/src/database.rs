@@ -136,10 +136,8 @@ impl Database {
         name: &str,
         data_dir: &Path,
     ) -> Result<Self, StoreError> {
-        let claim = match settings.url.is_empty() {
-            true => Some(Claim::take(name, data_dir).await?),
-            false => None,
-        };
+        let claim =
+            if settings.url.is_empty() { Some(Claim::take(name, data_dir).await?) } else { None };
         Ok(Self::connect(settings, name, data_dir).await?.keeping(claim))
     }
 

@@ -31,9 +31,10 @@ pub async fn open(boot: &Boot, schema: &'static Schema) -> Result<Database, Star
     let asked = Arc::clone(&opening);
     boot.readiness("database", move || look(&asked));
 
-    let claim = match settings.url.is_empty() {
-        true => Some(claim(schema, &data_dir, &opening).await?),
-        false => None,
+    let claim = if settings.url.is_empty() {
+        Some(claim(schema, &data_dir, &opening).await?)
+    } else {
+        None
     };
     let database = connect(&settings, schema, &data_dir, &opening).await?.keeping(claim);
     set(&opening, Opening::Open(database.clone()));
