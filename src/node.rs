@@ -30,7 +30,7 @@ pub fn preflight(sources: Sources) -> Result<(Config, Plan), Faults> {
 pub fn faults_between_services(config: &Config, is_whole_split: bool) -> Vec<String> {
     let hosted = config.node().services;
     let is_here = |name: &str| hosted.iter().any(|it| it == name || it == ALL_SERVICES);
-    if !is_whole_split && !(is_here("orders") && is_here("inventory")) {
+    if !(is_whole_split || is_here("orders") && is_here("inventory")) {
         return Vec::new();
     }
     let entries = config.entries();

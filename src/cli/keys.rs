@@ -37,8 +37,8 @@ pub(super) fn run(keys: &Keys, out: &mut impl Write) -> Result<(), Failure> {
     }
     writeln!(out, "# A process needs the private keys of the services that it hosts only.")?;
     writeln!(out, "[service_auth]")?;
-    writeln!(out, "private_keys_dir = {:?}", places.private_dir)?;
-    writeln!(out, "public_keys_dir = {:?}", places.public_dir)?;
+    writeln!(out, "private_keys_dir = \"{}\"", places.private_dir.display())?;
+    writeln!(out, "public_keys_dir = \"{}\"", places.public_dir.display())?;
     for section in MODULES.iter().filter_map(|module| module.settings) {
         if section.signing_keys.is_empty() {
             continue;
@@ -47,7 +47,7 @@ pub(super) fn run(keys: &Keys, out: &mut impl Write) -> Result<(), Failure> {
         for key in section.signing_keys {
             let directory = home.join(section.name).join(key.trim_end_matches("_dir"));
             make_if_none(&directory, &random).map_err(cannot)?;
-            writeln!(out, "{key} = {directory:?}")?;
+            writeln!(out, "{key} = \"{}\"", directory.display())?;
         }
     }
     Ok(())
