@@ -85,7 +85,7 @@ impl Purchases {
             payer_id: terms.buyer_id,
             organizer_id: terms.organizer_id,
             amount: terms.total,
-            expires_at: earlier(free_at, self.payment_margin),
+            expires_at: last_call(order.placed_at.unwrap_or(at), free_at, self.payment_margin),
         };
         let opened = self.payments.open(cx, request).await;
         let payment = opened.map_err(|error| stuck(Step::OpenPayment, &error))?;
@@ -331,10 +331,33 @@ fn why(order: &Order) -> String {
     order.cause.map_or("called off", Cause::in_words).to_owned()
 }
 
-fn earlier(instant: Timestamp, by: SignedDuration) -> Timestamp {
-    instant.checked_sub(by).unwrap_or(instant)
+/// Until when new attempts to pay are accepted: `margin` before the places become free, but not in
+/// the first half of what the hold leaves. How long a hold lasts is another service's matter, and a
+/// margin that is longer would let nobody pay.
+fn last_call(placed_at: Timestamp, free_at: Timestamp, margin: SignedDuration) -> Timestamp {
+    let half = free_at.duration_since(placed_at) / 2;
+    free_at.checked_sub(margin.min(half).max(SignedDuration::ZERO)).unwrap_or(free_at)
 }
 
 fn stuck(step: Step, error: &dyn std::error::Error) -> Stuck {
     Stuck::Step { step, reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_margin_that_is_longer_than_the_hold_leaves_half_of_it_to_pay_in() {
+        let placed_at: Timestamp = "2026-11-20T19:00:00Z".parse().unwrap();
+        let accepted = |held: i64, margin: i64| {
+            let free_at = placed_at + SignedDuration::from_secs(held);
+            let until = last_call(placed_at, free_at, SignedDuration::from_secs(margin));
+            until.duration_since(placed_at).as_secs()
+        };
+        assert_eq!(accepted(900, 30), 870);
+        assert_eq!(accepted(20, 30), 10);
+        assert_eq!(accepted(900, 1000), 450);
+        assert_eq!(accepted(60, 0), 60);
+    }
 }
