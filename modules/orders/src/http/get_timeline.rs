@@ -26,12 +26,12 @@ use crate::domain::{Cause, Event, Order};
     },
 ]}))]
 pub(super) struct Timeline {
-    entries: Vec<Entry>,
+    entries: Vec<TimelineEntry>,
 }
 
 /// One thing that happened.
 #[derive(Debug, Default, Serialize, ToSchema)]
-struct Entry {
+struct TimelineEntry {
     at: Timestamp,
     what: &'static str,
     /// Why, when the order was refused or called off.
@@ -77,7 +77,7 @@ pub(super) async fn get_timeline(
     for recorded in app.orders.history(id).await? {
         let by = by(&recorded, part, buyer_id);
         let at = recorded.event.at();
-        entries.push(Entry { at, by, ..told(&so_far, &recorded.event) });
+        entries.push(TimelineEntry { at, by, ..told(&so_far, &recorded.event) });
         so_far.evolve(&recorded.event);
     }
     Ok(Json(Timeline { entries }))
@@ -100,14 +100,14 @@ fn by(recorded: &Recorded<Event>, part: Part, buyer_id: Uuid) -> String {
 }
 
 /// The event in words, given the order that it happened to.
-fn told(before: &Order, event: &Event) -> Entry {
-    let plain = |what| Entry { what, ..Entry::default() };
+fn told(before: &Order, event: &Event) -> TimelineEntry {
+    let plain = |what| TimelineEntry { what, ..TimelineEntry::default() };
     let paid_late = before.is_past_its_time();
     match event {
         Event::Placed { .. } => plain("placed"),
         Event::PlacesHeld { .. } => plain("places held"),
         Event::PaymentOpened { .. } => plain("waiting for payment"),
-        Event::PaymentReceived { amount, .. } if paid_late => Entry {
+        Event::PaymentReceived { amount, .. } if paid_late => TimelineEntry {
             amount: Some(*amount),
             note: Some(
                 "the places were no longer held: they are sold if they are still free, else the \
@@ -116,18 +116,18 @@ fn told(before: &Order, event: &Event) -> Entry {
             ..plain("payment received too late")
         },
         Event::StrayPaymentReceived { amount, .. } | Event::PaymentReceived { amount, .. } => {
-            Entry { amount: Some(*amount), ..plain("payment received") }
+            TimelineEntry { amount: Some(*amount), ..plain("payment received") }
         }
         Event::PlacesConfirmed { .. } => plain("places sold"),
         Event::TicketsIssued { .. } => plain("tickets issued"),
-        Event::Refused { cause, .. } => Entry { cause: Some(*cause), ..plain("refused") },
-        Event::CalledOff { cause: Cause::PaidTooLate, money, .. } => Entry {
+        Event::Refused { cause, .. } => TimelineEntry { cause: Some(*cause), ..plain("refused") },
+        Event::CalledOff { cause: Cause::PaidTooLate, money, .. } => TimelineEntry {
             cause: Some(Cause::PaidTooLate),
             amount: *money,
             note: Some("the places had gone to others: all of the money goes back"),
             ..plain("called off")
         },
-        Event::CalledOff { cause, reason, money, .. } => Entry {
+        Event::CalledOff { cause, reason, money, .. } => TimelineEntry {
             cause: Some(*cause),
             reason: Some(reason.clone()).filter(|reason| !reason.is_empty()),
             amount: *money,
@@ -135,7 +135,9 @@ fn told(before: &Order, event: &Event) -> Entry {
         },
         Event::PaymentClosed { .. } => plain("payment closed"),
         Event::TicketsVoided { .. } => plain("tickets voided"),
-        Event::MoneyReturned { amount, .. } => Entry { amount: *amount, ..plain("money returned") },
+        Event::MoneyReturned { amount, .. } => {
+            TimelineEntry { amount: *amount, ..plain("money returned") }
+        }
         Event::PlacesReleased { .. } => plain("places released"),
         Event::Ended { .. } => plain("ended"),
         _ => told_of_return(before, event),
@@ -143,32 +145,32 @@ fn told(before: &Order, event: &Event) -> Entry {
 }
 
 /// What happened to positions that were cancelled, and to money beside.
-fn told_of_return(before: &Order, event: &Event) -> Entry {
-    let of = |what, return_id: &Uuid| Entry {
+fn told_of_return(before: &Order, event: &Event) -> TimelineEntry {
+    let of = |what, return_id: &Uuid| TimelineEntry {
         what,
         positions: before.positions_returned(*return_id),
-        ..Entry::default()
+        ..TimelineEntry::default()
     };
     match event {
-        Event::PositionsCancelled { positions, amount, reason, .. } => Entry {
+        Event::PositionsCancelled { positions, amount, reason, .. } => TimelineEntry {
             what: "positions cancelled",
             positions: positions.clone(),
             amount: Some(*amount),
             reason: Some(reason.clone()),
-            ..Entry::default()
+            ..TimelineEntry::default()
         },
         Event::PositionTicketsVoided { return_id, .. } => of("tickets voided", return_id),
         Event::PositionPlacesReleased { return_id, .. } => of("places released", return_id),
         Event::PositionsRefunded { return_id, amount, .. } => {
-            Entry { amount: Some(*amount), ..of("money returned", return_id) }
+            TimelineEntry { amount: Some(*amount), ..of("money returned", return_id) }
         }
-        Event::MoneyGivenBack { amount, .. } => Entry {
+        Event::MoneyGivenBack { amount, .. } => TimelineEntry {
             what: "money returned",
             amount: Some(*amount),
             note: Some("given back by the organizer; the order keeps its tickets"),
-            ..Entry::default()
+            ..TimelineEntry::default()
         },
-        Event::RefundRefused { refund_id, will_retry, .. } => Entry {
+        Event::RefundRefused { refund_id, will_retry, .. } => TimelineEntry {
             note: Some(if *will_retry {
                 "the payment provider refused; it is tried again"
             } else {
@@ -176,6 +178,6 @@ fn told_of_return(before: &Order, event: &Event) -> Entry {
             }),
             ..of("refund refused", refund_id)
         },
-        _ => Entry { what: "something else", ..Entry::default() },
+        _ => TimelineEntry { what: "something else", ..TimelineEntry::default() },
     }
 }
