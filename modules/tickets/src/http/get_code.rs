@@ -67,7 +67,7 @@ pub(super) async fn get_ticket_code(
 ) -> Result<Response, Problem> {
     let TicketContent { shown, serial, .. } = app.own_ticket(&cx, ticket_id).await?.content.0;
     if shown.state == TicketState::Voided {
-        return Err(Problem::new(&problems::TICKET_VOIDED));
+        return Err(app.worthless(shown.order_id, ticket_id).await);
     }
     let code = app.code_of(&shown, serial);
     let (content_type, body) = match form.format.unwrap_or_else(|| accepted(&headers)) {

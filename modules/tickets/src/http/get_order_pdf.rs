@@ -12,7 +12,6 @@ use uuid::Uuid;
 use super::{App, get_pdf::PrintProblems};
 use crate::{
     domain::order::MOST_TICKETS,
-    problems,
     views::tickets::{self, Whose},
 };
 
@@ -55,12 +54,12 @@ pub(super) async fn get_order_pdf(
     let most = i64::try_from(MOST_TICKETS).unwrap_or(i64::MAX);
     let whose = Whose::Holder(caller);
     let mut rows = tickets::list(&app.database, whose, Some(order_id), None, most).await?;
-    if rows.is_empty() {
+    let Some(last_id) = rows.last().map(|row| row.content.shown.id) else {
         return Err(Problem::not_found());
-    }
+    };
     rows.retain(|row| row.content.shown.state != TicketState::Voided);
     if rows.is_empty() {
-        return Err(Problem::new(&problems::TICKET_VOIDED));
+        return Err(app.worthless(order_id, last_id).await);
     }
     rows.sort_by_key(|row| (row.content.shown.position, row.content.shown.id));
     let sheets = rows.iter().map(|row| app.sheet(&row.content.shown, row.content.serial));

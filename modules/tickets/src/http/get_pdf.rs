@@ -44,7 +44,7 @@ pub(super) async fn get_ticket_pdf(
 ) -> Result<Response, Problem> {
     let TicketContent { shown, serial, .. } = app.own_ticket(&cx, ticket_id).await?.content.0;
     if shown.state == TicketState::Voided {
-        return Err(Problem::new(&problems::TICKET_VOIDED));
+        return Err(app.worthless(shown.order_id, ticket_id).await);
     }
     let sheet = app.sheet(&shown, serial);
     app.printed_on_paper(vec![sheet], &format!("ticket-{ticket_id}.pdf")).await

@@ -1,6 +1,7 @@
 //! Why a ticket does not let its bearer in, as the door is told.
 
 use edge::Problem;
+use uuid::Uuid;
 
 use crate::{
     domain::{
@@ -10,6 +11,7 @@ use crate::{
         scan::{Passage, Refusal, RefusalReason, Scan},
     },
     problems,
+    service::Service,
 };
 
 edge::problem_responses! {
@@ -62,6 +64,18 @@ pub(super) fn problem(
             Some(before) => already_admitted(before),
             None => Problem::new(&problems::ALREADY_ADMITTED),
         },
+    }
+}
+
+impl Service {
+    /// The problem with a ticket that is void.
+    pub(super) async fn worthless(&self, order_id: Uuid, ticket_id: Uuid) -> Problem {
+        let order = match self.tickets.load(order_id).await {
+            Ok(order) => order,
+            Err(error) => return error.into(),
+        };
+        let voiding = order.as_ref().and_then(|it| it.state.ticket(ticket_id)?.voided.as_ref());
+        voiding.map_or_else(|| Problem::new(&problems::TICKET_VOIDED), voided)
     }
 }
 

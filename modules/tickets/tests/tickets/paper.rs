@@ -43,10 +43,12 @@ async fn what_is_worthless_is_not_printed(house: House) {
     let _voided = house.void_some(ORDER, &[&tickets[0]]).await;
     let all = format!("/v1/tickets/pdf?order_id={ORDER}");
     let one = house.cara().get(&format!("/v1/tickets/{}/pdf", tickets[0])).await;
-    let _worthless = one.expect_problem(409, "ticket-voided");
+    let worthless = one.expect_problem(409, "ticket-voided");
+    assert!(worthless.value()["voided_at"].is_string(), "{worthless}");
     assert_eq!(pages(house.cara().get(&all).await.expect(200).bytes()), 1);
     let _voided = house.void(ORDER).await;
-    let _worthless = house.cara().get(&all).await.expect_problem(409, "ticket-voided");
+    let worthless = house.cara().get(&all).await.expect_problem(409, "ticket-voided");
+    assert!(worthless.value()["voided_at"].is_string(), "{worthless}");
 }
 
 async fn the_mail_gets_what_the_buyer_still_holds(house: House) {

@@ -116,7 +116,9 @@ async fn a_code_is_for_its_holder_alone(house: House) {
         let _hidden = other.get(&path).await.expect_problem(404, "not-found");
     }
     let _voided = house.void(ORDER).await;
-    let _worthless = house.cara().get(&path).await.expect_problem(409, "ticket-voided");
+    let worthless = house.cara().get(&path).await.expect_problem(409, "ticket-voided");
+    assert_eq!(worthless.field("reason"), "refunded");
+    assert!(worthless.value()["voided_at"].is_string(), "{worthless}");
     let ticket = house.cara().get(&format!("/v1/tickets/{ticket}")).await.expect(200);
     assert_eq!(ticket.field("state"), "voided");
 }
