@@ -287,6 +287,19 @@ impl Payment {
         self.closed_at.is_some() || self.terms.as_ref().is_none_or(|terms| terms.expires_at <= now)
     }
 
+    /// Why no payment is accepted any more, once that is so.
+    pub(crate) fn why_over(&self) -> String {
+        if matches!(self.status(), PaymentStatus::Refunding | PaymentStatus::Refunded) {
+            return "the order was paid, and its money was given back".to_owned();
+        }
+        let expires_at = self.terms.as_ref().map(|terms| terms.expires_at);
+        match (self.closed_at, expires_at) {
+            (Some(at), Some(expiry)) if at < expiry => format!("the order was called off at {at}"),
+            (_, Some(expiry)) => format!("the order could be paid until {expiry}"),
+            (_, None) => "the order was called off".to_owned(),
+        }
+    }
+
     fn open(&self, payment_id: Uuid, terms: Terms) -> Result<Vec<Event>, Rejection> {
         if terms.amount.amount < 0 {
             return Err(Rejection::NegativeAmount);

@@ -134,7 +134,7 @@ fn answer(
             Err(Box::new(problem.with("reason", reason).with("payment_id", resource.id)))
         }
         Some((AttemptState::Cancelled, _)) if payment.state.closed_at.is_some() => {
-            Err(Box::new(Problem::new(&problems::PAYMENT_CLOSED)))
+            Err(Box::new(problems::closed(&payment.state)))
         }
         Some((AttemptState::Cancelled, _)) if attempt.is_some_and(|attempt| attempt.unreached) => {
             let problem = Problem::new(&problems::PROVIDER_UNAVAILABLE).retry_after(SOON);

@@ -3,7 +3,7 @@
 use contracts::catalog::CatalogError;
 use edge::{Problem, ProblemType};
 
-use crate::domain::Rejection;
+use crate::domain::{Payment, Rejection};
 
 /// Every problem payments can answer with beside the edge's.
 pub(crate) static ALL: &[&ProblemType] = &[
@@ -37,8 +37,8 @@ pub(crate) static PAYMENT_CLOSED: ProblemType = ProblemType {
     slug: "payment-closed",
     status: 409,
     title: "The payment is closed",
-    meaning: "The order has expired or was called off, so no payment is accepted for it any more. \
-              No money was taken with this request.",
+    meaning: "The order has expired, was called off, or its money was given back, so no payment is \
+              accepted for it any more; `detail` says which. No money was taken with this request.",
     what_to_do: "Place a new order.",
 };
 
@@ -174,6 +174,11 @@ impl From<Rejection> for Problem {
             }
         }
     }
+}
+
+/// No money is accepted any more.
+pub(crate) fn closed(payment: &Payment) -> Problem {
+    Problem::new(&PAYMENT_CLOSED).detail(payment.why_over())
 }
 
 /// What a call to catalog failed with.

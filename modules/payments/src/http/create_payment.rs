@@ -1,7 +1,7 @@
 //! `POST /v1/payments`: pays an order.
 
 use axum::{extract::State, response::Response};
-use contracts::payments::AttemptState;
+use contracts::payments::{AttemptState, PaymentStatus};
 use edge::{FieldFault, IdempotencyKey, Json, Problem, RequestPart};
 use garde::{Path, Report, Validate};
 use runtime::Context;
@@ -124,7 +124,8 @@ edge::problem_responses! {
 /// For the buyer. The money is taken once, however many requests there are. The status of the answer
 /// is `settled`; `action_required` when you have to take a second step at `next_action.url`; or
 /// `pending` when the payment provider has not answered in time: then read the payment until it says
-/// more. An order that is paid already answers 200 with its payment.
+/// more. An order that is paid already answers 200 with its payment; one whose money was given back is
+/// `payment-closed`.
 ///
 /// The sandbox provider takes test cards: 4242424242424242 succeeds, 4000000000000002 is declined,
 /// 4000000000009995 has insufficient funds, 4000000000000341 succeeds but the answer is lost at first,
@@ -162,8 +163,14 @@ pub(super) async fn create_payment(
         Ok(payment) => payment,
         Err(ExecuteError::Rejected(Rejection::Settled)) => {
             let paid = app.own(&cx, order_id).await?;
+            if matches!(paid.state.status(), PaymentStatus::Refunding | PaymentStatus::Refunded) {
+                return Err(problems::closed(&paid.state));
+            }
             let answer = answer(order_id, &paid, attempt_id, 200).map_err(|refusal| *refusal)?;
             return Ok(edge::respond(answer));
+        }
+        Err(ExecuteError::Rejected(Rejection::Closed)) => {
+            return Err(problems::closed(&app.own(&cx, order_id).await?.state));
         }
         Err(ExecuteError::Rejected(Rejection::AttemptUnderWay { .. })) => {
             return Err(Problem::new(&problems::PAYMENT_UNDER_WAY).retry_after(SOON));

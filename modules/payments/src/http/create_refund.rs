@@ -45,7 +45,7 @@ fn is_more_than_nothing(amount: &Money, _context: &()) -> garde::Result {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is garde's")]
 fn is_one_line(text: &str, _context: &()) -> garde::Result {
     if text.trim().is_empty() {
-        return Err(garde::Error::new("blank"));
+        return Err(garde::Error::new("is blank"));
     }
     if text.chars().any(char::is_control) {
         return Err(garde::Error::new("has control characters in it, such as line breaks"));
@@ -67,7 +67,7 @@ edge::problem_responses! {
 /// For members of the order's organizer. With an `amount`, so much; there may be several, and their
 /// sum never exceeds what was received. A part that is given back is a matter of money alone: the order
 /// stays paid and its tickets stay good. Without an `amount`, everything that is left, which calls the
-/// order off; when nothing is left, the last refund is the answer. The answer is the refund as it
+/// order off; when nothing is left, the last refund is the answer, with 200. The answer is the refund as it
 /// begins; read it to see it done.
 #[utoipa::path(
     post,
@@ -79,6 +79,11 @@ edge::problem_responses! {
             description = "The refund",
             body = RefundResource,
             headers(("location" = String), ("etag" = String)),
+        ),
+        (
+            status = 200,
+            description = "Everything was given back before: the last refund",
+            body = RefundResource,
         ),
         RefundProblems,
     ),
@@ -113,11 +118,13 @@ pub(super) async fn create_refund(
 fn answer(order_id: Uuid, payment: &Loaded<Payment>, refund_id: Uuid) -> Answer {
     let state = &payment.state;
     let refund = state.refund(refund_id).or_else(|| state.refunds_of_settlement().last());
+    // One that was asked for before is not made anew.
+    let status = if state.refund(refund_id).is_some() { 201 } else { 200 };
     let resource = refund
         .zip(state.id)
         .map(|(refund, payment_id)| RefundResource::of(order_id, payment_id, refund));
     let id = resource.as_ref().map(|refund| refund.id).unwrap_or_default();
-    Answer::json(201, &resource)
+    Answer::json(status, &resource)
         .header("location", format!("/v1/refunds/{id}"))
         .header("etag", format!("\"{}\"", payment.version))
 }

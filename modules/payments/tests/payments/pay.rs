@@ -93,9 +93,11 @@ async fn a_payment_that_is_closed_or_expired_takes_no_money(house: House) {
     let reply = house.tell("close", &closed.order()).await;
     assert_eq!(reply["Ok"], json!({"payment_id": closed.payment_id, "status": "closed"}));
     let pay = |body| house.cara().post("/v1/payments", &body);
-    let _closed = pay(closed.by_card(GOOD)).await.expect_problem(409, "payment-closed");
+    let refused = pay(closed.by_card(GOOD)).await.expect_problem(409, "payment-closed");
+    assert!(refused.field("detail").starts_with("the order was called off at "), "{refused}");
     house.sandbox.clock().set(EXPIRY.parse().unwrap());
-    let _expired = pay(expired.by_card(GOOD)).await.expect_problem(409, "payment-closed");
+    let refused = pay(expired.by_card(GOOD)).await.expect_problem(409, "payment-closed");
+    assert!(refused.field("detail").starts_with("the order could be paid until "), "{refused}");
     house.hears(&[]).await;
 }
 

@@ -6,7 +6,7 @@ use testkit::{Client, eventually};
 use tokio::task::JoinSet;
 
 use crate::{
-    house::{House, eur},
+    house::{GOOD, House, eur},
     on_both_databases,
 };
 
@@ -26,10 +26,13 @@ async fn a_member_of_the_organizer_gives_the_money_back_once(house: House) {
     assert_eq!(reply.value()["amount"], json!({"amount": 5000, "currency": "EUR"}));
     let replayed = house.anna().post("/v1/refunds", &paid.refund()).key("a").await.expect(201);
     assert_eq!(replayed.bytes(), reply.bytes());
-    let again = house.admin().post("/v1/refunds", &paid.refund()).await.expect(201);
+    let again = house.admin().post("/v1/refunds", &paid.refund()).await.expect(200);
     assert_eq!(again.field("id"), reply.field("id"));
     done(&house.cara(), &path).await;
     house.becomes(&paid, "refunded").await;
+    let late = house.cara().post("/v1/payments", &paid.by_card(GOOD)).await;
+    let refused = late.expect_problem(409, "payment-closed");
+    assert_eq!(refused.field("detail"), "the order was paid, and its money was given back");
     house.hears(&["payment_settled", "payment_refunded"]).await;
 
     let order = format!("/v1/refunds?order_id={}", paid.order_id);
