@@ -9,7 +9,7 @@ use contracts::{
 use edge::{FieldFault, Problem, ProblemType, RequestPart};
 use uuid::Uuid;
 
-use crate::domain::{Cause, Particulars, Refusal, Rejection, Shortage};
+use crate::domain::{Cause, Order, Particulars, Refusal, Rejection, Shortage};
 
 /// Every problem that is orders' own.
 pub(crate) static ALL: &[&ProblemType] =
@@ -64,7 +64,8 @@ pub(crate) static ORDER_HAS_ENDED: ProblemType = ProblemType {
     status: 409,
     title: "The order has ended",
     meaning: "The order was cancelled, has expired, or is being called off already.",
-    what_to_do: "Read the order: `state` and `cause` tell why.",
+    what_to_do: "Place a new order if you still want the tickets. `detail` and `cause` tell why this one \
+                 ended, and so does the order.",
 };
 
 pub(crate) static ORDER_ACCESS_REFUSED: ProblemType = ProblemType {
@@ -92,13 +93,27 @@ impl From<Rejection> for Problem {
     }
 }
 
+/// The order came to its end, or is on its way there.
+pub(crate) fn ended(order: &Order) -> Problem {
+    let problem = Problem::new(&ORDER_HAS_ENDED);
+    match order.cause {
+        Some(cause) => problem.detail(cause.in_words()).with("cause", cause),
+        None => problem,
+    }
+}
+
 /// Why inventory would not hold the places of an order.
 pub(crate) fn refusal(refusal: &Refusal) -> Problem {
     let Refusal { cause, shortage, particulars } = refusal;
     if let Some(particulars) = particulars {
         return in_particular(particulars);
     }
-    let problem = Problem::new(kind_of(*cause));
+    let problem = match kind_of(*cause) {
+        kind if *kind == ORDER_HAS_ENDED => {
+            Problem::new(kind).detail(cause.in_words()).with("cause", cause)
+        }
+        kind => Problem::new(kind),
+    };
     let Some(Shortage { ticket_type_id, requested, left }) = *shortage else { return problem };
     problem.with("ticket_type_id", ticket_type_id).with("requested", requested).with("left", left)
 }

@@ -5,12 +5,13 @@ use edge::{Json, Path, Problem, Tagged};
 use garde::Validate;
 use runtime::Context;
 use serde::Deserialize;
+use store::ExecuteError;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{App, Part, tagged};
 use crate::{
-    domain::{Cancel, Cause, Command},
+    domain::{Cancel, Cause, Command, Rejection},
     problems,
     resource::OrderResource,
 };
@@ -74,7 +75,14 @@ pub(super) async fn cancel_order(
     let (return_id, at) = (app.ids.next(), app.clock.now());
     let reason = reason.trim().to_owned();
     let command = Command::Cancel(Cancel { cause, reason, positions, return_id, at });
-    let cancelled = app.orders.execute(&cx, id, command).await?;
+    let cancelled = match app.orders.execute(&cx, id, command).await {
+        Ok(cancelled) => cancelled,
+        Err(ExecuteError::Rejected(Rejection::Ended)) => {
+            let ended = app.orders.load(id).await?.ok_or_else(Problem::not_found)?;
+            return Err(problems::ended(&ended.state));
+        }
+        Err(error) => return Err(error.into()),
+    };
     tracing::info!(order = %id, ?cause, "an order is cancelled, or some of it");
     match app.advance(&cx, id, cancelled, None).await {
         Ok(advanced) => tagged(id, &advanced.order),

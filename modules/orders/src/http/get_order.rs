@@ -18,8 +18,10 @@ use uuid::Uuid;
 use super::{App, Part};
 use crate::{domain::Order, resource::OrderResource, saga::Purchases, waiting::Listener};
 
-/// The longest that a reader may wait for an order, in seconds.
-const LONGEST_WAIT: u64 = 20;
+/// The longest that a reader may wait for an order.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
+/// What is left of the request's time for the last look and the answer.
+const TIME_TO_ANSWER: Duration = Duration::from_millis(500);
 /// How often a waiting reader looks at the order by itself; another process may drive it.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -35,21 +37,26 @@ pub(super) struct OwnOrder {
 
 /// Read an order
 ///
-/// For its buyer and its organizer. With `Prefer: wait=10` (RFC 7240) the answer comes when the
-/// order is fulfilled, cancelled or expired, and after ten seconds at the latest: after paying, this
-/// waits for the tickets.
+/// For its buyer and its organizer. With `Prefer: wait=5` (RFC 7240) the answer comes when the order
+/// is fulfilled, cancelled or expired, and after five seconds at the latest: after paying, this waits
+/// for the tickets. A request may take so long (`edge.request_timeout`, 10 s unless configured) and no
+/// wait takes longer; `Preference-Applied: wait=9` tells how long it could have taken.
 #[utoipa::path(
     get,
     path = "/v1/orders/{order_id}",
     params(
         ("order_id" = Uuid, Path),
-        ("prefer" = Option<String>, Header, description = "`wait=N`, N up to 20 seconds"),
+        ("prefer" = Option<String>, Header, description = "`wait=N`, N in seconds"),
     ),
     responses((
         status = 200,
         description = "The order",
         body = OwnOrder,
-        headers(("etag" = String)),
+        headers(
+            ("etag" = String),
+            ("preference-applied" = Option<String>, description = "`wait=N`: how many seconds it \
+                could have taken; absent when nobody waited"),
+        ),
     )),
     security(("bearer" = [])),
 )]
@@ -60,15 +67,16 @@ pub(super) async fn get_order(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (order, part) = app.visible_order(&cx, id).await?;
-    let Some(wait) = wait(&headers) else {
+    let Some(wait) = wait(&headers, cx.remaining()) else {
         return Ok(shown(id, &order, part)?.into_response());
     };
     // Those who wait take a place that others work in: beyond so many, RFC 7240 lets us decline.
     let Some(listener) = app.waiting.listen(id) else {
         return Ok(shown(id, &order, part)?.into_response());
     };
-    let order = app.settled(&cx, &listener, order, wait).await?;
-    let applied = [("preference-applied", HeaderValue::from_static("wait"))];
+    let order = app.settled(&listener, order, wait).await?;
+    let granted = HeaderValue::try_from(format!("wait={}", wait.as_secs()));
+    let applied = [("preference-applied", granted.map_err(Problem::internal)?)];
     Ok((applied, shown(id, &order, part)?).into_response())
 }
 
@@ -83,13 +91,12 @@ impl Purchases {
     /// The order once it has come to its end, or as it is when the time to wait is over.
     async fn settled(
         &self,
-        cx: &Context,
         listener: &Listener<'_>,
         mut order: Loaded<Order>,
         wait: Duration,
     ) -> Result<Loaded<Order>, Problem> {
         let id = listener.order_id();
-        let answer_by = Instant::now() + wait.min(cx.remaining() / 2);
+        let answer_by = Instant::now() + wait;
         while !order.state.has_outcome() && Instant::now() < answer_by {
             let mut bell = pin!(listener.bell().notified());
             bell.as_mut().enable();
@@ -106,12 +113,38 @@ impl Purchases {
     }
 }
 
-/// How long the client wants to wait, if it does. Other preferences are ignored, as RFC 7240 wants.
-fn wait(headers: &HeaderMap) -> Option<Duration> {
+/// How long the client wants to wait, if it does, as far as `remaining` allows, in whole seconds.
+/// Other preferences are ignored, as RFC 7240 wants.
+fn wait(headers: &HeaderMap, remaining: Duration) -> Option<Duration> {
     let preferences = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
     let seconds = preferences
         .flat_map(|value| value.split(','))
         .filter_map(|preference| preference.trim().strip_prefix("wait="))
         .find_map(|seconds| seconds.trim_matches('"').parse::<u64>().ok())?;
-    Some(Duration::from_secs(seconds.min(LONGEST_WAIT)))
+    let longest = LONGEST_WAIT.min(remaining.saturating_sub(TIME_TO_ANSWER));
+    Some(Duration::from_secs(seconds.min(longest.as_secs())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_as_long_as_asked_for_unless_the_request_is_over_before() {
+        let cases = [
+            ("wait=3", 10, Some(3)),
+            ("respond-async, wait=8", 10, Some(8)),
+            ("wait=\"10\"", 10, Some(9)),
+            ("wait=60", 25, Some(20)),
+            ("wait=5", 0, Some(0)),
+            ("wait=soon", 10, None),
+            ("handling=strict", 10, None),
+        ];
+        for (preference, remaining, granted) in cases {
+            let mut headers = HeaderMap::new();
+            headers.insert("prefer", HeaderValue::from_static(preference));
+            let granted = granted.map(Duration::from_secs);
+            assert_eq!(wait(&headers, Duration::from_secs(remaining)), granted, "{preference}");
+        }
+    }
 }

@@ -26,7 +26,9 @@ async fn a_buyer_calls_off_what_is_not_paid(house: House) {
     assert_eq!(house.money(&path).await, "closed");
     assert_eq!(house.hold(id_in(&path)).await["state"], "released");
     let late = house.anna().post(&cancel, &json!({})).await;
-    let _refused = late.expect_problem(409, "order-has-ended");
+    let refused = late.expect_problem(409, "order-has-ended");
+    assert_eq!(refused.field("detail"), "cancelled by the buyer");
+    assert_eq!(refused.field("cause"), "buyer_cancelled");
 }
 
 async fn only_the_organizer_calls_off_what_is_paid(house: House) {
