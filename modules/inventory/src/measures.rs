@@ -27,7 +27,7 @@ fn name<T>(outcome: &Result<T, ExecuteError<Rejection>>) -> &'static str {
             Rejection::SoldOut { .. } => "sold_out",
             Rejection::SeatTaken { .. } => "seat_taken",
             Rejection::EventUnknown
-            | Rejection::NotOnSale
+            | Rejection::NotOnSale { .. }
             | Rejection::SalesNotStarted { .. }
             | Rejection::SalesEnded { .. }
             | Rejection::QuotaMissing { .. } => "not_on_sale",

@@ -74,7 +74,7 @@ impl From<Rejection> for Problem {
             Rejection::EventUnknown => {
                 Self::invalid_field("/event_id", "no published event has this id")
             }
-            Rejection::NotOnSale => Self::new(&NOT_ON_SALE),
+            Rejection::NotOnSale { .. } => Self::new(&NOT_ON_SALE).detail(rejection.to_string()),
             Rejection::TicketTypeUnknown { ticket_type_id } => Self::invalid_field(
                 "/items",
                 format!("the event has no ticket type {ticket_type_id}"),

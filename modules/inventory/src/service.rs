@@ -162,7 +162,7 @@ pub(crate) fn described(
 fn in_contract(rejection: Rejection, event_id: Uuid, hold_id: Uuid) -> InventoryError {
     match rejection {
         Rejection::EventUnknown => InventoryError::EventUnknown { event_id },
-        Rejection::NotOnSale => InventoryError::NotOnSale { event_id },
+        Rejection::NotOnSale { .. } => InventoryError::NotOnSale { event_id },
         Rejection::TicketTypeUnknown { ticket_type_id } => {
             InventoryError::TicketTypeUnknown { ticket_type_id }
         }

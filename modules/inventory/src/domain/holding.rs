@@ -81,7 +81,7 @@ impl Stock {
             HoldState::Confirmed => Ok(Vec::new()),
             HoldState::Released => Err(Rejection::HoldReleased),
             HoldState::Held | HoldState::Expired if self.sale == Sale::Cancelled => {
-                Err(Rejection::NotOnSale)
+                Err(Rejection::NotOnSale { is_cancelled: true })
             }
             HoldState::Held if !hold.has_lapsed(now) => Ok(vec![Event::HoldConfirmed { hold_id }]),
             HoldState::Held | HoldState::Expired => {
@@ -188,7 +188,8 @@ impl Stock {
         match self.sale {
             Sale::Open => Ok(()),
             Sale::Unknown => Err(Rejection::EventUnknown),
-            Sale::Closed | Sale::Cancelled => Err(Rejection::NotOnSale),
+            Sale::Closed => Err(Rejection::NotOnSale { is_cancelled: false }),
+            Sale::Cancelled => Err(Rejection::NotOnSale { is_cancelled: true }),
         }
     }
 

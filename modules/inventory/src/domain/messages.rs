@@ -111,13 +111,20 @@ pub(crate) enum Event {
     },
 }
 
+fn why_not_on_sale(is_cancelled: bool) -> &'static str {
+    if is_cancelled {
+        return "the event was cancelled";
+    }
+    "sales of the event are not open: they have not begun yet, or were ended"
+}
+
 /// Why the stock did not do what it was told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Rejection {
     #[error("the event is not known")]
     EventUnknown,
-    #[error("the event is not on sale")]
-    NotOnSale,
+    #[error("{}", why_not_on_sale(*is_cancelled))]
+    NotOnSale { is_cancelled: bool },
     #[error("the event has no ticket type {ticket_type_id}")]
     TicketTypeUnknown { ticket_type_id: Uuid },
     #[error("the sale of {ticket_type_id} begins at {from}")]

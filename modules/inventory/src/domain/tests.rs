@@ -108,7 +108,10 @@ fn places_of_a_cancelled_event_are_not_sold_even_to_those_who_hold_them() {
     let mut stock = on_sale(1, 0);
     tell(&mut stock, hold(1, vec![places(HALL, 1)], minute(0))).expect("the last place");
     tell(&mut stock, Command::CancelSale).expect("cancelled");
-    assert_eq!(tell(&mut stock, confirm(1, minute(1))), Err(Rejection::NotOnSale));
+    assert_eq!(
+        tell(&mut stock, confirm(1, minute(1))),
+        Err(Rejection::NotOnSale { is_cancelled: true })
+    );
 }
 
 #[test]
@@ -187,7 +190,7 @@ fn nothing_is_held_before_the_sale_opens_or_after_it_closes() {
     tell(&mut stock, told(vec![limited(HALL, 1)])).expect("known");
     assert_eq!(
         tell(&mut stock, hold(1, vec![places(HALL, 1)], minute(0))),
-        Err(Rejection::NotOnSale)
+        Err(Rejection::NotOnSale { is_cancelled: false })
     );
     tell(&mut stock, Command::OpenSale).expect("opens");
     tell(&mut stock, hold(1, vec![places(HALL, 1)], minute(0))).expect("held");

@@ -30,7 +30,8 @@ async fn what_is_available_is_shown_to_everybody_and_may_be_a_second_old(house: 
 
 async fn the_programme_decides_what_is_sold(house: House) {
     house.published(10).await;
-    let _early = house.hold(&house.cara(), 1).await.expect_problem(409, "not-on-sale");
+    let early = house.hold(&house.cara(), 1).await.expect_problem(409, "not-on-sale");
+    assert!(early.field("detail").starts_with("sales of the event are not open"), "{early}");
     house.announce(&CatalogEvent::SalesOpened { event_id: EVENT }).await;
     eventually("the sale to open", || async { house.availability().await["on_sale"] == true })
         .await;
@@ -47,5 +48,6 @@ async fn the_programme_decides_what_is_sold(house: House) {
         .await;
     eventually("the sale to end", || async { house.availability().await["on_sale"] == false })
         .await;
-    let _late = house.hold(&house.cara(), 1).await.expect_problem(409, "not-on-sale");
+    let late = house.hold(&house.cara(), 1).await.expect_problem(409, "not-on-sale");
+    assert_eq!(late.field("detail"), "the event was cancelled");
 }
