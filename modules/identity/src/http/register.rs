@@ -76,7 +76,7 @@ pub(crate) async fn register(
 /// A name that can be shown: something is in it, and nothing that a screen would obey.
 fn is_printable<C>(name: &str, _context: &C) -> garde::Result {
     if name.trim().is_empty() {
-        return Err(garde::Error::new("blank"));
+        return Err(garde::Error::new("is blank"));
     }
     if name.chars().any(char::is_control) {
         return Err(garde::Error::new("holds a control character"));

@@ -61,9 +61,10 @@ struct Show {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 enum Currency {
-    CHF,
-    EUR,
+    Chf,
+    Eur,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
