@@ -24,7 +24,7 @@ impl Effort {
     pub const FULL: Self = Self {
         local_calls: 1_000_000,
         http_calls: 20_000,
-        span: Duration::from_secs(3),
+        span: Duration::from_millis(2_500),
         warm_up: Duration::from_secs(1),
         check_ins: 4_000,
         starts: 5,
@@ -101,8 +101,11 @@ impl Table {
         let line = |row: &Row| format!("| {} |\n", row.join(" | "));
         let rule = format!("|{}\n", "---|".repeat(self.headings.len()));
         let rows: String = self.rows.iter().map(line).collect();
-        let notes: String = self.notes.iter().map(|note| format!("\n{note}\n")).collect();
-        format!("### {}\n\n{}{rule}{rows}{notes}", self.title, line(&self.headings))
+        let mut table = format!("### {}\n\n{}{rule}{rows}", self.title, line(&self.headings));
+        for note in &self.notes {
+            table.extend(["\n", note, "\n"]);
+        }
+        table
     }
 }
 
