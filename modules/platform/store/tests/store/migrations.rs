@@ -40,11 +40,8 @@ fn config(world: &World) -> Config {
     let data_dir = world.directory().display().to_string();
     let url = world.settings.url.expose();
     let sources = Sources::new().set("test", "node.data_dir", data_dir);
-    Config::load(
-        [SectionSpec::of::<DatabaseSettings>()],
-        sources.set("test", "database.url", url),
-    )
-    .unwrap()
+    Config::load([SectionSpec::of::<DatabaseSettings>()], sources.set("test", "database.url", url))
+        .unwrap()
 }
 
 on_both! {
