@@ -115,18 +115,39 @@ pub(crate) const STATEMENTS: &[(&str, Sql)] = crate::statements![
 ];
 
 const EXISTS: &str = "SELECT version FROM events WHERE category = $1 AND stream = $2 LIMIT 1";
-// In these two, `CROSS JOIN` keeps SQLite from scanning the large table first.
-const READ_EVENTS: Sql = crate::sql!(
-    "SELECT e.position, e.txn, e.id, e.category, e.stream, e.version, e.type, e.schema_version, \
-     e.payload, e.recorded_at, e.actor, e.correlation_id, e.causation_id, e.traceparent FROM ",
-    rows("$1", category text, stream uuid, known bigint),
-    " CROSS JOIN events e WHERE e.category = given.category AND e.stream = given.stream \
-     AND e.version > given.known ORDER BY e.category, e.stream, e.version",
+// What follows keeps both databases from reading the whole table: `CROSS JOIN` SQLite, and `OFFSET 0`
+// PostgreSQL, which keeps the plans that it made when there was next to nothing in it.
+const READ_EVENTS: Sql = Sql::new(
+    crate::__sql!(sqlite []
+        "SELECT e.position, e.txn, e.id, e.category, e.stream, e.version, e.type, \
+         e.schema_version, e.payload, e.recorded_at, e.actor, e.correlation_id, e.causation_id, \
+         e.traceparent FROM "
+        rows("$1", category text, stream uuid, known bigint)
+        " CROSS JOIN events e WHERE e.category = given.category AND e.stream = given.stream \
+         AND e.version > given.known ORDER BY e.category, e.stream, e.version"
+    ),
+    crate::__sql!(postgres []
+        "SELECT e.position, e.txn, e.id, e.category, e.stream, e.version, e.type, \
+         e.schema_version, e.payload, e.recorded_at, e.actor, e.correlation_id, e.causation_id, \
+         e.traceparent FROM "
+        rows("$1", category text, stream uuid, known bigint)
+        " CROSS JOIN LATERAL (SELECT * FROM events l WHERE l.category = given.category \
+         AND l.stream = given.stream AND l.version > given.known ORDER BY l.version OFFSET 0) e \
+         ORDER BY e.category, e.stream, e.version"
+    ),
 );
-const READ_SNAPSHOTS: Sql = crate::sql!(
-    "SELECT s.category, s.stream, s.version, s.state_schema, s.state FROM ",
-    rows("$1", category text, stream uuid),
-    " CROSS JOIN snapshots s WHERE s.category = given.category AND s.stream = given.stream",
+const READ_SNAPSHOTS: Sql = Sql::new(
+    crate::__sql!(sqlite []
+        "SELECT s.category, s.stream, s.version, s.state_schema, s.state FROM "
+        rows("$1", category text, stream uuid)
+        " CROSS JOIN snapshots s WHERE s.category = given.category AND s.stream = given.stream"
+    ),
+    crate::__sql!(postgres []
+        "SELECT s.category, s.stream, s.version, s.state_schema, s.state FROM "
+        rows("$1", category text, stream uuid)
+        " CROSS JOIN LATERAL (SELECT * FROM snapshots l WHERE l.category = given.category \
+         AND l.stream = given.stream OFFSET 0) s"
+    ),
 );
 const APPEND: Sql = crate::sql!(
     "INSERT INTO events (id, category, stream, version, type, schema_version, payload, \
