@@ -13,6 +13,7 @@ on_both_databases!(
     venues_are_listed_for_their_organizers_members,
     a_venue_needs_an_organizer_of_ones_own,
     a_venue_needs_a_time_zone_that_exists,
+    all_that_is_wrong_with_a_venue_is_told_at_once,
 );
 
 fn hall(organizer: &str) -> serde_json::Value {
@@ -83,6 +84,14 @@ async fn a_venue_needs_an_organizer_of_ones_own(house: House) {
     let _problem = refused.expect_problem(403, "forbidden");
     let refused = house.anna().post("/v1/venues", &hall(&BEN.to_string())).await;
     assert_eq!(pointers(&refused.expect_problem(422, "invalid-input")), ["/organizer_id"]);
+}
+
+async fn all_that_is_wrong_with_a_venue_is_told_at_once(house: House) {
+    let organizer = house.organizer(&house.anna()).await;
+    let venue = json!({"organizer_id": organizer, "name": "", "time_zone": "Berlin", "vip": true});
+    let refused = house.anna().post("/v1/venues", &venue).await;
+    let refused = refused.expect_problem(422, "invalid-input");
+    assert_eq!(pointers(&refused), ["/address", "/name", "/time_zone", "/vip"]);
 }
 
 async fn a_venue_needs_a_time_zone_that_exists(house: House) {

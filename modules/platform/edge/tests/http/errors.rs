@@ -42,7 +42,11 @@ async fn a_problem_has_its_type_its_place_and_members_of_its_own() {
 #[tokio::test]
 async fn an_unknown_path_is_a_problem() {
     let api = Api::start(routes()).await;
-    problem(api.get("/v1/nothing").send().await.unwrap(), 404, "not-found").await;
+    for path in ["/", "/v1/nothing"] {
+        let body = problem(api.get(path).send().await.unwrap(), 404, "not-found").await;
+        let detail = body["detail"].as_str().unwrap();
+        assert!(detail.contains("/docs") && detail.contains("/openapi.json"), "{detail}");
+    }
 }
 
 #[tokio::test]

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use edge::{
-    EdgeSettings, Json, Problem, Routes, openapi, routes,
+    EdgeSettings, Json, Page, Problem, Query, Routes, openapi, routes,
     token::{AccessClaims, TokenKeySet, TokenKeys, TokenKeysError, TokenKeysRequest},
 };
+use garde::Validate;
 use reqwest::StatusCode;
 use runtime::{
     Clock, Config, Context, Launch, Module, Needed, Provided, RunningNode, SectionSpec, Sources,
     SystemClock, async_trait, web_client,
 };
+use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::support::signer;
@@ -58,8 +61,29 @@ async fn anyone(cx: Context) -> Json<String> {
     Json(cx.principal().actor())
 }
 
+#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Visits {
+    #[garde(skip)]
+    year: Option<u16>,
+}
+
+/// The caller's visits.
+#[utoipa::path(get, path = "/v1/me/visits", params(Visits, Page), responses((status = 200)))]
+async fn visits(Query(Visits { year }): Query<Visits>, _page: Page) -> Json<Option<u16>> {
+    Json(year)
+}
+
+/// The caller's latest visit.
+#[utoipa::path(get, path = "/v1/me/visit", params(Visits), responses((status = 200)))]
+async fn visit(Query(Visits { year }): Query<Visits>) -> Json<Option<u16>> {
+    Json(year)
+}
+
 fn http() -> Routes {
-    Routes::default().routes(routes!(me)).routes(routes!(anyone))
+    let own = Routes::default().routes(routes!(me)).routes(routes!(anyone));
+    own.routes(routes!(visits)).routes(routes!(visit))
 }
 
 static PROFILE: Module = Module {
@@ -135,6 +159,21 @@ async fn a_token_counts_where_the_document_says_that_one_is_taken() {
     let head = web_client().unwrap().head(url).bearer_auth("nonsense").send().await.unwrap();
     assert_eq!(head.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(head.headers()["www-authenticate"], "Bearer error=\"invalid_token\"");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn who_misspells_a_parameter_learns_what_the_document_says_is_taken() {
+    let node = start("").await;
+    let cases = [
+        ("/v1/me/visits?limt=1", "is unknown: what is taken is `year`, `limit` and `cursor`"),
+        ("/v1/me/visit?limt=1", "is unknown: what is taken is `year`"),
+    ];
+    for (path, detail) in cases {
+        let (status, body) = get(&node, path, None).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(body["errors"][0]["detail"], detail);
+    }
     node.stop().await;
 }
 
