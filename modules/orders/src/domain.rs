@@ -194,14 +194,15 @@ impl Order {
         self.undo = Undo {
             // A payment that is about to be opened when its order is called off must stay shut.
             payment_is_open: matches!(was, OrderState::Placed | OrderState::Held),
-            // So must tickets that are about to be issued be void. Without a sale there are none.
-            tickets_may_exist: self.is_being_served(was) && cause != Cause::PaidTooLate,
+            // So must tickets that are about to be issued be void, also where the places have gone:
+            // whoever else drives this order may have got some that came back since.
+            tickets_may_exist: self.is_being_served(was),
             // Payments knows how much of it is left.
             money_is_here: self.paid.is_some_and(|paid| paid.amount > 0)
                 && cause != Cause::Refunded,
             // An expired hold frees its places by itself, and can still be confirmed should the
             // money come late.
-            places_are_taken: !matches!(cause, Cause::Expired | Cause::PaidTooLate),
+            places_are_taken: cause != Cause::Expired,
         };
     }
 

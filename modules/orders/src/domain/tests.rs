@@ -262,7 +262,9 @@ fn money_that_comes_after_the_places_have_gone_is_returned() {
     undo_all(&mut order);
     tell_all(&mut order, [pay(905), Command::RecordNoRoom { at: second(906) }]);
     assert_eq!(order.overpaid(), Some(euros(6000)), "it shows until it has gone back");
-    assert_eq!(undo_all(&mut order), [Step::ReturnMoney, Step::Finish]);
+    // Another driver may have been told of room, and be on its way to tickets.
+    let undone = [Step::VoidTickets, Step::ReleasePlaces, Step::ReturnMoney, Step::Finish];
+    assert_eq!(undo_all(&mut order), undone);
     assert_eq!((order.state, order.cause), (OrderState::Cancelled, Some(Cause::PaidTooLate)));
     assert_eq!((order.refunded(), order.overpaid()), (Some(euros(6000)), Some(euros(0))));
 }
