@@ -27,7 +27,7 @@ pub(crate) enum Command {
         reason: String,
         at: Timestamp,
     },
-    /// Somebody stands at a door. Whether he is let through, [`OrderTickets::verdict`] says.
+    /// Somebody stands at a door. Whether he is let through, [`verdict`](super::OrderTickets::verdict) says.
     Scan {
         scan: Scan,
         rules: Arc<Rules>,
