@@ -315,7 +315,10 @@ mod tests {
     #[tokio::test]
     #[should_panic(expected = "stopped with exit status: 3:\nlast words")]
     async fn a_stop_without_success_shows_the_log() {
-        let (process, _home) = spawn("echo last words; exit 3");
+        let fails = "tail -f /dev/null &\ntrap 'kill $!; exit 3' TERM\necho last words\nwait\n";
+        let (process, _home) = spawn(fails);
+        eventually("the script to set its trap", || ready(process.last_lines().contains("words")))
+            .await;
         process.stop("the script").await;
     }
 
