@@ -4,7 +4,7 @@
 use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
+use axum::{Router, extract::ConnectInfo, http::Request};
 use hyper::{body::Incoming, rt::Executor, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -18,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::{StartError, Tasks};
+
+mod linger;
 
 /// How long to wait before accepting again when the system cannot, for want of descriptors or memory.
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_millis(100);
@@ -176,9 +178,10 @@ async fn serve_connection(
     let stop = listener.connections.stopping();
     let service = {
         let (router, has_asked) = (Arc::clone(&listener.router), has_asked.clone());
+        let connections = listener.connections.clone();
         service_fn(move |request: Request<Incoming>| {
             has_asked.cancel();
-            let mut request = request.map(Body::new);
+            let mut request = linger::over(request, &connections);
             request.extensions_mut().insert(ConnectInfo(client));
             Router::clone(&router.load()).oneshot(request)
         })
@@ -339,6 +342,33 @@ mod tests {
         assert!(impatient.is_err(), "it is served beside the first");
         drop(first);
         read_reply(&mut second).await;
+    }
+
+    #[tokio::test]
+    async fn who_is_refused_in_mid_sentence_can_finish_it_and_hears_why() {
+        let listener = listener(patient()).await;
+        let deaf = axum::routing::post(async || "no hello");
+        listener.replace(Router::new().route("/", deaf));
+        let mut client = connect(&listener).await;
+        for _ in 0..2 {
+            let head = b"POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 8388608\r\n\r\n";
+            client.write_all(head).await.unwrap();
+            client.write_all(&vec![b' '; 8 << 20]).await.unwrap();
+            assert!(read_reply(&mut client).await.starts_with("HTTP/1.1 200"));
+        }
+    }
+
+    #[tokio::test]
+    async fn who_never_ends_what_nobody_wants_to_hear_is_closed_in_time() {
+        let listener = listener(patient()).await;
+        let deaf = axum::routing::post(async || "no hello");
+        listener.replace(Router::new().route("/", deaf));
+        let mut client = connect(&listener).await;
+        client
+            .write_all(b"POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 9\r\n\r\nhalf")
+            .await
+            .unwrap();
+        assert!(read_to_end(&mut client).await.ends_with("no hello"));
     }
 
     #[tokio::test]
