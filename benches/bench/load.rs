@@ -32,22 +32,20 @@ const LAST_TICKETS: u32 = 500;
 /// Tickets that are bought at once to be checked in.
 const PARTY: u32 = 20;
 
-/// The shop in every shape and on both databases, as far as `filter` wants them.
-pub async fn measure(effort: Effort, filter: &Filter) -> Vec<Table> {
-    let mut tables = Vec::new();
+/// Shows the shop in every shape and on both databases, as far as `filter` wants them.
+pub async fn measure(effort: Effort, filter: &Filter, show: impl Fn(&Table)) {
     if filter.wants("start") {
-        tables.push(start::measure(effort).await);
+        show(&start::measure(effort).await);
     }
     for grouping in [Grouping::Monolith, Grouping::Split, Grouping::Mixed] {
         for storage in [Storage::Sqlite, Storage::Postgres] {
             let database = if storage == Storage::Sqlite { "sqlite" } else { "postgres" };
             let name = format!("{}-{database}", grouping.name());
             if filter.wants_any_of(&name, SCENES) {
-                tables.push(measure_one(effort, filter, &name, grouping, storage).await);
+                show(&measure_one(effort, filter, &name, grouping, storage).await);
             }
         }
     }
-    tables
 }
 
 /// What can be measured of each shape, as filters name it.

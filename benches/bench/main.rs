@@ -14,7 +14,7 @@ mod load;
 
 use std::time::Instant;
 
-use figures::{Effort, Filter};
+use figures::{Effort, Filter, Table};
 
 #[expect(clippy::print_stdout, reason = "a bench reports to whoever runs it")]
 fn main() {
@@ -29,13 +29,12 @@ fn main() {
     if is_trial {
         filter = Filter::new(["calls", "monolith-sqlite", "start"].map(str::to_owned));
     }
+    let show = |table: &Table| println!("{}", table.markdown());
     runtime.block_on(async {
         if filter.wants("calls") {
-            println!("{}", calls::measure(effort).await.markdown());
+            show(&calls::measure(effort).await);
         }
-        for table in load::measure(effort, &filter).await {
-            println!("{}", table.markdown());
-        }
+        load::measure(effort, &filter, show).await;
     });
     println!("Taken in {} s.", begun.elapsed().as_secs());
 }
