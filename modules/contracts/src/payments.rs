@@ -292,6 +292,10 @@ pub enum PaymentEvent {
         /// The refund. A publisher that knows of one refund a payment does not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         refund_id: Option<Uuid>,
+        /// The refund that somebody asked payments for: this one, or the refused one that this one
+        /// repeats. None where the money was given back at the provider.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        requested_refund_id: Option<Uuid>,
         /// How much was given back with all refunds so far.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         total_refunded: Option<Money>,
@@ -315,6 +319,14 @@ pub enum PaymentEvent {
         reason: String,
         /// Whether another refund follows by itself.
         will_retry: bool,
+        /// The refund that somebody asked payments for: this one, or the refused one that this one
+        /// repeats. None where the money was given back at the provider.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        requested_refund_id: Option<Uuid>,
+        /// How much is given back with all refunds so far: less than before where the bank has sent
+        /// this one back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        total_refunded: Option<Money>,
     },
     /// An event of a newer payments.
     #[serde(other)]

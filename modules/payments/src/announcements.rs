@@ -29,6 +29,7 @@ pub(crate) fn announce(recorded: &Recorded<Event>) -> Option<PaymentEvent> {
                 amount: *amount,
                 refunded_at: *at,
                 refund_id: None,
+                requested_refund_id: None,
                 total_refunded: None,
                 whole: true,
             })
@@ -67,12 +68,22 @@ fn refunded(order_id: Uuid, told: &RefundTold, refunded_at: Timestamp) -> Paymen
         amount: told.amount,
         refunded_at,
         refund_id: Some(told.refund_id),
+        requested_refund_id: told.requested,
         total_refunded: Some(told.total),
         whole: told.whole,
     }
 }
 
 fn failed(order_id: Uuid, told: &RefundTold, reason: String, will_retry: bool) -> PaymentEvent {
-    let RefundTold { payment_id, refund_id, amount, .. } = *told;
-    PaymentEvent::RefundFailed { order_id, payment_id, refund_id, amount, reason, will_retry }
+    let RefundTold { payment_id, refund_id, requested, amount, total, .. } = *told;
+    PaymentEvent::RefundFailed {
+        order_id,
+        payment_id,
+        refund_id,
+        amount,
+        reason,
+        will_retry,
+        requested_refund_id: requested,
+        total_refunded: Some(total),
+    }
 }

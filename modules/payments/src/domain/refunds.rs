@@ -61,6 +61,9 @@ pub(crate) struct ExternalRefund {
 pub(crate) struct RefundTold {
     pub(crate) payment_id: Uuid,
     pub(crate) refund_id: Uuid,
+    /// The refund that was asked for: this one, or the refused one that this one repeats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) requested: Option<Uuid>,
     pub(crate) amount: Money,
     /// What all refunds so far have given back.
     pub(crate) total: Money,
@@ -266,7 +269,8 @@ impl Payment {
             Some(part) => Ok(vec![begun(part)]),
             None if !left.is_zero() => Ok(vec![begun(left)]),
             None if received.is_zero() && self.refunds.is_empty() => {
-                let told = Some(self.told_of(payment_id, refund_id, received, 0));
+                let told =
+                    Some(self.told_of(payment_id, (refund_id, Some(refund_id)), received, 0));
                 let (amount, of_surplus) = (received, false);
                 let done = Event::RefundDone { number, payment_id, amount, at, told, of_surplus };
                 Ok(vec![begun(received), done])
@@ -373,13 +377,37 @@ impl Payment {
             return None;
         }
         let total = self.refunded().saturating_add(change);
-        Some(self.told_of(payment_id, refund.id, refund.amount, total))
+        let names = (refund.id, Some(self.requested(refund)));
+        Some(self.told_of(payment_id, names, refund.amount, total))
     }
 
-    fn told_of(&self, payment_id: Uuid, refund_id: Uuid, amount: Money, total: i64) -> RefundTold {
+    /// The refund that somebody asked for, of which this one may be a repetition.
+    fn requested(&self, refund: &Refund) -> Uuid {
+        let earlier = self.refunds.iter().rev().filter(|it| it.number < refund.number);
+        let first = earlier.fold(refund, |first, it| match first.origin {
+            RefundOrigin::Repeats { of } if of == it.id => it,
+            _ => first,
+        });
+        first.id
+    }
+
+    fn told_of(
+        &self,
+        payment_id: Uuid,
+        (refund_id, requested): (Uuid, Option<Uuid>),
+        amount: Money,
+        total: i64,
+    ) -> RefundTold {
         let received = self.received().map_or(0, |received| received.amount);
         let total = Money::new(total, amount.currency);
-        RefundTold { payment_id, refund_id, amount, total, whole: total.amount >= received }
+        RefundTold {
+            payment_id,
+            refund_id,
+            requested,
+            amount,
+            total,
+            whole: total.amount >= received,
+        }
     }
 
     pub(super) fn record_external_refunds(
@@ -401,7 +429,7 @@ impl Payment {
                 .map_or_else(|| Uuid::new_v5(&payment_id, refund.reference.as_bytes()), |it| it.id);
             let change = refund.amount.amount;
             total = total.saturating_add(if refund.counts { change } else { -change });
-            let told = self.told_of(payment_id, refund_id, refund.amount, total);
+            let told = self.told_of(payment_id, (refund_id, None), refund.amount, total);
             events.push(Event::ExternalRefund { number, refund, told, at });
         }
         events

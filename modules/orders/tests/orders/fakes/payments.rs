@@ -109,6 +109,7 @@ impl Till {
             (account.refund(refund_id, cents), account.left() == 0)
         };
         self.told.tell(&PaymentEvent::PaymentRefunded {
+            requested_refund_id: None,
             order_id,
             payment_id: payment_id(order_id),
             amount: refund.amount,
