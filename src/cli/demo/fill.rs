@@ -359,7 +359,8 @@ impl Admin {
 fn times(event: &Event, now: Timestamp, time_zone: &str) -> Option<(Timestamp, Timestamp, String)> {
     let starts_at = event.start.instant(now, time_zone)?;
     let ends_at = starts_at.checked_add(event.length).ok()?;
-    let local = starts_at.in_tz(time_zone).ok()?.strftime("%Y-%m-%d %H:%M").to_string();
+    let local =
+        starts_at.to_zoned(runtime::time_zone(time_zone)?).strftime("%Y-%m-%d %H:%M").to_string();
     Some((starts_at, ends_at, local))
 }
 

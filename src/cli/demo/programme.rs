@@ -285,7 +285,7 @@ impl Start {
                 (HOUR.saturating_mul(24).saturating_mul(days), Some((hour, minute)))
             }
         };
-        let local = now.checked_add(wait).ok()?.in_tz(time_zone).ok()?;
+        let local = now.checked_add(wait).ok()?.to_zoned(runtime::time_zone(time_zone)?);
         let (hour, minute) = local_time.unwrap_or((local.hour(), local.minute()));
         let begins = local.with().hour(hour).minute(minute).second(0).subsec_nanosecond(0);
         Some(begins.build().ok()?.timestamp())
@@ -342,7 +342,7 @@ mod tests {
             let begins = event.start.instant(now, venue.time_zone).unwrap();
             assert!(begins > now, "{}", event.name);
             if let Start::InDays { hour, minute, .. } = event.start {
-                let local = begins.in_tz(venue.time_zone).unwrap();
+                let local = begins.to_zoned(runtime::time_zone(venue.time_zone).unwrap());
                 assert_eq!((local.hour(), local.minute()), (hour, minute), "{}", event.name);
             }
         }

@@ -4,6 +4,7 @@
 //! - what handlers take: [`Json`], [`Query`], [`Path`], [`Page`], [`IfMatch`], [`Caller`],
 //!   [`IdempotencyKey`], and `runtime::Context`;
 //! - what they give: [`Json`], [`Tagged`], [`Listing`], [`Answered`], [`Shown`] out of [`Pages`];
+//! - what texts of clients must look like: [`text`];
 //! - who may: [`user`], [`require`], [`owner`]; tokens: [`token`], [`Authenticator`];
 //! - documentation: [`openapi`], [`docs()`];
 //! - around it all: [`public_stack`] and its [`EdgeSettings`].
@@ -24,6 +25,7 @@ mod problem;
 pub mod problems;
 mod settings;
 pub mod stack;
+pub mod text;
 pub mod token;
 mod verified;
 

@@ -30,6 +30,7 @@ mod registry;
 mod tasks;
 mod unavailable;
 mod web;
+mod zones;
 
 pub use admin::MetricsRender;
 pub use async_trait::async_trait;
@@ -70,3 +71,4 @@ pub use runtime_macros::service;
 pub use tasks::{Task, TaskFault, Tasks};
 pub use tokio_util::sync::CancellationToken;
 pub use web::{WebClient, WebError};
+pub use zones::time_zone;
