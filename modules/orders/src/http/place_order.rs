@@ -82,7 +82,7 @@ pub(super) struct NewOrderItem {
 #[schema(example = json!({"email": "ada@example.org", "name": "Ada Lovelace"}))]
 pub(super) struct NewGuest {
     /// Where the tickets are sent.
-    #[garde(email, length(bytes, max = 254))]
+    #[garde(length(bytes, max = 254), custom(edge::text::email))]
     #[schema(format = Email, max_length = 254)]
     email: String,
     /// How the person wants to be called.
