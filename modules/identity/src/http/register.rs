@@ -21,7 +21,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(crate) struct Register {
     /// Where mail for the person goes. Capital letters do not make another address.
-    #[garde(email, length(bytes, max = 254))]
+    #[garde(length(bytes, max = 254), custom(edge::text::email))]
     #[schema(format = Email, max_length = 254, example = "ada@example.org")]
     email: String,
     /// 12 to 128 characters, any of them.
