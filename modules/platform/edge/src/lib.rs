@@ -2,9 +2,10 @@
 //!
 //! - errors: [`Problem`], [`ProblemType`], [`problems`];
 //! - what handlers take: [`Json`], [`Query`], [`Path`], [`Page`], [`IfMatch`], [`Caller`],
-//!   [`IdempotencyKey`], and `runtime::Context`;
+//!   [`IdempotencyKey`], [`Network`], and `runtime::Context`;
 //! - what they give: [`Json`], [`Tagged`], [`Listing`], [`Answered`], [`Shown`] out of [`Pages`];
 //! - what texts of clients must look like: [`text`];
+//! - how much at the same time: [`ConcurrencyLimit`];
 //! - who may: [`user`], [`require`], [`owner`]; tokens: [`token`], [`Authenticator`];
 //! - documentation: [`openapi`], [`docs()`];
 //! - around it all: [`public_stack`] and its [`EdgeSettings`].
@@ -14,10 +15,12 @@
 mod answer;
 mod authenticate;
 mod authorize;
+mod concurrency;
 mod conditional;
 mod docs;
 mod extract;
 mod idempotency;
+mod network;
 pub mod openapi;
 mod page;
 mod pages;
@@ -32,6 +35,7 @@ mod verified;
 pub use answer::{Answered, created, ok, respond};
 pub use authenticate::Authenticator;
 pub use authorize::{Caller, owner, require, require_any, user};
+pub use concurrency::{ConcurrencyLimit, ConcurrencyPermit, LimitReached};
 pub use conditional::{IfMatch, Tagged, etag};
 pub use docs::docs;
 pub use extract::{Json, Path, Query};
@@ -39,6 +43,7 @@ pub use idempotency::{
     IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Idempotency, IdempotencyKey, idempotent,
     idempotent_for_everybody, optionally_idempotent,
 };
+pub use network::Network;
 pub use page::{Listing, Page};
 pub use pages::{Known, Pages, Shown, TRUSTED_FOR};
 pub use problem::{FieldFault, PROBLEM_JSON, Problem, ProblemType, RequestPart};

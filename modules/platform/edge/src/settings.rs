@@ -25,6 +25,9 @@ pub struct EdgeSettings {
     /// How many requests are worked on at the same time, and how many more may wait for the rest of
     /// their bodies; others are refused at once. 512 by default.
     pub max_in_flight: u32,
+    /// How many proxies in front, the gateway included, tell the client's address in
+    /// `X-Forwarded-For`. 0 by default: clients connect to this process itself.
+    pub proxies: usize,
     /// Tells browsers to use HTTPS only, for this long (`Strict-Transport-Security`). Not sent by
     /// default: set it where TLS is in front.
     #[serde(with = "runtime::optional_duration")]
@@ -38,6 +41,7 @@ impl Default for EdgeSettings {
             body_limit_bytes: 1 << 20,
             request_timeout: Duration::from_secs(10),
             max_in_flight: 512,
+            proxies: 0,
             hsts_max_age: None,
         }
     }

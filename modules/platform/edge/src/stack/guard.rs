@@ -17,7 +17,9 @@ use super::{
     body::{Upload, too_busy, watch},
     observe::Arrival,
 };
-use crate::{Problem, authenticate::Identified, authorize::unauthenticated, page::Paged, problems};
+use crate::{
+    Network, Problem, authenticate::Identified, authorize::unauthenticated, page::Paged, problems,
+};
 
 /// Who has reached the deadline may answer that himself, and better than the stack; it waits so
 /// much longer.
@@ -86,6 +88,9 @@ async fn answer(stack: &Stack, arrival: Arrival, mut request: Request, next: Nex
         Err(problem) => return problem.into_response(),
     };
     request.extensions_mut().insert(cx);
+    let network =
+        Network::of_request(request.extensions(), request.headers(), stack.settings.proxies);
+    request.extensions_mut().insert(network);
     if gives_pages(stack, &request) {
         request.extensions_mut().insert(Paged);
     }
