@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
+        buyer::name_to_write,
         mail::{Command, Mail},
         notice::{Kind, Message, Notice},
         stationery::Stationery,
@@ -131,7 +132,7 @@ impl PostOffice {
             sender: &self.sender,
             sender_name,
             to: &facts.contact.email,
-            to_name: &facts.contact.name,
+            to_name: name_to_write(&facts.contact.name),
             words: rendered,
             tickets: facts.pdf()?,
             order_code: &facts.order.order_code,
@@ -188,8 +189,9 @@ fn words(
             }
         }
     }
-    let words = Template::built_in(kind).render(variables);
-    let words = words.map_err(|_| Undelivered::for_good("the built-in text cannot be filled in"));
+    // It is ours to mend, and the next release may.
+    let words = Template::render_built_in(kind, variables);
+    let words = words.map_err(|_| Undelivered::for_now("the built-in text cannot be filled in"));
     Ok((words?, true))
 }
 
@@ -234,7 +236,7 @@ impl Facts {
                 starts_at: terms.as_ref().map(when).unwrap_or_default(),
                 venue: terms.as_ref().map(|terms| terms.venue_name.clone()).unwrap_or_default(),
             },
-            buyer: Buyer { name: contact.name.clone(), is_guest: contact.guest },
+            buyer: Buyer { name: name_to_write(&contact.name).to_owned(), is_guest: contact.guest },
             organizer: Organizer { name: sender_name.to_owned() },
             positions: order.positions.iter().filter(is_about).map(line).collect(),
             tickets: codes
@@ -246,10 +248,10 @@ impl Facts {
     }
 }
 
-/// When it begins, by the clocks of the venue.
+/// When it begins, by the clocks of the venue, with their time zone.
 fn when(terms: &SaleTerms) -> String {
-    let zone = TimeZone::get(&terms.time_zone).unwrap_or(TimeZone::UTC);
-    terms.starts_at.to_zoned(zone).strftime("%A, %-d %B %Y, %H:%M").to_string()
+    let zone = runtime::time_zone(&terms.time_zone).unwrap_or(TimeZone::UTC);
+    terms.starts_at.to_zoned(zone).strftime("%A, %-d %B %Y, %H:%M (%Z)").to_string()
 }
 
 fn line(position: &OrderedPosition) -> PositionLine {

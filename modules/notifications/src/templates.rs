@@ -2,9 +2,11 @@
 //!
 //! An organizer writes templates of its own, so that a template is input: it is checked as a whole
 //! when it is saved (`check.rs`), and even then rendered with little fuel, into little space, and
-//! with nothing at hand but the documented variables.
+//! with nothing at hand but the documented variables. What comes of it is looked at before it is sent
+//! (`remote.rs`). Our own words have no bounds, so that there are always some.
 
 mod check;
+mod remote;
 mod variables;
 
 use std::io::{self, Write};
@@ -18,9 +20,10 @@ pub(crate) use self::variables::{
 };
 use crate::domain::notice::Kind;
 
-/// What rendering one part may cost: far more than a mail of a hundred tickets takes.
+/// What rendering one part of an organizer's template may cost: far more than a mail of a hundred
+/// tickets takes.
 const FUEL: u64 = 100_000;
-/// How long one part may become, in bytes.
+/// How long one part of an organizer's template may become, in bytes.
 const LONGEST_PART: usize = 256 * 1024;
 /// How long a subject may become, in characters.
 const LONGEST_SUBJECT: usize = 250;
@@ -131,11 +134,37 @@ impl Template {
         faults
     }
 
-    /// The mail for these variables, or what is wrong with each part.
+    /// The mail for these variables, or what is wrong with each part. It has little to spend, and
+    /// fetches nothing when it is opened.
     pub(crate) fn render(&self, variables: &Variables) -> Result<Rendered, Vec<TemplateFault>> {
+        let rendered = self.render_within(Bounds::OF_ORGANIZERS, variables)?;
+        match remote::fetched(&rendered.html) {
+            None => Ok(rendered),
+            Some(what) => {
+                let what = format!(
+                    "the mail would fetch something when it is opened: {what}; link to it instead"
+                );
+                Err(vec![TemplateFault { part: Part::Html, line: None, what }])
+            }
+        }
+    }
+
+    /// The mail in our own words, however large the order is.
+    pub(crate) fn render_built_in(
+        kind: Kind,
+        variables: &Variables,
+    ) -> Result<Rendered, Vec<TemplateFault>> {
+        Self::built_in(kind).render_within(Bounds::NONE, variables)
+    }
+
+    fn render_within(
+        &self,
+        bounds: Bounds,
+        variables: &Variables,
+    ) -> Result<Rendered, Vec<TemplateFault>> {
         let values = Value::from(minijinja::value::Serde(variables));
         let [subject, text, html] =
-            self.parts().map(|(part, source)| render_part(part, source, &values));
+            self.parts().map(|(part, source)| render_part(part, source, bounds, &values));
         match (subject, text, html) {
             (Ok(subject), Ok(text), Ok(html)) => {
                 Ok(Rendered { subject: one_line(&subject), text, html })
@@ -152,27 +181,47 @@ impl Template {
     }
 }
 
-fn render_part(part: Part, source: &str, values: &Value) -> Result<String, TemplateFault> {
+/// What rendering a part may take.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    /// In steps of the engine.
+    fuel: Option<u64>,
+    /// In bytes.
+    longest_part: usize,
+}
+
+impl Bounds {
+    const OF_ORGANIZERS: Self = Self { fuel: Some(FUEL), longest_part: LONGEST_PART };
+    /// Our own words are as long as the order is, which is bounded where orders are placed.
+    const NONE: Self = Self { fuel: None, longest_part: usize::MAX };
+}
+
+fn render_part(
+    part: Part,
+    source: &str,
+    bounds: Bounds,
+    values: &Value,
+) -> Result<String, TemplateFault> {
     let fault = |error: &minijinja::Error| TemplateFault {
         part,
         line: error.line(),
         what: check::words_of(error),
     };
-    let environment = environment();
+    let environment = environment(bounds.fuel);
     let template =
         environment.template_from_named_str(part.file(), source).map_err(|error| fault(&error))?;
-    let mut page = Page(Vec::new());
+    let mut page = Page { text: Vec::new(), longest: bounds.longest_part };
     match template.render_captured_to(values.clone(), &mut page) {
-        Ok(_) => Ok(String::from_utf8(page.0).unwrap_or_default()),
+        Ok(_) => Ok(String::from_utf8(page.text).unwrap_or_default()),
         Err(error) => Err(fault(&error)),
     }
 }
 
 /// An engine that has nothing but the three filters that templates may use.
-fn environment() -> Environment<'static> {
+fn environment(fuel: Option<u64>) -> Environment<'static> {
     let mut environment = Environment::empty();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_fuel(Some(FUEL));
+    environment.set_fuel(fuel);
     environment.set_auto_escape_callback(|name| {
         if name == Part::Html.file() { AutoEscape::Html } else { AutoEscape::None }
     });
@@ -190,14 +239,17 @@ fn one_line(text: &str) -> String {
 }
 
 /// As much as a part may become.
-struct Page(Vec<u8>);
+struct Page {
+    text: Vec<u8>,
+    longest: usize,
+}
 
 impl Write for Page {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > LONGEST_PART {
+        if self.text.len() + bytes.len() > self.longest {
             return Err(io::Error::other("the mail becomes too long"));
         }
-        self.0.extend_from_slice(bytes);
+        self.text.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

@@ -161,6 +161,8 @@ pub(crate) async fn open(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn letter(to: &str, sender_name: &str) -> Result<String, Undelivered> {
@@ -206,5 +208,25 @@ mod tests {
     fn what_is_no_address_is_undeliverable_for_good_and_not_quoted() {
         let refused = letter("cara at example.org", "").expect_err("it is none");
         assert!(refused.for_good && !refused.reason.contains("cara"), "{refused:?}");
+    }
+
+    #[test]
+    fn addresses_that_no_letter_can_be_written_to_are_refused_where_they_are_given() {
+        for bad in ["a..b@example.org", ".a@example.org", "a.@example.org", "a@[127.0.0.1]"] {
+            assert!(edge::text::email(bad, &()).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_taken_as_an_address_can_be_written_to(
+            local in "[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~\"-]{1,70}|[a-z.]{1,8}",
+            domain in "[a-zA-Z0-9-]{1,64}(\\.[a-zA-Z0-9-]{1,64}){0,4}|\\[?[0-9.:a-f]{1,20}\\]?|\\PC{1,10}",
+        ) {
+            let address = format!("{local}@{domain}");
+            if address.len() <= 254 && edge::text::email(&address, &()).is_ok() {
+                prop_assert!(letter(&address, "Riverside").is_ok(), "{address}");
+            }
+        }
     }
 }

@@ -44,7 +44,8 @@ pub(super) struct TemplateInput {
     #[garde(length(chars, min = 1, max = 15_000), custom(printable))]
     #[schema(min_length = 1, max_length = 15_000)]
     text: String,
-    /// For all others. Variables are escaped.
+    /// For all others. Variables are escaped. A mail fetches nothing when it is opened: no pictures
+    /// but those that it brings along (`data:`), no style sheets or fonts from elsewhere, no forms.
     #[garde(length(chars, min = 1, max = 15_000), custom(printable))]
     #[schema(min_length = 1, max_length = 15_000)]
     html: String,

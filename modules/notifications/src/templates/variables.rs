@@ -62,9 +62,13 @@ pub(crate) const VARIABLES: [(&str, &str); 18] = [
     ("order.secret", "What opens the order beside its code, for who bought without an account."),
     ("order.total", "What the order cost, with its currency: 50.00 EUR."),
     ("event.name", "The event's name."),
-    ("event.starts_at", "When it begins, by the clocks of the venue."),
+    ("event.starts_at", "When it begins, by the clocks of the venue, with their zone."),
     ("event.venue", "The venue's name."),
-    ("buyer.name", "How the buyer wants to be called."),
+    (
+        "buyer.name",
+        "How the buyer wants to be called; empty when that looks like an address of the web, which \
+         a stranger could advertise.",
+    ),
     ("buyer.is_guest", "Whether the buyer has no account."),
     ("organizer.name", "The name that stands beside the sender's address."),
     ("positions.number", "For each ticket the mail is about: its number in the order, from 1."),
@@ -99,7 +103,7 @@ impl Variables {
             },
             event: Event {
                 name: "Quartet & friends <by the river>".to_owned(),
-                starts_at: "Friday, 18 June 2027, 20:00".to_owned(),
+                starts_at: "Friday, 18 June 2027, 20:00 (CEST)".to_owned(),
                 venue: "Boathouse".to_owned(),
             },
             buyer: Buyer { name: "Cara O'Brien".to_owned(), is_guest: true },

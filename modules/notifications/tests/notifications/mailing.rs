@@ -57,7 +57,7 @@ async fn a_confirmation_has_the_codes_and_the_tickets(house: House, server: Mail
         "BX1.CODE-1",
         "BX1.CODE-2",
         "Stalls, row A, seat 2",
-        "Friday, 18 June 2027, 20:00",
+        "Friday, 18 June 2027, 20:00 (CEST)",
         "open-sesame",
         "tickets-K7MPX2QA.pdf",
         "application/pdf",
