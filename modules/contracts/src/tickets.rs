@@ -265,8 +265,9 @@ pub enum TicketEvent {
         #[serde(default)]
         list_id: Uuid,
     },
-    /// A ticket was scanned, and that did not let anybody in: an exit, or a refusal. What did is
-    /// told as `TicketAdmitted`.
+    /// A ticket was scanned, and that was no admission of its holder: an exit, a refusal, or an entry
+    /// that a door without a network allowed though the ticket was worthless, for another event, or
+    /// passed on. What was is told as `TicketAdmitted`.
     TicketScanned {
         /// The order.
         order_id: Uuid,
@@ -278,7 +279,7 @@ pub enum TicketEvent {
         list_id: Uuid,
         /// Whether its bearer wanted in or out.
         kind: ScanKind,
-        /// What came of it: `ok`, or why the bearer was refused.
+        /// What came of it: `ok`, or why the bearer was refused, or should have been.
         result: String,
         /// When.
         at: Timestamp,
