@@ -44,6 +44,7 @@ mod tests {
         assert!(tickets.tickets.iter().all(|ticket| ticket.voided.is_some()));
         assert!(tickets.tickets[0].first_entry().is_some());
         still_writes::<OrderTickets>(include_str!("domain/samples/order_tickets.2.json"));
+        still_writes::<OrderTickets>(include_str!("domain/samples/order_tickets.3.json"));
         still_writes::<CheckInList>(include_str!("domain/samples/check_in_list.1.json"));
         still_writes::<Door>(include_str!("domain/samples/door.1.json"));
     }

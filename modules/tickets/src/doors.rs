@@ -31,7 +31,6 @@ const REMEMBERED: usize = 10_000;
 #[derive(Debug)]
 pub(crate) struct Post {
     pub(crate) rules: Arc<Rules>,
-    pub(crate) organizer_id: Uuid,
     /// Its version, for those who edit it; 0 for a default list that nobody has changed.
     pub(crate) version: u64,
     pub(crate) is_removed: bool,
@@ -94,13 +93,14 @@ impl Service {
         if let Some(loaded) = loaded
             && let Some(Kept { event_id, organizer_id, terms }) = loaded.state.kept
         {
-            let rules = Arc::new(Rules { list_id, event_id, terms });
+            let rules = Arc::new(Rules { list_id, organizer_id, event_id, terms });
             let is_removed = loaded.state.is_removed;
-            return Ok(Some(Post { rules, organizer_id, version: loaded.version, is_removed }));
+            return Ok(Some(Post { rules, version: loaded.version, is_removed }));
         }
         let Some(organizer_id) = self.organizer_of(cx, list_id).await? else { return Ok(None) };
-        let rules = Rules { list_id, event_id: list_id, terms: Terms::default_list() };
-        Ok(Some(Post { rules: Arc::new(rules), organizer_id, version: 0, is_removed: false }))
+        let terms = Terms::default_list();
+        let rules = Arc::new(Rules { list_id, organizer_id, event_id: list_id, terms });
+        Ok(Some(Post { rules, version: 0, is_removed: false }))
     }
 
     /// Makes the next scan look the list up.

@@ -103,7 +103,7 @@ impl Service {
     async fn worked_post(&self, cx: &Context, list_id: Uuid) -> Result<Arc<Post>, Problem> {
         edge::user(cx)?;
         let post = self.post(cx, list_id).await?.ok_or_else(Problem::not_found)?;
-        if self.works_at_doors_of(cx, post.organizer_id).await? {
+        if self.works_at_doors_of(cx, post.rules.organizer_id).await? {
             return Ok(post);
         }
         Err(Problem::not_found())
@@ -117,7 +117,7 @@ impl Service {
         if post.is_removed {
             return Err(Problem::not_found());
         }
-        if self.acts_for(cx, post.organizer_id).await? {
+        if self.acts_for(cx, post.rules.organizer_id).await? {
             return Ok(post);
         }
         Err(Problem::new(&edge::problems::FORBIDDEN).detail(

@@ -24,7 +24,8 @@ pub(crate) static UNKNOWN_CODE: ProblemType = ProblemType {
     slug: "unknown-ticket-code",
     status: 422,
     title: "This is no ticket code of ours",
-    meaning: "The code was not signed by this installation, or was damaged.",
+    meaning: "The code was not signed by this installation, or was damaged, or its ticket is for an \
+              event of another organizer than the check-in list.",
     what_to_do: "Do not let the bearer in. If it was typed, scan it; if it was scanned, look the order \
                  up by its code.",
 };

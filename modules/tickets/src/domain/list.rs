@@ -76,6 +76,8 @@ impl Terms {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Rules {
     pub(crate) list_id: Uuid,
+    /// Whose door it is.
+    pub(crate) organizer_id: Uuid,
     pub(crate) event_id: Uuid,
     pub(crate) terms: Terms,
 }

@@ -72,7 +72,8 @@ pub(crate) struct Ticket {
     /// The transfer that was accepted last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) transfer: Option<Transfer>,
-    /// Who was let through with it, in the order of the times.
+    /// Who was let through with it, in the order of the times; not all of them
+    /// [count](Passed::counts).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) passed: Vec<Passed>,
     /// The latest scans that were refused.
@@ -86,9 +87,17 @@ pub(crate) struct Passed {
     pub(crate) kind: ScanKind,
     #[serde(flatten)]
     pub(crate) passage: Passage,
-    /// What spoke against it, where a device did not know.
+    /// What spoke against it, where a device did not know. On the way out only a revoked code does, and
+    /// keeps nobody in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) conflict: Option<RefusalReason>,
+}
+
+impl Passed {
+    /// Whether it tells where the ticket's holder is.
+    pub(crate) fn counts(&self) -> bool {
+        !self.conflict.is_some_and(RefusalReason::disowns)
+    }
 }
 
 /// When and why tickets became worthless.
@@ -154,9 +163,10 @@ impl Ticket {
         }
     }
 
-    /// The first time that its bearer was let in.
+    /// The first time that its holder was let in.
     pub(crate) fn first_entry(&self) -> Option<&Passage> {
-        let entry = self.passed.iter().find(|passed| passed.kind == ScanKind::Entry);
+        let is_entry = |passed: &&Passed| passed.kind == ScanKind::Entry && passed.counts();
+        let entry = self.passed.iter().find(is_entry);
         entry.map(|passed| &passed.passage)
     }
 
@@ -325,8 +335,9 @@ impl Aggregate for OrderTickets {
                     ticket.pass(ScanKind::Entry, admission, conflict);
                 });
             }
-            Event::Left { ticket_id, exit, .. } => {
-                self.change(*ticket_id, |ticket| ticket.pass(ScanKind::Exit, exit, None));
+            Event::Left { ticket_id, exit, revoked, .. } => {
+                let conflict = revoked.then_some(RefusalReason::Transferred);
+                self.change(*ticket_id, |ticket| ticket.pass(ScanKind::Exit, exit, conflict));
             }
             Event::ScanRefused { scan, refusal, .. } => {
                 self.change(scan.ticket_id, |ticket| ticket.refuse(scan, refusal));

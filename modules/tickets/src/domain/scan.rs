@@ -21,7 +21,11 @@ pub(crate) struct Scan {
 /// Where, when and by whom a ticket was looked at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Passage {
+    /// When, as it counts: by the clock of whoever decided, and never after we were told of it.
     pub(crate) at: Timestamp,
+    /// When, by the clock of the device, where that was ahead of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) device_at: Option<Timestamp>,
     /// Which door.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) entrance: Option<String>,
@@ -50,6 +54,18 @@ fn is_false(flag: &bool) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_entry(kind: &ScanKind) -> bool {
     *kind == ScanKind::Entry
+}
+
+impl Passage {
+    /// As it is taken down by somebody who was told of it at `now`: nothing that we know of happens
+    /// later than that. A device whose clock is ahead would otherwise speak for a time to come, and no
+    /// exit would come after its entry.
+    pub(crate) fn told_at(self, now: Timestamp) -> Self {
+        if self.at <= now {
+            return self;
+        }
+        Self { at: now, device_at: Some(self.at), ..self }
+    }
 }
 
 impl Scan {
@@ -94,6 +110,12 @@ pub(crate) enum RefusalReason {
 }
 
 impl RefusalReason {
+    /// Whether an entry that this speaks against is none of the ticket's holder: the code was revoked,
+    /// the ticket worthless, or for something else. It is reported, and stands in nobody's way.
+    pub(crate) fn disowns(self) -> bool {
+        matches!(self, Self::Voided | Self::Transferred | Self::OtherEvent)
+    }
+
     /// As it stands in JSON.
     pub(crate) fn as_str(self) -> &'static str {
         match self {

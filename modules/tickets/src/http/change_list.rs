@@ -36,7 +36,7 @@ pub(super) async fn change_list(
     Json(input): Json<ListInput>,
 ) -> Result<Tagged<Json<ListResource>>, Problem> {
     let post = app.own_post(&cx, list_id).await?;
-    let (event_id, organizer_id) = (post.rules.event_id, post.organizer_id);
+    let (event_id, organizer_id) = (post.rules.event_id, post.rules.organizer_id);
     let terms = app.terms(&cx, event_id, input).await?;
     let shown = ListResource::of(list_id, event_id, &terms);
     let command = Command::Put { event_id, organizer_id, terms };

@@ -63,8 +63,8 @@ pub(super) struct NewCheckIn {
     #[serde(default)]
     kind: ScanKind,
     /// Which door, for whoever asks later.
-    #[garde(length(chars, max = 100))]
-    #[schema(max_length = 100)]
+    #[garde(length(chars, min = 1, max = 100), inner(custom(text::line)))]
+    #[schema(min_length = 1, max_length = 100)]
     #[serde(default)]
     entrance: Option<String>,
     /// Which of the account's devices, when several are logged in with one account.
@@ -75,7 +75,7 @@ pub(super) struct NewCheckIn {
     /// The scan's own mark, different for each scan of a device: the same scan sent again with it is
     /// no second one, and gets the same answer. Where it is left out, an `Idempotency-Key` stands for
     /// it.
-    #[garde(length(min = 1, max = 100))]
+    #[garde(length(min = 1, max = 100), inner(custom(text::line)))]
     #[schema(min_length = 1, max_length = 100)]
     #[serde(default)]
     nonce: Option<String>,
@@ -118,7 +118,8 @@ pub(super) struct PassageResource {
 ///
 /// For members of the organizer with the role organizer or staff. A ticket lets its bearer in once on
 /// each check-in list; where the list allows re-entry, once more after each scan on the way out. Exits
-/// are never refused. Every refusal has a problem type of its own, and is recorded.
+/// are never refused. Every refusal has a problem type of its own, and is recorded. At the doors of one
+/// organizer the tickets of another are unknown codes, on the way in and out.
 #[utoipa::path(
     post,
     path = "/v1/check-ins",
@@ -144,6 +145,7 @@ pub(super) async fn check_in(
     let mark = || key_as_mark(&headers).unwrap_or_else(|| app.ids.next().to_string());
     let passage = Passage {
         at: app.clock.now(),
+        device_at: None,
         entrance: new.entrance,
         nonce: Some(new.nonce.unwrap_or_else(mark)),
         list_id: Some(post.rules.list_id),
@@ -176,7 +178,7 @@ impl Service {
             None if named.is_some() => return Err(no_such("/event_id", "event")),
             None => return Ok(None),
         };
-        if !self.works_at_doors_of(cx, post.organizer_id).await? {
+        if !self.works_at_doors_of(cx, post.rules.organizer_id).await? {
             return Err(Problem::new(&edge::problems::FORBIDDEN).detail(
                 "only members of the event's organizer with the role organizer or staff may scan",
             ));

@@ -120,15 +120,17 @@ pub(super) async fn create_list(
     edge::user(&cx)?;
     let event_id = new.event_id;
     let no_event = || Problem::invalid_field("/event_id", "no event has this id");
-    let post = app.post(&cx, event_id).await?.ok_or_else(no_event)?;
-    if !app.acts_for(&cx, post.organizer_id).await? {
+    let default = app.post(&cx, event_id).await?;
+    // The id of a list that is no default is none of an event.
+    let post = default.filter(|post| post.rules.event_id == event_id).ok_or_else(no_event)?;
+    if !app.acts_for(&cx, post.rules.organizer_id).await? {
         return Err(Problem::new(&edge::problems::FORBIDDEN)
             .detail("only members of the event's organizer may add check-in lists"));
     }
     let NewList { name, ticket_type_ids, valid_from, valid_until, allows_reentry, .. } = new;
     let input = ListInput { name, ticket_type_ids, valid_from, valid_until, allows_reentry };
     let terms = app.terms(&cx, event_id, input).await?;
-    let organizer_id = post.organizer_id;
+    let organizer_id = post.rules.organizer_id;
     let id = key.as_ref().map_or_else(|| app.ids.next(), IdempotencyKey::id);
     let command = Command::Put { event_id, organizer_id, terms };
     let execution = app.lists.execute(&cx, id, command);

@@ -54,6 +54,7 @@ const STRETCH: i64 = 1_000;
     }],
     "tickets": [{
         "ticket_id": "01980e4c-8f5c-7b1e-a7c4-51d2f2a5f001",
+        "serial": 1,
         "ticket_type_name": "Stalls",
         "seat": {"section": "Stalls", "row": "A", "number": "12"},
         "used": {"at": "2027-06-18T17:30:00Z", "entrance": "north", "is_inside": true},
@@ -84,11 +85,13 @@ struct Revocation {
 #[derive(Debug, Serialize, ToSchema)]
 struct OfflineTicket {
     ticket_id: Uuid,
+    /// Of the code that is the good one now.
+    serial: u32,
     ticket_type_name: String,
     /// Absent in general admission.
     #[serde(skip_serializing_if = "Option::is_none")]
     seat: Option<Seat>,
-    /// When its bearer was last let in on this list, if he was.
+    /// When its holder was last let in on this list, if he was: entries with revoked codes are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     used: Option<LastUse>,
 }
@@ -182,7 +185,7 @@ fn revoked(ticket: &TicketContent) -> Vec<Revocation> {
 }
 
 fn offline(ticket: TicketContent, list_id: Uuid, terms: &Terms) -> Option<OfflineTicket> {
-    let TicketContent { shown, uses, .. } = ticket;
+    let TicketContent { shown, serial, uses } = ticket;
     if !terms.admits_type(shown.ticket_type_id) {
         return None;
     }
@@ -193,6 +196,7 @@ fn offline(ticket: TicketContent, list_id: Uuid, terms: &Terms) -> Option<Offlin
     });
     Some(OfflineTicket {
         ticket_id: shown.id,
+        serial,
         ticket_type_name: shown.ticket_type_name,
         seat: shown.seat,
         used,

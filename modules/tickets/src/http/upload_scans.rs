@@ -64,17 +64,17 @@ struct UploadedScan {
     #[garde(skip)]
     #[serde(default)]
     kind: ScanKind,
-    /// When, by the device's clock.
+    /// When, by the device's clock. A time that has not come yet counts as the moment of the upload.
     #[garde(skip)]
     at: Timestamp,
     /// Which door.
-    #[garde(length(chars, max = 100))]
-    #[schema(max_length = 100)]
+    #[garde(length(chars, min = 1, max = 100), inner(custom(text::line)))]
+    #[schema(min_length = 1, max_length = 100)]
     #[serde(default)]
     entrance: Option<String>,
     /// The scan's own mark, different for each scan of the device: sent again with it, it is no second
     /// one.
-    #[garde(length(min = 1, max = 100))]
+    #[garde(length(min = 1, max = 100), custom(text::line))]
     #[schema(min_length = 1, max_length = 100)]
     nonce: String,
     /// Why the device refused the bearer; left out when it let him pass.
@@ -99,7 +99,7 @@ pub(super) struct UploadResult {
 #[derive(Debug, Serialize, ToSchema)]
 struct ScanResult {
     nonce: String,
-    /// The ticket; absent when the code is not ours.
+    /// The ticket; absent when the code is not ours, or of another organizer's ticket.
     #[serde(skip_serializing_if = "Option::is_none")]
     ticket_id: Option<Uuid>,
     /// Why the bearer would have been refused, had the device known what we know. Such conflicts are
@@ -111,8 +111,9 @@ struct ScanResult {
 /// Upload scans
 ///
 /// What a device decided while it had no network, with the times at which it did. Nothing of it is
-/// rejected: what would have been refused is recorded as a conflict. Upload the same scans again until
-/// this is answered; each is recorded once. For those who may scan there.
+/// rejected: what would have been refused is recorded as a conflict. An entry with a revoked code, a
+/// worthless ticket or one for another event is a conflict and nothing else: it admits nobody. Upload
+/// the same scans again until this is answered; each is recorded once. For those who may scan there.
 #[utoipa::path(
     post,
     path = "/v1/check-in-lists/{list_id}/scans",
@@ -132,9 +133,22 @@ pub(super) async fn upload_scans(
     let mut scans: Vec<(usize, UploadedScan)> = upload.scans.into_iter().enumerate().collect();
     // In the order in which they happened, the earlier ones speak against the later ones.
     scans.sort_by_key(|(_, scan)| scan.at);
+    let received = app.clock.now();
     let recorded = scans.into_iter().map(|(index, scan)| {
-        let (app, cx, post, device) = (&app, &cx, &post, upload.device.clone());
-        async move { (index, app.take_down(cx, post, by, device, scan).await) }
+        let UploadedScan { code, kind, at, entrance, nonce, refused } = scan;
+        let passage = Passage {
+            at,
+            device_at: None,
+            entrance,
+            nonce: Some(nonce.clone()),
+            list_id: Some(post.rules.list_id),
+            by: Some(by),
+            device: upload.device.clone(),
+            offline: true,
+        };
+        let shown = Shown { code, kind, nonce, passage: passage.told_at(received), refused };
+        let (app, cx, post) = (&app, &cx, &post);
+        async move { (index, app.take_down(cx, post, shown).await) }
     });
     // Together in the queue, they share a commit.
     let mut results = join_all(recorded).await;
@@ -143,25 +157,23 @@ pub(super) async fn upload_scans(
     Ok(Json(UploadResult { results }))
 }
 
+/// A code as it was shown at the door of the upload.
+struct Shown {
+    code: String,
+    kind: ScanKind,
+    nonce: String,
+    passage: Passage,
+    refused: Option<RefusalReason>,
+}
+
 impl Service {
     async fn take_down(
         &self,
         cx: &Context,
         post: &Post,
-        by: Uuid,
-        device: Option<String>,
-        uploaded: UploadedScan,
+        shown: Shown,
     ) -> Result<ScanResult, Problem> {
-        let UploadedScan { code, kind, at, entrance, nonce, refused } = uploaded;
-        let passage = Passage {
-            at,
-            entrance,
-            nonce: Some(nonce.clone()),
-            list_id: Some(post.rules.list_id),
-            by: Some(by),
-            device,
-            offline: true,
-        };
+        let Shown { code, kind, nonce, passage, refused } = shown;
         let unknown = ScanResult { nonce, ticket_id: None, conflict: None };
         let Some(claim) = self.codes.read(&code) else {
             self.note_unknown(cx, post, passage).await?;

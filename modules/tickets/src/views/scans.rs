@@ -57,8 +57,12 @@ pub(crate) struct ScanResource {
     /// Which way the bearer went.
     #[serde(default)]
     kind: ScanKind,
-    /// When, by the clock of whoever decided: a device without a network has its own.
+    /// When, by the clock of whoever decided: a device without a network has its own. Never after we
+    /// learnt of it.
     at: Timestamp,
+    /// When, by the device's clock, where that was ahead of ours.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    device_at: Option<Timestamp>,
     /// The check-in list; absent in what was scanned before there were lists.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     list_id: Option<Uuid>,
@@ -119,8 +123,11 @@ pub(crate) struct ConflictResource {
 /// One entry of a conflict.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 struct Side {
-    /// When, by the clock of whoever decided.
+    /// When, by the clock of whoever decided, and never after we learnt of it.
     at: Timestamp,
+    /// When, by the device's clock, where that was ahead of ours.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    device_at: Option<Timestamp>,
     /// Which door.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     entrance: Option<String>,
@@ -138,6 +145,7 @@ impl From<&Passage> for Side {
     fn from(passage: &Passage) -> Self {
         Self {
             at: passage.at,
+            device_at: passage.device_at,
             entrance: passage.entrance.clone(),
             by: passage.by,
             device: passage.device.clone(),
@@ -187,13 +195,14 @@ pub(super) fn of_tickets(change: &Change<'_, OrderTickets>) -> Vec<Seen> {
         let (event_id, by) = (issue.event_id, recorded.actor.clone());
         let (id, recorded_at) = (recorded.id, recorded.recorded_at);
         match &recorded.event {
-            Event::Admitted { ticket_id, admission, conflict, .. } => {
+            Event::Admitted { ticket_id, admission, conflict, door_event_id, .. } => {
+                let at_event = door_event_id.unwrap_or(event_id);
                 let reason = conflict.as_ref().map(|conflict| conflict.reason);
                 let shown = show(Some(*ticket_id), ScanKind::Entry, admission, by);
                 let content = ScanResource { conflict: reason, ..shown };
                 let of = |conflict: &Refusal| ConflictWritten {
                     conflict_id: id,
-                    list_id: admission.list_id.unwrap_or(event_id),
+                    list_id: admission.list_id.unwrap_or(at_event),
                     content: ConflictResource {
                         ticket_id: *ticket_id,
                         order_id: change.id,
@@ -203,12 +212,13 @@ pub(super) fn of_tickets(change: &Change<'_, OrderTickets>) -> Vec<Seen> {
                         reported_at: recorded_at,
                     },
                 };
-                let scan = written(id, event_id, admission, content);
+                let scan = written(id, at_event, admission, content);
                 Some(Seen { scan, conflict: conflict.as_ref().map(of) })
             }
-            Event::Left { ticket_id, exit, .. } => {
+            Event::Left { ticket_id, exit, door_event_id, .. } => {
                 let content = show(Some(*ticket_id), ScanKind::Exit, exit, by);
-                Some(Seen { scan: written(id, event_id, exit, content), conflict: None })
+                let at_event = door_event_id.unwrap_or(event_id);
+                Some(Seen { scan: written(id, at_event, exit, content), conflict: None })
             }
             Event::ScanRefused { scan, refusal, door_event_id, .. } => {
                 let shown = show(Some(scan.ticket_id), scan.kind, &scan.passage, by);
@@ -238,6 +248,7 @@ fn show(ticket_id: Option<Uuid>, kind: ScanKind, passage: &Passage, by: String) 
         ticket_id,
         kind,
         at: passage.at,
+        device_at: passage.device_at,
         list_id: passage.list_id,
         entrance: passage.entrance.clone(),
         by,

@@ -186,12 +186,12 @@ impl TicketResource {
     }
 }
 
-/// The last entry on each list, and whether an exit came after it.
+/// The last entry of the holder on each list, and whether an exit came after it.
 fn uses(ticket: &Ticket, event_id: Uuid) -> Vec<Use> {
     use contracts::tickets::ScanKind;
 
     let mut uses: Vec<Use> = Vec::new();
-    for passed in &ticket.passed {
+    for passed in ticket.passed.iter().filter(|passed| passed.counts()) {
         let list_id = passed.passage.list_id.unwrap_or(event_id);
         let known = uses.iter_mut().find(|known| known.list_id == list_id);
         match (passed.kind, known) {

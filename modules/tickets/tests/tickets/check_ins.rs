@@ -268,6 +268,9 @@ async fn what_no_door_could_mean_is_refused(house: House) {
         (json!({"code": code, "event_id": nothing}), "/event_id"),
         (json!({"code": code, "list_id": EVENT, "event_id": OTHER_EVENT}), "/event_id"),
         (json!({"code": code, "device": ""}), "/device"),
+        (json!({"code": code, "entrance": "north\nsouth"}), "/entrance"),
+        (json!({"code": code, "entrance": "\u{202e}htuos"}), "/entrance"),
+        (json!({"code": code, "nonce": "1\u{0}"}), "/nonce"),
         (json!({"code": code, "kind": "sideways"}), "/kind"),
     ] {
         let refused = house.emil().post("/v1/check-ins", &wrong).await;

@@ -20,11 +20,19 @@ pub(crate) struct Device {
     name: String,
     /// The answer of `GET /v1/check-in-lists/{list_id}/offline`.
     downloaded: Value,
-    /// Who is inside, by ticket: true while the last thing seen of it was an entry. Begins with what
-    /// was downloaded and goes on with what this device sees.
-    inside: HashMap<String, bool>,
+    /// What was seen last, by ticket. Begins with what was downloaded and goes on with what this device
+    /// sees.
+    seen: HashMap<String, Seen>,
     /// Everything that was decided here and is yet to be uploaded.
     pub(crate) scans: Vec<Value>,
+}
+
+/// What was seen last of a ticket.
+struct Seen {
+    /// With which of its codes.
+    serial: u64,
+    /// Whether it was an entry.
+    is_inside: bool,
 }
 
 /// What a genuine code says.
@@ -32,7 +40,7 @@ struct Claim {
     ticket: String,
     event: String,
     ticket_type: String,
-    serial: u32,
+    serial: u64,
     valid_from: u64,
     valid_until: u64,
 }
@@ -42,26 +50,30 @@ impl Device {
         let downloaded: Value = serde_json::from_slice(download).expect("the download is JSON");
         let used = downloaded["tickets"].as_array().into_iter().flatten();
         let used = used.filter(|ticket| !ticket["used"].is_null());
-        let inside = used.map(|ticket| {
+        let seen = used.map(|ticket| {
             let ticket_id = ticket["ticket_id"].as_str().unwrap_or_default().to_owned();
-            (ticket_id, ticket["used"]["is_inside"] == true)
+            let serial = ticket["serial"].as_u64().unwrap_or_default();
+            (ticket_id, Seen { serial, is_inside: ticket["used"]["is_inside"] == true })
         });
-        let inside = inside.collect();
-        Self { name: name.to_owned(), downloaded, inside, scans: Vec::new() }
+        let seen = seen.collect();
+        Self { name: name.to_owned(), downloaded, seen, scans: Vec::new() }
     }
 
     /// Somebody shows a code on the way in. `Err` says why he stays outside.
     pub(crate) fn enter(&mut self, code: &str, now: Timestamp) -> Result<(), &'static str> {
         let decision = self.decide(code, now);
         self.note(code, "entry", now, decision.as_ref().err().copied());
-        self.inside.insert(decision?, true);
+        let claim = decision?;
+        self.seen.insert(claim.ticket, Seen { serial: claim.serial, is_inside: true });
         Ok(())
     }
 
     /// Somebody shows a code on the way out. Nobody is kept from leaving.
     pub(crate) fn leave(&mut self, code: &str, now: Timestamp) {
-        if let Some(claim) = self.read(code) {
-            self.inside.insert(claim.ticket, false);
+        if let Some(claim) = self.read(code)
+            && self.seen.get(&claim.ticket).is_none_or(|seen| seen.serial <= claim.serial)
+        {
+            self.seen.insert(claim.ticket, Seen { serial: claim.serial, is_inside: false });
         }
         self.note(code, "exit", now, None);
     }
@@ -71,15 +83,15 @@ impl Device {
         json!({"device": self.name, "scans": self.scans})
     }
 
-    /// The ticket that lets its bearer in, or why it does not: what lasts comes first.
-    fn decide(&self, code: &str, now: Timestamp) -> Result<String, &'static str> {
+    /// What lets the bearer in, or why he stays outside: what lasts comes first.
+    fn decide(&self, code: &str, now: Timestamp) -> Result<Claim, &'static str> {
         let claim = self.read(code).ok_or("unknown")?;
-        if let Some(reason) = self.revoked(&claim) {
-            return Err(reason);
-        }
         let list = &self.downloaded["list"];
         if list["event_id"] != claim.event {
             return Err("other_event");
+        }
+        if let Some(reason) = self.revoked(&claim) {
+            return Err(reason);
         }
         let types = list["ticket_type_ids"].as_array().map(Vec::as_slice).unwrap_or_default();
         if !types.is_empty() && !types.contains(&json!(claim.ticket_type)) {
@@ -94,10 +106,11 @@ impl Device {
         if is_over || limit("valid_until").is_some_and(|until| now >= until) {
             return Err("no_longer_valid");
         }
-        match self.inside.get(&claim.ticket) {
-            Some(false) if list["allows_reentry"] == true => Ok(claim.ticket),
+        match self.seen.get(&claim.ticket) {
+            Some(seen) if seen.serial < claim.serial => Ok(claim),
+            Some(seen) if !seen.is_inside && list["allows_reentry"] == true => Ok(claim),
             Some(_) => Err("already_admitted"),
-            None => Ok(claim.ticket),
+            None => Ok(claim),
         }
     }
 
@@ -121,7 +134,7 @@ impl Device {
             ticket: id(4)?,
             event: id(36)?,
             ticket_type: id(52)?,
-            serial: u32::try_from(number(68, 4)).ok()?,
+            serial: number(68, 4),
             valid_from: number(72, 8),
             valid_until: number(80, 8),
         })
@@ -130,9 +143,12 @@ impl Device {
     fn revoked(&self, claim: &Claim) -> Option<&'static str> {
         let revocations = self.downloaded["revocations"].as_array()?;
         let is_it = |it: &&Value| {
-            it["ticket_id"] == claim.ticket
-                && it["up_to_serial"].as_u64() >= Some(u64::from(claim.serial))
+            it["ticket_id"] == claim.ticket && it["up_to_serial"].as_u64() >= Some(claim.serial)
         };
+        // A code that came later was seen: the ticket was passed on since the download.
+        if self.seen.get(&claim.ticket).is_some_and(|seen| seen.serial > claim.serial) {
+            return Some("transferred");
+        }
         Some(match revocations.iter().find(is_it)?["reason"].as_str()? {
             "transferred" => "transferred",
             "blocked" => "blocked",

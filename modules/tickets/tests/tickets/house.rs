@@ -33,12 +33,16 @@ pub(crate) const BEN: Uuid = Uuid::from_u128(0xB);
 pub(crate) const CARA: Uuid = Uuid::from_u128(0xC);
 pub(crate) const DAN: Uuid = Uuid::from_u128(0xD);
 pub(crate) const EMIL: Uuid = Uuid::from_u128(0xE);
+pub(crate) const FRED: Uuid = Uuid::from_u128(0xF);
 pub(crate) const EVENT: Uuid = Uuid::from_u128(0xE1);
 /// Of the same organizer.
 pub(crate) const OTHER_EVENT: Uuid = Uuid::from_u128(0xE2);
+/// Of another organizer, whose members are Ben and Fred.
+pub(crate) const FOREIGN_EVENT: Uuid = Uuid::from_u128(0xE3);
 pub(crate) const STALLS: Uuid = Uuid::from_u128(0x5EA7);
 pub(crate) const BALCONY: Uuid = Uuid::from_u128(0xBA1C);
 pub(crate) const ORGANIZER: Uuid = Uuid::from_u128(0x06);
+pub(crate) const OTHER_ORGANIZER: Uuid = Uuid::from_u128(0x07);
 pub(crate) const ORDER: Uuid = Uuid::from_u128(0x0DE);
 
 pub(crate) struct House {
@@ -84,7 +88,7 @@ impl House {
 
     /// Stands at the doors of others.
     pub(crate) fn fred(&self) -> Client {
-        self.person(Uuid::from_u128(0xF), Role::Staff)
+        self.person(FRED, Role::Staff)
     }
 
     pub(crate) fn admin(&self) -> Client {
@@ -242,7 +246,8 @@ impl TokenKeys for OneKey {
     }
 }
 
-/// A catalog that knows one organizer with two events, whose members are Anna and Emil.
+/// A catalog that knows one organizer with two events, whose members are Anna and Emil, and another
+/// with one event.
 static CATALOG: Module = Module {
     name: "catalog",
     about: "knows who runs what",
@@ -259,24 +264,26 @@ static CATALOG: Module = Module {
 
 fn start_catalog(boot: &mut Boot) -> BoxFuture<'_, Result<(), StartError>> {
     Box::pin(async {
-        boot.provide::<dyn Catalog>(Arc::new(OneOrganizer));
+        boot.provide::<dyn Catalog>(Arc::new(TwoOrganizers));
         Ok(())
     })
 }
 
-struct OneOrganizer;
+struct TwoOrganizers;
 
 #[async_trait]
-impl Catalog for OneOrganizer {
+impl Catalog for TwoOrganizers {
     async fn sale_terms(
         &self,
         _cx: &Context,
         request: FindSaleTerms,
     ) -> Result<SaleTerms, CatalogError> {
         let event_id = request.event_id;
-        if ![EVENT, OTHER_EVENT].contains(&event_id) {
-            return Err(CatalogError::EventUnknown { event_id });
-        }
+        let organizer_id = match event_id {
+            EVENT | OTHER_EVENT => ORGANIZER,
+            FOREIGN_EVENT => OTHER_ORGANIZER,
+            _ => return Err(CatalogError::EventUnknown { event_id }),
+        };
         let ticket_type = |id, name: &str| TicketTypeTerms {
             ticket_type_id: id,
             name: name.to_owned(),
@@ -291,7 +298,7 @@ impl Catalog for OneOrganizer {
         };
         Ok(SaleTerms {
             event_id,
-            organizer_id: ORGANIZER,
+            organizer_id,
             event_name: "Quartet by the river".to_owned(),
             starts_at: "2027-06-18T18:00:00Z".parse().expect("an instant"),
             time_zone: "Europe/Berlin".to_owned(),
@@ -307,9 +314,12 @@ impl Catalog for OneOrganizer {
         _cx: &Context,
         request: FindMembership,
     ) -> Result<Membership, CatalogError> {
-        let is_member =
-            request.organizer_id == ORGANIZER && [ANNA, EMIL].contains(&request.user_id);
-        Ok(Membership { is_member })
+        let members: &[Uuid] = match request.organizer_id {
+            ORGANIZER => &[ANNA, EMIL],
+            OTHER_ORGANIZER => &[BEN, FRED],
+            _ => &[],
+        };
+        Ok(Membership { is_member: members.contains(&request.user_id) })
     }
 }
 

@@ -121,7 +121,10 @@ async fn a_list_that_makes_no_sense_is_refused_with_everything_that_is_wrong(hou
     let faults = refused["errors"].as_array().cloned().unwrap_or_default();
     let pointers: Vec<_> = faults.iter().map(|fault| fault["pointer"].clone()).collect();
     assert_eq!(pointers, ["/valid_until", "/ticket_type_ids/1", "/ticket_type_ids/2"]);
-    for (field, value) in [("name", json!("\n")), ("event_id", json!(STALLS))] {
+    let list = house.list(balcony()).await;
+    let wrong_fields =
+        [("name", json!("\n")), ("event_id", json!(STALLS)), ("event_id", json!(list))];
+    for (field, value) in wrong_fields {
         let mut wrong = balcony();
         wrong["event_id"] = json!(EVENT);
         wrong[field] = value;

@@ -4,6 +4,7 @@
 
 mod check_ins;
 mod device;
+mod foreign;
 mod house;
 mod lists;
 mod offline;

@@ -206,6 +206,7 @@ async fn two_doors_that_admitted_copies_are_reported_with_their_times(house: Hou
     assert_eq!(south.enter(&code, later(30)), Ok(()));
     assert_eq!(west.enter(&code, later(60)), Ok(()), "it cannot know");
     let online = house.scan(&code).await.expect(201);
+    house.sandbox.clock().advance(jiff::SignedDuration::from_mins(2));
 
     for door in [&west, &south] {
         for _ in 0..2 {
@@ -260,6 +261,13 @@ async fn an_upload_that_makes_no_sense_is_refused_with_everything_that_is_wrong(
         (json!({"scans": []}), vec!["/scans"]),
         (json!({"scans": [scan, scan]}), vec!["/scans/0/nonce", "/scans/1/nonce"]),
         (json!({"scans": [{"code": "x", "at": "noon", "nonce": "1"}]}), vec!["/scans/0/at"]),
+        (
+            json!({"scans": [
+                {"code": "x", "at": "2027-06-18T17:30:00Z", "nonce": "1"},
+                {"code": "x", "at": "2027-06-18T17:30:00Z", "nonce": "2\u{0}", "entrance": "a\nb"},
+            ]}),
+            vec!["/scans/1/entrance", "/scans/1/nonce"],
+        ),
         (
             json!({"scans": [{"code": "x", "at": "2027-06-18T17:30:00Z", "nonce": "1",
                 "refused": "bored"}]}),

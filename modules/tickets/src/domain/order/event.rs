@@ -27,16 +27,27 @@ pub(crate) enum Event {
     },
     Admitted {
         ticket_id: Uuid,
+        /// The event of the ticket.
         event_id: Uuid,
         admission: Passage,
         /// Why it would have been refused, had the device that let the bearer in known it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         conflict: Option<Refusal>,
+        /// The event of the door, where that is another.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        door_event_id: Option<Uuid>,
     },
     Left {
         ticket_id: Uuid,
+        /// The event of the ticket.
         event_id: Uuid,
         exit: Passage,
+        /// Whether the code was a former holder's: then the present one has not left.
+        #[serde(default, skip_serializing_if = "is_false")]
+        revoked: bool,
+        /// The event of the door, where that is another.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        door_event_id: Option<Uuid>,
     },
     ScanRefused {
         scan: Scan,
@@ -73,6 +84,11 @@ pub(crate) enum Event {
         /// Of the code that is the good one from now on.
         serial: u32,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 fn yes() -> bool {

@@ -4,7 +4,7 @@
 use contracts::tickets::ScanKind;
 use uuid::Uuid;
 
-use super::{Event, OrderTickets, Passed, Rejection, Ticket};
+use super::{Event, Issue, OrderTickets, Passed, Rejection, Ticket};
 use crate::domain::{
     list::Rules,
     scan::{Passage, Refusal, RefusalReason, Scan},
@@ -28,22 +28,23 @@ impl OrderTickets {
     }
 
     pub(super) fn scan(&self, scan: Scan, rules: &Rules) -> Result<Vec<Event>, Rejection> {
-        let ticket_id = scan.ticket_id;
-        let (issue, ticket) = self.known(ticket_id)?;
+        let (issue, ticket) = self.shown(&scan, rules)?;
         if ticket.verdict(&scan).is_some() {
             return Ok(Vec::new());
         }
-        if scan.serial > ticket.serial {
-            return Err(Rejection::UnknownTicket(ticket_id));
-        }
-        let event_id = issue.event_id;
+        let (ticket_id, event_id) = (scan.ticket_id, issue.event_id);
+        let door_event_id = elsewhere(event_id, rules);
         if scan.kind == ScanKind::Exit {
-            return Ok(vec![Event::Left { ticket_id, event_id, exit: scan.passage }]);
+            let (exit, revoked) = (scan.passage, scan.serial < ticket.serial);
+            return Ok(vec![Event::Left { ticket_id, event_id, exit, revoked, door_event_id }]);
         }
         let refusal = ticket.refusal(event_id, &scan, rules);
         Ok(vec![match refusal {
             Some(refusal) if !scan.passage.offline => refused(scan, refusal, event_id, rules),
-            conflict => Event::Admitted { ticket_id, event_id, admission: scan.passage, conflict },
+            conflict => {
+                let admission = scan.passage;
+                Event::Admitted { ticket_id, event_id, admission, conflict, door_event_id }
+            }
         }])
     }
 
@@ -53,17 +54,32 @@ impl OrderTickets {
         refusal: Refusal,
         rules: &Rules,
     ) -> Result<Vec<Event>, Rejection> {
-        let (issue, ticket) = self.known(scan.ticket_id)?;
+        let (issue, ticket) = self.shown(&scan, rules)?;
         if ticket.verdict(&scan).is_some() {
             return Ok(Vec::new());
         }
         Ok(vec![refused(scan, refusal, issue.event_id, rules)])
     }
+
+    /// The ticket whose code is shown. At the doors of another organizer there is no such ticket: who
+    /// stands there learns nothing of it, and writes nothing into it.
+    fn shown(&self, scan: &Scan, rules: &Rules) -> Result<(&Issue, &Ticket), Rejection> {
+        let (issue, ticket) = self.known(scan.ticket_id)?;
+        if issue.organizer_id != rules.organizer_id || scan.serial > ticket.serial {
+            return Err(Rejection::UnknownTicket(scan.ticket_id));
+        }
+        Ok((issue, ticket))
+    }
 }
 
 fn refused(scan: Scan, refusal: Refusal, event_id: Uuid, rules: &Rules) -> Event {
-    let door_event_id = (rules.event_id != event_id).then_some(rules.event_id);
+    let door_event_id = elsewhere(event_id, rules);
     Event::ScanRefused { scan, refusal, event_id: Some(event_id), door_event_id }
+}
+
+/// The event of the door, where the ticket is for another.
+fn elsewhere(event_id: Uuid, rules: &Rules) -> Option<Uuid> {
+    (rules.event_id != event_id).then_some(rules.event_id)
 }
 
 impl Ticket {
@@ -71,8 +87,9 @@ impl Ticket {
         let mut passed = self.passed.iter();
         let same = passed.find(|passed| scan.is_repeat_of(passed.kind, &passed.passage));
         if let Some(same) = same {
-            let Passed { passage, conflict, .. } = same;
-            return Some(Verdict::LetThrough { passage, conflict: *conflict });
+            let is_entry = same.kind == ScanKind::Entry;
+            let conflict = same.conflict.filter(|_| is_entry);
+            return Some(Verdict::LetThrough { passage: &same.passage, conflict });
         }
         let mut refused = self.refused.iter().rev();
         let same = refused.find(|refused| {
@@ -84,14 +101,14 @@ impl Ticket {
 
     /// Why its bearer is not let in, if so. What lasts comes before what may pass.
     fn refusal(&self, event_id: Uuid, scan: &Scan, rules: &Rules) -> Option<Refusal> {
+        if event_id != rules.event_id {
+            return Some(RefusalReason::OtherEvent.into());
+        }
         if self.voided.is_some() {
             return Some(RefusalReason::Voided.into());
         }
         if scan.serial < self.serial {
             return Some(RefusalReason::Transferred.into());
-        }
-        if event_id != rules.event_id {
-            return Some(RefusalReason::OtherEvent.into());
         }
         if !rules.terms.admits_type(self.position.ticket_type_id) {
             return Some(RefusalReason::OtherList.into());
@@ -121,7 +138,7 @@ impl Ticket {
         let is_here =
             |passed: &&Passed| passed.passage.list_id.unwrap_or(event_id) == rules.list_id;
         let is_entry = |passed: &&Passed| passed.kind == ScanKind::Entry;
-        let mut here = self.passed.iter().filter(is_here);
+        let mut here = self.passed.iter().filter(|passed| passed.counts()).filter(is_here);
         if !rules.terms.allows_reentry {
             return here.find(is_entry).map(|passed| &passed.passage);
         }

@@ -1,3 +1,5 @@
+mod doors;
+
 use std::sync::Arc;
 
 use contracts::seating::Seat;
@@ -12,6 +14,7 @@ use crate::domain::{
 
 const TICKET: Uuid = Uuid::from_u128(100);
 const EVENT: Uuid = Uuid::from_u128(3);
+const ORGANIZER: Uuid = Uuid::from_u128(4);
 const BUYER: Uuid = Uuid::from_u128(2);
 const FRIEND: Uuid = Uuid::from_u128(7);
 const STALLS: Uuid = Uuid::from_u128(5);
@@ -41,7 +44,7 @@ fn request(positions: u32) -> IssueTickets {
         holder_id: BUYER,
         event_id: EVENT,
         event_name: "Winter Concert".to_owned(),
-        organizer_id: Uuid::from_u128(4),
+        organizer_id: ORGANIZER,
         starts_at: minute(1000),
         venue_name: "Town Hall".to_owned(),
         time_zone: "Europe/Berlin".to_owned(),
@@ -57,6 +60,7 @@ fn issue(positions: u32, first_id: u128) -> Command {
 fn passage(nonce: &str, at: i64) -> Passage {
     Passage {
         at: minute(at),
+        device_at: None,
         entrance: Some("north".to_owned()),
         nonce: Some(nonce.to_owned()),
         list_id: Some(EVENT),
@@ -81,7 +85,8 @@ fn offline(scan: Scan) -> Scan {
 }
 
 fn rules(change: impl FnOnce(&mut Rules)) -> Arc<Rules> {
-    let mut rules = Rules { list_id: EVENT, event_id: EVENT, terms: Terms::default_list() };
+    let (organizer_id, terms) = (ORGANIZER, Terms::default_list());
+    let mut rules = Rules { list_id: EVENT, organizer_id, event_id: EVENT, terms };
     change(&mut rules);
     Arc::new(rules)
 }
@@ -106,6 +111,16 @@ fn ask(tickets: &mut OrderTickets, scan: &Scan, rules: &Arc<Rules>) -> Option<Re
 
 fn reason(tickets: &mut OrderTickets, scan: &Scan, rules: &Arc<Rules>) -> Option<RefusalReason> {
     ask(tickets, scan, rules).map(|refusal| refusal.reason)
+}
+
+/// What speaks against what a device without a network allowed.
+fn conflict(tickets: &mut OrderTickets, scan: Scan, rules: &Arc<Rules>) -> Option<RefusalReason> {
+    let scan = offline(scan);
+    assert_eq!(ask(tickets, &scan, rules), None);
+    match tickets.verdict(&scan) {
+        Some(Verdict::LetThrough { conflict, .. }) => conflict,
+        other => panic!("history was rejected: {other:?}"),
+    }
 }
 
 fn issued(positions: u32) -> OrderTickets {
@@ -281,18 +296,10 @@ fn with_reentry_uploads_that_come_late_conflict_only_where_no_exit_lies_between(
     let mut tickets = issued(1);
     assert_eq!(ask(&mut tickets, &scan("in", 10), &reentry), None);
     assert_eq!(ask(&mut tickets, &exit("out", 20), &reentry), None);
-    let conflict = |tickets: &mut OrderTickets, scan: Scan| {
-        let scan = offline(scan);
-        assert_eq!(ask(tickets, &scan, &reentry), None);
-        match tickets.verdict(&scan) {
-            Some(Verdict::LetThrough { conflict, .. }) => conflict,
-            other => panic!("history was rejected: {other:?}"),
-        }
-    };
-    assert_eq!(conflict(&mut tickets, scan("later", 30)), None);
-    let inside = conflict(&mut tickets, scan("between", 15));
+    assert_eq!(conflict(&mut tickets, scan("later", 30), &reentry), None);
+    let inside = conflict(&mut tickets, scan("between", 15), &reentry);
     assert_eq!(inside, Some(RefusalReason::AlreadyAdmitted));
-    let before = conflict(&mut tickets, scan("before", 5));
+    let before = conflict(&mut tickets, scan("before", 5), &reentry);
     assert_eq!(before, Some(RefusalReason::AlreadyAdmitted), "another came in after it");
 }
 
