@@ -9,11 +9,14 @@ use contracts::money::Money;
 use futures_util::Stream;
 
 /// What a spreadsheet takes for a formula when a cell begins with it.
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\n'];
 
 /// One line of a table.
 #[derive(Debug, Default)]
-pub(crate) struct Line(String);
+pub(crate) struct Line {
+    cells: usize,
+    text: String,
+}
 
 impl Line {
     /// A line of names.
@@ -43,14 +46,15 @@ impl Line {
 
     /// The line with its end.
     pub(crate) fn finish(self) -> String {
-        self.0 + "\r\n"
+        self.text + "\r\n"
     }
 
     fn raw(mut self, cell: &str) -> Self {
-        if !self.0.is_empty() {
-            self.0.push(',');
+        if self.cells > 0 {
+            self.text.push(',');
         }
-        self.0.push_str(cell);
+        self.cells += 1;
+        self.text.push_str(cell);
         self
     }
 }
@@ -87,11 +91,18 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_cell_is_a_cell_wherever_it_stands() {
+        assert_eq!(Line::of(&["", "b", ""]).finish(), ",b,\r\n");
+        assert_eq!(Line::of(&["", "", "c"]).finish(), ",,c\r\n");
+    }
+
+    #[test]
     fn no_cell_is_a_formula() {
         for text in ["=1+1", "+1", "-1", "@SUM(A1)", "\tx"] {
             assert!(Line::default().text(text).finish().starts_with('\''), "{text}");
         }
         assert_eq!(Line::default().text("\r=1").finish(), "\"'\r=1\"\r\n");
+        assert_eq!(Line::default().text("\n=1").finish(), "\"'\n=1\"\r\n");
     }
 
     #[test]

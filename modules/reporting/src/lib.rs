@@ -1,5 +1,6 @@
 //! Reporting: what was sold, and who changed what, as far as other services have told.
 
+mod check;
 mod csv;
 mod domain;
 mod http;
@@ -61,6 +62,11 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
     let database = store::open(boot, &SCHEMA).await?;
     let committer = Committer::start(boot, &database);
     let catalog = boot.client::<dyn Catalog>()?;
+    let checking = database.clone();
+    boot.check("sums", move || {
+        let database = checking.clone();
+        Box::pin(async move { check::sums(&database).await.map_err(|error| error.to_string()) })
+    });
     boot.public(http::routes().with_state(App { database, catalog }).into());
     let clock = boot.clock();
     bus::subscribe::<OrderEvent>(boot, &committer, SALES, CountSales(clock.clone()))?;

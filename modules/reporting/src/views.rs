@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod ledger;
 pub(crate) mod orders;
+pub(crate) mod sums;
 
 use runtime::Timestamp;
 use sqlx::FromRow;
@@ -204,11 +205,17 @@ mod tests {
         let database = Database::connect(&settings, "reporting", directory.path()).await;
         let database = database.expect("the database answers");
         crate::SCHEMA.up_on(&database).await.expect("the migrations run");
-        let all = [STATEMENTS, ledger::STATEMENTS, orders::STATEMENTS, audit::STATEMENTS];
+        let all = [
+            STATEMENTS,
+            ledger::STATEMENTS,
+            orders::STATEMENTS,
+            audit::STATEMENTS,
+            sums::STATEMENTS,
+        ];
         for statements in all {
             store::prepare_all(&database, statements).await.expect("every statement is understood");
         }
-        crate::SCHEMA.down_on(&database, 3).await.expect("and can be taken back");
+        crate::SCHEMA.down_on(&database, 4).await.expect("and can be taken back");
         database.close().await;
     }
 

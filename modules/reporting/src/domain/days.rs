@@ -104,7 +104,7 @@ mod tests {
     }
 
     fn dates(sales: &[Quarter], zone: &str) -> Vec<(String, i64)> {
-        let zone = TimeZone::get(zone).expect("it is a zone");
+        let zone = runtime::time_zone(zone).expect("it is a zone");
         let days = days_of(sales, &zone);
         days.iter().map(|day| (day.date.to_string(), day.orders.sold)).collect()
     }
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_day_on_which_clocks_change_has_23_or_25_hours() {
-        let zone = TimeZone::get("Europe/Berlin").expect("it is a zone");
+        let zone = runtime::time_zone("Europe/Berlin").expect("it is a zone");
         let length = |day: Date| {
             let tomorrow = day.tomorrow().expect("there is one");
             first_quarter(tomorrow, &zone)

@@ -99,7 +99,8 @@ pub(super) async fn get_event_sales_by_day(
     if !app.acts_for(&cx, terms.organizer_id).await? {
         return Err(Problem::not_found());
     }
-    let zone = TimeZone::get(&terms.time_zone).map_err(Problem::internal)?;
+    let zone = runtime::time_zone(&terms.time_zone)
+        .ok_or_else(|| Problem::internal(format!("no time zone {:?}", terms.time_zone)))?;
     let (from, until) = filter.quarters(&zone)?;
     let sources = app.sources().await?;
     let quarters = ledger::quarters(&app.database, event_id, from, until).await?;

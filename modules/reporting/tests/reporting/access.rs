@@ -1,9 +1,10 @@
 //! Who may see whose sales.
 
+use runtime::Role;
 use uuid::Uuid;
 
 use crate::{
-    house::{House, QUARTET, RIVERSIDE, confirmed, sales_of},
+    house::{ANNA, BEN, CARA, House, QUARTET, RIVERSIDE, confirmed, sales_of},
     on_both_databases,
 };
 
@@ -26,6 +27,35 @@ async fn to_others_an_events_report_does_not_exist(house: House) {
     house.report(&sales_of(QUARTET), 1, 0).await;
     let _sold = ben.get(&sales_of(QUARTET)).await.expect_problem(404, "not-found");
     let _refused = ben.get(&sales_of_riverside()).await.expect_problem(403, "forbidden");
+}
+
+async fn only_members_with_the_role_of_organizer_see_anything_of_it(house: House) {
+    house.tell(1, 0, &confirmed(7, QUARTET, 1)).await;
+    house.report(&sales_of(QUARTET), 1, 0).await;
+    let orders = format!("/v1/reports/events/{QUARTET}/orders");
+    let endpoints = [
+        (sales_of(QUARTET), 404),
+        (format!("{}/days", sales_of(QUARTET)), 404),
+        (format!("{}/days?format=csv", sales_of(QUARTET)), 404),
+        (orders.clone(), 404),
+        (format!("{orders}?format=csv"), 404),
+        (sales_of_riverside(), 403),
+        (format!("/v1/reports/customers/{CARA}?organizer_id={RIVERSIDE}"), 403),
+    ];
+    for (path, refusal) in endpoints {
+        for (who, role, may) in [
+            (ANNA, Role::Organizer, true),
+            (ANNA, Role::Customer, false),
+            (ANNA, Role::Staff, false),
+            (BEN, Role::Organizer, false),
+            (BEN, Role::Customer, false),
+            (CARA, Role::Customer, false),
+        ] {
+            let status = house.person(who, role).get(&path).await.status();
+            let expected = if may { 200 } else { refusal };
+            assert_eq!(status, expected, "{path} for {who} as {role:?}");
+        }
+    }
 }
 
 async fn an_event_that_nobody_knows_has_no_report(house: House) {
@@ -60,6 +90,7 @@ async fn what_cannot_be_understood_is_refused(house: House) {
 on_both_databases! {
     members_and_admins_see_an_organizers_sales,
     to_others_an_events_report_does_not_exist,
+    only_members_with_the_role_of_organizer_see_anything_of_it,
     an_event_that_nobody_knows_has_no_report,
     whoever_is_not_logged_in_is_refused,
     what_cannot_be_understood_is_refused,

@@ -47,6 +47,7 @@ async fn what_goes_back_in_part_is_in_every_report_alike(house: House) {
         states,
         [(&json!("confirmed"), &json!(500)), (&json!("partly_cancelled"), &json!(2_500))]
     );
+    house.check().await;
 }
 
 async fn what_is_left_of_an_order_can_be_cancelled_after_a_part_of_it_was(house: House) {
@@ -58,6 +59,7 @@ async fn what_is_left_of_an_order_can_be_cancelled_after_a_part_of_it_was(house:
     assert_eq!(report["tickets"], json!({"sold": 0, "cancelled": 3, "admitted": 0}));
     assert_eq!(report["revenue"][0]["net"], euros(0));
     assert_eq!(report["ticket_types"][0]["sold"], 0);
+    house.check().await;
 }
 
 async fn a_day_is_the_venues(house: House) {
@@ -77,6 +79,33 @@ async fn a_day_is_the_venues(house: House) {
     assert_eq!(dates(&earlier), ["2027-02-28"]);
     let refused = house.anna().get(&format!("{path}?from=yesterday")).await;
     let _refused = refused.expect_problem(422, "invalid-input");
+}
+
+async fn the_day_on_which_clocks_go_back_has_25_hours_and_each_sale_once(house: House) {
+    // In Berlin it is half past two twice in that night: at 00:30 and at 01:30 UTC.
+    let sold_at = [
+        ("2026-10-24", "2026-10-24T23:59:59+02:00"),
+        ("2026-10-25", "2026-10-25T00:00:00+02:00"),
+        ("2026-10-25", "2026-10-25T02:30:00+02:00"),
+        ("2026-10-25", "2026-10-25T02:30:00+01:00"),
+        ("2026-10-25", "2026-10-25T23:59:59+01:00"),
+        ("2026-10-26", "2026-10-26T00:00:00+01:00"),
+    ];
+    for (order, (_, at)) in (1..).zip(sold_at) {
+        house.tell(order, 0, &confirmed_at(order, QUARTET, at)).await;
+    }
+    let path = format!("{}/days", sales_of(QUARTET));
+    let sold = |report: &Value| -> Vec<(String, i64)> {
+        let days = report["days"].as_array().cloned().unwrap_or_default();
+        let sold =
+            |day: &Value| Some((day["date"].as_str()?.to_owned(), day["orders"]["sold"].as_i64()?));
+        days.iter().filter_map(sold).collect()
+    };
+    let days = [("2026-10-24", 1), ("2026-10-25", 4), ("2026-10-26", 1)];
+    let days = days.map(|(day, orders)| (day.to_owned(), orders));
+    assert_eq!(sold(&house.report(&path, 6, 0).await), days);
+    let that_day = format!("{path}?from=2026-10-25&to=2026-10-25");
+    assert_eq!(sold(&house.report(&that_day, 6, 0).await), days[1..2]);
 }
 
 async fn days_and_orders_are_tables_too(house: House) {
@@ -161,6 +190,7 @@ on_both_databases! {
     what_goes_back_in_part_is_in_every_report_alike,
     what_is_left_of_an_order_can_be_cancelled_after_a_part_of_it_was,
     a_day_is_the_venues,
+    the_day_on_which_clocks_go_back_has_25_hours_and_each_sale_once,
     days_and_orders_are_tables_too,
     a_table_of_orders_has_all_of_them,
     a_customers_history_is_the_organizers_part_of_it,

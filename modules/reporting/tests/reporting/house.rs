@@ -81,6 +81,11 @@ impl House {
         self.person(Uuid::from_u128(0xAD), Role::Admin)
     }
 
+    /// Makes the standing check, which is to find nothing.
+    pub(crate) async fn check(&self) {
+        self.sandbox.check().await;
+    }
+
     /// An event with the id `id` is told, which happened `ago` seconds ago.
     pub(crate) async fn tell<E: IntegrationEvents>(&self, id: u128, ago: u64, event: &E) {
         let payload = json!(event);

@@ -1,0 +1,1 @@
+DROP INDEX sales_ledger_of_order;
