@@ -37,7 +37,7 @@ ENV BOXOFFICE__NODE__DATA_DIR=/data \
     BOXOFFICE__LOG__FORMAT=json
 VOLUME /data
 EXPOSE 8080 8081 9090
-HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --start-interval=1s --retries=3 \
+HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --retries=3 \
     CMD ["/usr/local/bin/boxoffice", "health"]
 ENTRYPOINT ["/usr/local/bin/boxoffice"]
 CMD ["serve"]
