@@ -196,7 +196,8 @@ impl Problem {
         self
     }
 
-    /// Tells the client to try again after this time, sent as `Retry-After` in whole seconds.
+    /// Tells the client to try again after this time, sent as `Retry-After` in whole seconds: never
+    /// sooner.
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
@@ -231,7 +232,8 @@ impl Problem {
         if let Some(after) = self.retry_after {
             let chance =
                 occurrence.map_or(0, |it| u64::from(it.request_id.bytes().last().unwrap_or(0)));
-            let seconds = after.as_secs().max(1);
+            let seconds =
+                after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0)).max(1);
             headers
                 .insert(header::RETRY_AFTER, HeaderValue::from(seconds + chance % (seconds + 1)));
         }
