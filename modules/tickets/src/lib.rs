@@ -8,6 +8,7 @@ mod doors;
 mod http;
 mod keys;
 mod paper;
+mod press;
 mod problems;
 mod qr;
 mod service;
@@ -23,11 +24,11 @@ use contracts::{
 use edge::{Idempotency, token::TokenKeys};
 use runtime::{Boot, IntegrationEvents, Module, Needed, Provided, SectionSpec, StartError};
 use store::{Committer, Events, Schema};
-use tokio::sync::Semaphore;
 
 use crate::{
     domain::{CheckInList, Door, OrderTickets},
     doors::Lately,
+    press::Presses,
     service::Service,
     settings::TicketsSettings,
     views::{DoorTables, ListTable, TicketTables},
@@ -51,10 +52,6 @@ pub static MODULE: Module = Module {
     start: |boot| Box::pin(start(boot)),
 };
 
-/// How many documents are printed at the same time. Each takes a core for itself, some 4 ms a page; those
-/// who buy and those at the doors come first.
-const PRESSES: usize = 1;
-
 static SCHEMA: Schema = store::schema!("tickets");
 
 async fn start(boot: &mut Boot) -> Result<(), StartError> {
@@ -75,7 +72,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
         clock,
         ids: boot.ids(),
         random: boot.random(),
-        presses: Semaphore::new(PRESSES),
+        presses: Presses::new(),
     });
     boot.provide::<dyn Tickets>(Arc::clone(&service) as Arc<dyn Tickets>);
     store::check_replay(

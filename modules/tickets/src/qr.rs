@@ -1,12 +1,24 @@
 //! A code as a QR code (ISO/IEC 18004) in two kinds of pictures, and in stretches to be
 //! drawn by others.
 
-use qrcode::{Color, EcLevel, QrCode, render::svg};
+use qrcode::{
+    Color, EcLevel,
+    bits::encode_auto,
+    canvas::{Canvas, MaskPattern},
+    ec::construct_codewords,
+    render::{Renderer, svg},
+};
 
 /// The border that scanners need, in modules.
-const QUIET_ZONE: usize = 4;
+const QUIET_ZONE: u16 = 4;
 /// How many pixels wide a module is in a PNG.
 const SCALE: usize = 6;
+/// Scanners read a code of which about a seventh is damaged.
+const LEVEL: EcLevel = EcLevel::M;
+/// The standard has eight masks tried, and the one taken that leaves the fewest patterns which mislead
+/// scanners. A code is signed and so looks like chance, with this mask as with any other; to try them all
+/// would take longer than everything else on a page.
+const MASK: MaskPattern = MaskPattern::Checkerboard;
 
 /// Why a code could not be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -19,20 +31,18 @@ pub(crate) enum QrFault {
 
 /// An SVG picture.
 pub(crate) fn svg(code: &str) -> Result<String, QrFault> {
-    let picture = drawn(code)?.render::<svg::Color<'_>>().min_dimensions(240, 240).build();
-    Ok(picture)
+    let Drawn { modules, width } = drawn(code)?;
+    let mut picture = Renderer::<svg::Color<'_>>::new(&modules, width, u32::from(QUIET_ZONE));
+    Ok(picture.min_dimensions(240, 240).build())
 }
 
 /// A PNG picture in black and white.
 pub(crate) fn png(code: &str) -> Result<Vec<u8>, QrFault> {
     let drawn = drawn(code)?;
-    let modules = drawn.width() + 2 * QUIET_ZONE;
-    let side = modules * SCALE;
-    let is_dark = |x: usize, y: usize| {
-        let inside =
-            |at: usize| (at / SCALE).checked_sub(QUIET_ZONE).filter(|at| *at < drawn.width());
-        inside(x).zip(inside(y)).is_some_and(|at| drawn[at] == Color::Dark)
-    };
+    let border = usize::from(QUIET_ZONE);
+    let side = (drawn.width + 2 * border) * SCALE;
+    let module = |at: usize| (at / SCALE).checked_sub(border).filter(|at| *at < drawn.width);
+    let is_dark = |x: usize, y: usize| module(x).zip(module(y)).is_some_and(|at| drawn.is_dark(at));
     let mut pixels = Vec::with_capacity(side * side);
     for y in 0..side {
         pixels.extend((0..side).map(|x| if is_dark(x, y) { 0 } else { u8::MAX }));
@@ -52,10 +62,10 @@ pub(crate) fn png(code: &str) -> Result<Vec<u8>, QrFault> {
 /// and how many columns. With it comes how many modules wide the code is, without its border.
 pub(crate) fn stretches(code: &str) -> Result<(Vec<Stretch>, usize), QrFault> {
     let drawn = drawn(code)?;
-    let width = drawn.width();
+    let width = drawn.width;
     let mut stretches: Vec<Stretch> = Vec::new();
     for row in 0..width {
-        for column in (0..width).filter(|column| drawn[(*column, row)] == Color::Dark) {
+        for column in (0..width).filter(|column| drawn.is_dark((*column, row))) {
             match stretches.last_mut() {
                 Some(last) if last.row == row && last.column + last.length == column => {
                     last.length += 1;
@@ -75,12 +85,35 @@ pub(crate) struct Stretch {
     pub(crate) length: usize,
 }
 
-fn drawn(code: &str) -> Result<QrCode, QrFault> {
-    Ok(QrCode::with_error_correction_level(code, EcLevel::M)?)
+/// A code row by row.
+struct Drawn {
+    modules: Vec<Color>,
+    width: usize,
+}
+
+impl Drawn {
+    fn is_dark(&self, (column, row): (usize, usize)) -> bool {
+        self.modules.get(row * self.width + column) == Some(&Color::Dark)
+    }
+}
+
+fn drawn(code: &str) -> Result<Drawn, QrFault> {
+    let bits = encode_auto(code.as_bytes(), LEVEL)?;
+    let version = bits.version();
+    let (data, correction) = construct_codewords(&bits.into_bytes(), version, LEVEL)?;
+    let mut canvas = Canvas::new(version, LEVEL);
+    canvas.draw_all_functional_patterns();
+    canvas.draw_data(&data, &correction);
+    canvas.apply_mask(MASK);
+    let modules = canvas.into_colors();
+    let width = modules.len().isqrt();
+    Ok(Drawn { modules, width })
 }
 
 #[cfg(test)]
 mod tests {
+    use qrcode::QrCode;
+
     use super::*;
 
     #[test]
@@ -91,7 +124,7 @@ mod tests {
         let mut pixels = vec![0; reader.output_buffer_size().expect("a size")];
         let info = reader.next_frame(&mut pixels).expect("a frame");
         assert_eq!(info.width, info.height);
-        let border = QUIET_ZONE * SCALE * info.width as usize;
+        let border = usize::from(QUIET_ZONE) * SCALE * info.width as usize;
         assert!(pixels[..border].iter().all(|pixel| *pixel == u8::MAX));
         assert!(pixels.contains(&0));
     }
@@ -100,9 +133,19 @@ mod tests {
     fn the_stretches_are_the_dark_modules() {
         let (stretches, width) = stretches("BX1.abc").expect("a code");
         let code = drawn("BX1.abc").expect("a code");
-        let dark = code.to_colors().into_iter().filter(|color| *color == Color::Dark).count();
+        let dark = code.modules.into_iter().filter(|color| *color == Color::Dark).count();
         assert_eq!(stretches.iter().map(|it| it.length).sum::<usize>(), dark);
         assert!(stretches.iter().all(|it| it.row < width && it.column + it.length <= width));
+    }
+
+    #[test]
+    fn a_code_is_drawn_as_the_standard_has_it() {
+        let has_our_mask = |code: &String| {
+            let standard = QrCode::with_error_correction_level(code, LEVEL).expect("a code");
+            drawn(code).expect("a code").modules == standard.into_colors()
+        };
+        let codes = (0..200).map(|number| format!("BX2.{number}"));
+        assert!(codes.filter(has_our_mask).count() > 5, "of eight masks ours is the best at times");
     }
 
     #[test]

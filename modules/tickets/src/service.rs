@@ -14,7 +14,6 @@ use contracts::{
 use edge::Problem;
 use runtime::{Clock, Context, Fault, Ids, Random, Role, async_trait};
 use store::{Database, Events, ExecuteError, Loaded, StoreError};
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::{
@@ -25,6 +24,7 @@ use crate::{
     },
     doors::{Lately, Post},
     paper::{self, Sheet},
+    press::{PressFault, Presses},
     views::tickets::TicketResource,
 };
 
@@ -39,8 +39,7 @@ pub(crate) struct Service {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Ids,
     pub(crate) random: Arc<dyn Random>,
-    /// How many documents may be printed at the same time.
-    pub(crate) presses: Semaphore,
+    pub(crate) presses: Presses,
     /// By the list's id.
     pub(crate) posts: Lately<Uuid, Arc<Post>>,
     /// Who may scan: by the organizer and the account.
@@ -128,7 +127,7 @@ impl Service {
             starts_at: ticket.starts_at,
             time_zone: ticket.time_zone.clone(),
             ticket_type_name: ticket.ticket_type_name.clone(),
-            seat: ticket.seat.as_ref().map(ToString::to_string),
+            seat: ticket.seat.clone(),
             ticket_id: ticket.id,
             code: self.code_of(ticket, serial),
         }
@@ -182,7 +181,7 @@ impl Tickets for Service {
 
     async fn print(
         &self,
-        _cx: &Context,
+        cx: &Context,
         request: PrintTickets,
     ) -> Result<PrintedTickets, TicketError> {
         let order_id = request.order_id;
@@ -201,13 +200,23 @@ impl Tickets for Service {
         if sheets.is_empty() {
             return Ok(PrintedTickets { pdf_base64: String::new(), codes });
         }
-        let failed = |reason: String| {
-            TicketError::from(Fault::Failed { service: "tickets", method: "print", reason })
-        };
-        let _press = self.presses.acquire().await.map_err(|error| failed(error.to_string()))?;
-        let pdf = paper::print(sheets).await.map_err(|error| failed(error.to_string()))?;
+        let printing = self.presses.for_mail(cx.deadline(), move || paper::document(&sheets));
+        let pdf = printing.await.map_err(|fault| unprinted(&fault))?;
+        let pdf = pdf.map_err(|fault| not_printable(fault.to_string()))?;
         Ok(PrintedTickets { pdf_base64: STANDARD.encode(pdf), codes })
     }
+}
+
+fn unprinted(fault: &PressFault) -> TicketError {
+    let reason = fault.to_string();
+    match fault {
+        PressFault::Busy => Fault::NotSent { service: "tickets", method: "print", reason }.into(),
+        PressFault::Broken(_) => not_printable(reason),
+    }
+}
+
+fn not_printable(reason: String) -> TicketError {
+    Fault::Failed { service: "tickets", method: "print", reason }.into()
 }
 
 fn in_contract(rejection: &Rejection, order_id: Uuid) -> TicketError {

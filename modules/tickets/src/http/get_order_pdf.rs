@@ -63,5 +63,5 @@ pub(super) async fn get_order_pdf(
     }
     rows.sort_by_key(|row| (row.content.shown.position, row.content.shown.id));
     let sheets = rows.iter().map(|row| app.sheet(&row.content.shown, row.content.serial));
-    app.printed_on_paper(sheets.collect(), &format!("tickets-{order_id}.pdf")).await
+    app.printed_on_paper(&cx, sheets.collect(), &format!("tickets-{order_id}.pdf")).await
 }

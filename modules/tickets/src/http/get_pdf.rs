@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::App;
 use crate::{
     paper::{self, Sheet},
+    press::PressFault,
     problems,
     service::Service,
     views::tickets::TicketContent,
@@ -47,18 +48,25 @@ pub(super) async fn get_ticket_pdf(
         return Err(app.worthless(shown.order_id, ticket_id).await);
     }
     let sheet = app.sheet(&shown, serial);
-    app.printed_on_paper(vec![sheet], &format!("ticket-{ticket_id}.pdf")).await
+    app.printed_on_paper(&cx, vec![sheet], &format!("ticket-{ticket_id}.pdf")).await
 }
 
 impl Service {
-    /// The pages as a document that a browser shows, and saves under this name.
+    /// The pages as a document that a browser shows, and saves under this name. Refused when the press
+    /// does not come free in time.
     pub(super) async fn printed_on_paper(
         &self,
+        cx: &Context,
         sheets: Vec<Sheet>,
         name: &str,
     ) -> Result<Response, Problem> {
-        let _press = self.presses.acquire().await.map_err(Problem::internal)?;
-        let pdf = paper::print(sheets).await.map_err(Problem::internal)?;
+        let caller = edge::user(cx)?;
+        let print = move || paper::document(&sheets);
+        let pdf = match self.presses.for_account(caller, cx.deadline(), print).await {
+            Ok(pdf) => pdf.map_err(Problem::internal)?,
+            Err(fault @ PressFault::Busy) => return Err(Problem::unavailable(fault)),
+            Err(fault @ PressFault::Broken(_)) => return Err(Problem::internal(fault)),
+        };
         let disposition = format!("inline; filename=\"{name}\"");
         let disposition = HeaderValue::try_from(disposition).map_err(Problem::internal)?;
         let headers = [
