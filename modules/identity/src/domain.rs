@@ -2,4 +2,5 @@
 //! Pure: time, ids and tokens arrive as values.
 
 pub(crate) mod account;
+pub(crate) mod epoch;
 pub(crate) mod session;

@@ -1,13 +1,15 @@
 //! Identity's public endpoints, one file each. This is their table of contents, with what several
 //! of them share.
 
-mod address;
+mod delete_sessions;
 mod get_me;
 mod get_user;
 mod jwks;
 mod list_users;
 mod login;
 mod logout;
+mod put_own_password;
+mod put_password;
 mod put_roles;
 mod refresh;
 mod register;
@@ -45,6 +47,9 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(list_users::list_users))
         .routes(routes!(get_user::get_user))
         .routes(routes!(put_roles::put_roles))
+        .routes(routes!(put_own_password::put_own_password))
+        .routes(routes!(put_password::put_password))
+        .routes(routes!(delete_sessions::delete_sessions))
         .routes(routes!(jwks::get_token_keys))
 }
 
@@ -141,6 +146,12 @@ impl<S: Sync> FromRequestParts<S> for Admin {
     }
 }
 
+/// A token that outlived its account is no longer anybody's.
+fn account_is_gone() -> Problem {
+    Problem::new(&edge::problems::UNAUTHENTICATED)
+        .detail("the account of this access token no longer exists")
+}
+
 fn not_an_admin() -> Problem {
     Problem::new(&edge::problems::FORBIDDEN).detail("this needs the role admin")
 }
@@ -162,10 +173,20 @@ fn is_fit_password<C>(password: &Secret, _context: &C) -> garde::Result {
     }
 }
 
+/// No account has such a password, and hashing it would cost more than others.
+fn is_not_overlong<C>(password: &Secret, _context: &C) -> garde::Result {
+    let most = PASSWORD_LENGTH.end();
+    if password.expose().chars().count() <= *most {
+        return Ok(());
+    }
+    Err(garde::Error::new(format!("longer than {most} characters")))
+}
+
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::EmailTaken => Self::new(&problems::EMAIL_TAKEN),
+            Refusal::WrongPassword => Self::new(&problems::WRONG_PASSWORD),
             Refusal::WrongCredentials => unauthorised(Self::new(&problems::INVALID_CREDENTIALS)),
             Refusal::Throttled { wait } => Self::new(&problems::TOO_MANY_LOGINS).retry_after(wait),
             Refusal::TokenInvalid => unauthorised(Self::new(&problems::REFRESH_TOKEN_INVALID)),
@@ -174,11 +195,14 @@ impl From<Refusal> for Problem {
             Refusal::Account(AccountRejection::OwnAdminRole) => {
                 Self::new(&problems::OWN_ADMIN_ROLE)
             }
+            Refusal::Account(AccountRejection::OwnPassword) => Self::new(&problems::OWN_PASSWORD),
             Refusal::Account(AccountRejection::NoRole) => {
                 Self::invalid_field("/roles", AccountRejection::NoRole.to_string())
             }
             Refusal::Account(
-                defect @ (AccountRejection::RegisteredAlready | AccountRejection::Unregistered),
+                defect @ (AccountRejection::RegisteredAlready
+                | AccountRejection::Unregistered
+                | AccountRejection::PasswordDiffers),
             ) => Self::internal(defect),
             Refusal::NotAnAdmin => not_an_admin(),
             Refusal::Stale { current } => Self::stale(current),

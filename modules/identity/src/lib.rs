@@ -1,5 +1,6 @@
 //! Identity: accounts, sessions, tokens, roles.
 
+mod credentials;
 mod domain;
 mod first_admin;
 mod http;
@@ -61,7 +62,6 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
         tokens: Tokens::new(&settings, Arc::clone(&keys), boot.ids(), boot.random()),
         keys: Arc::clone(&keys),
         keys_are_fresh_for: settings.signing_keys_reread,
-        proxies: settings.login.proxies,
         throttle: Throttle::new(settings.login.clone()),
         clock: boot.clock(),
         ids: boot.ids(),
@@ -148,6 +148,10 @@ fn translate(recorded: &Recorded<AccountEvent>) -> Option<IdentityEvent> {
         AccountEvent::Registered(_) => {
             Some(IdentityEvent::UserRegistered { user_id: recorded.stream })
         }
-        AccountEvent::RolesChanged { .. } | AccountEvent::PasswordRehashed { .. } => None,
+        AccountEvent::RolesChanged { .. }
+        | AccountEvent::PasswordRehashed { .. }
+        | AccountEvent::PasswordChanged { .. }
+        | AccountEvent::PasswordReset { .. }
+        | AccountEvent::SessionsEnded => None,
     }
 }

@@ -10,6 +10,8 @@ pub(crate) static ALL: &[&ProblemType] = &[
     &REFRESH_TOKEN_REUSED,
     &OWN_ADMIN_ROLE,
     &TOO_MANY_LOGINS,
+    &WRONG_PASSWORD,
+    &OWN_PASSWORD,
 ];
 
 pub(crate) static EMAIL_TAKEN: ProblemType = ProblemType {
@@ -34,8 +36,9 @@ pub(crate) static REFRESH_TOKEN_INVALID: ProblemType = ProblemType {
     slug: "refresh-token-invalid",
     status: 401,
     title: "The refresh token is not valid",
-    meaning: "The refresh token was never given out, or has expired, or its session was logged out \
-              or ended because a token of it was used twice.",
+    meaning: "The refresh token was never given out, or has expired, or its session has ended: \
+              logged out, since a token of it was used twice, since the account's password was \
+              changed, or with all sessions of the account.",
     what_to_do: "Log in again with `POST /v1/auth/login`.",
 };
 
@@ -65,9 +68,28 @@ pub(crate) static TOO_MANY_LOGINS: ProblemType = ProblemType {
     slug: "too-many-logins",
     status: 429,
     title: "Too many logins failed",
-    meaning: "From this address the password of this account was wrong so often that the next try \
-              has to wait. Nobody looked at the password that was sent. Logins from elsewhere are \
-              not held back.",
+    meaning: "From this address the password of this account was wrong so often, or from this \
+              network so many passwords of whatever accounts were, that the next try has to wait. \
+              Nobody looked at the password that was sent. Logins from elsewhere are not held back. \
+              The old password of a change of passwords counts as that of a login does.",
     what_to_do: "Wait as long as `Retry-After` says, then send the right password. Each wrong one \
                  makes the next wait longer; a right one ends that.",
+};
+
+pub(crate) static WRONG_PASSWORD: ProblemType = ProblemType {
+    slug: "wrong-password",
+    status: 403,
+    title: "The old password is wrong",
+    meaning: "The account has another password than the old one that was sent, or got another at \
+              this moment. Nothing was changed. It counts as a login with a wrong password does.",
+    what_to_do: "Send the password that the account has, or ask an admin for a new one.",
+};
+
+pub(crate) static OWN_PASSWORD: ProblemType = ProblemType {
+    slug: "own-password",
+    status: 409,
+    title: "Admins change their own password with the old one",
+    meaning: "An admin can give a new password to every account but the own one, so that a stolen \
+              access token does not lock its owner out. Nothing was changed.",
+    what_to_do: "Change it with `PUT /v1/users/me/password`, or ask another admin.",
 };

@@ -1,9 +1,12 @@
 //! What identity does: registers accounts, opens and ends sessions, and answers other services.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use contracts::identity::{AdmitGuest, FindUser, GuestAccess, Identity, IdentityError, User};
-use edge::token::{KeyFault, TokenKeySet, TokenKeys, TokenKeysError, TokenKeysRequest};
+use edge::{
+    Network,
+    token::{KeyFault, TokenKeySet, TokenKeys, TokenKeysError, TokenKeysRequest},
+};
 use runtime::{Clock, Context, Fault, Ids, Role, Secret, async_trait};
 use store::{Database, Events, ExecuteError, Loaded, StoreError, Work};
 use uuid::Uuid;
@@ -32,8 +35,6 @@ pub(crate) struct Service {
     pub(crate) keys: Arc<SigningKeys>,
     /// A key does not sign sooner than so long after it was first given out.
     pub(crate) keys_are_fresh_for: Duration,
-    /// How many proxies in front tell the address of a client.
-    pub(crate) proxies: usize,
     pub(crate) throttle: Throttle,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Ids,
@@ -60,6 +61,8 @@ pub(crate) enum Refusal {
     EmailTaken,
     #[error("the e-mail address or the password is wrong; correct them")]
     WrongCredentials,
+    #[error("the old password is wrong; send the one that the account has")]
+    WrongPassword,
     #[error("the password was wrong too often; wait {} s", .wait.as_secs())]
     Throttled { wait: Duration },
     #[error("the refresh token is not valid; log in again")]
@@ -92,6 +95,7 @@ impl From<AccountRejection> for Refusal {
     fn from(rejection: AccountRejection) -> Self {
         match rejection {
             AccountRejection::Unregistered => Self::NoSuchAccount,
+            AccountRejection::PasswordDiffers => Self::WrongPassword,
             other => Self::Account(other),
         }
     }
@@ -139,16 +143,17 @@ impl Service {
         Ok(found.into_iter().filter(|row| after.is_none_or(|after| row.id > after)).collect())
     }
 
-    /// Registers an account under a new id.
+    /// Registers an account under a new id, for somebody in the network `from`.
     pub(crate) async fn register(
         &self,
         cx: &Context,
         registration: Registration,
+        from: Network,
     ) -> Result<(Uuid, Loaded<Account>), Refusal> {
         let Registration { person, password, roles } = registration;
         let email = person.email.clone();
         self.require_free(&email).await?;
-        let password = self.passwords.hash(password).await?;
+        let password = self.passwords.hash(password, from).await?;
         let (id, since) = (self.ids.next(), self.clock.now());
         let command = AccountCommand::Register(Registered { person, password, roles, since });
         let registered = self.accounts.execute(cx, id, command).await;
@@ -184,14 +189,7 @@ impl Service {
         let account = committer.transact(cx, move |work: &mut Work<'_>| {
             let (accounts, roles) = (accounts.clone(), roles.clone());
             Box::pin(async move {
-                views::keep_account_as_it_is(work.tx(), by).await?;
-                let admin = work.load(&accounts, by).await?;
-                let is_admin = admin
-                    .and_then(|admin| admin.state.registered())
-                    .is_some_and(|admin| admin.roles.contains(&Role::Admin));
-                if !is_admin {
-                    return Err(Refusal::NotAnAdmin);
-                }
+                require_admin(work, &accounts, by).await?;
                 let current = work.load(&accounts, id).await?.ok_or(Refusal::NoSuchAccount)?;
                 if current.version != version {
                     return Err(Refusal::Stale { current: current.version });
@@ -211,11 +209,11 @@ impl Service {
         cx: &Context,
         email: &EmailAddress,
         password: Secret,
-        address: Option<IpAddr>,
+        from: Network,
     ) -> Result<TokenPair, Refusal> {
-        let attempt = self.throttle.begin(email, address, self.clock.now());
+        let attempt = self.throttle.begin(email, from, self.clock.now());
         let attempt = attempt.map_err(|wait| Refusal::Throttled { wait })?;
-        let checked = self.check_password(email, password.clone()).await;
+        let checked = self.check_password(email, password.clone(), from).await;
         let account = match checked {
             Ok(Some(account)) => account,
             Ok(None) => {
@@ -228,7 +226,7 @@ impl Service {
             }
         };
         attempt.succeeded();
-        self.rehash_if_outdated(cx, &account, password).await;
+        self.rehash_if_outdated(cx, &account, password, from).await;
 
         let (now, session) = (self.clock.now(), self.ids.next());
         let access = self.tokens.access(account.id, account.roles(), session, now)?;
@@ -237,6 +235,7 @@ impl Service {
             account_id: account.id,
             token: refresh.hash,
             expires_at: refresh.expires_at,
+            epoch: account.sessions().epoch,
         };
         self.sessions.execute(cx, session, command).await?;
         tracing::info!(account = %account.id, %session, "logged in");
@@ -248,10 +247,11 @@ impl Service {
         &self,
         email: &EmailAddress,
         password: Secret,
+        from: Network,
     ) -> Result<Option<AccountRow>, Refusal> {
         let found = views::account_of(&self.database, email).await?;
         let hash = found.as_ref().map(AccountRow::password);
-        let matches = self.passwords.matches(password, hash).await?;
+        let matches = self.passwords.matches(password, hash, from).await?;
         Ok(found.filter(|_| matches))
     }
 
@@ -261,8 +261,10 @@ impl Service {
         let id = views::session_of(&self.database, presented).await?;
         let id = id.ok_or(Refusal::TokenInvalid)?;
         let session = self.sessions.load(id).await?.ok_or(Refusal::TokenInvalid)?;
-        let account_id = session.state.opened().ok_or(Refusal::TokenInvalid)?.account_id;
+        let opened = session.state.opened().ok_or(Refusal::TokenInvalid)?;
+        let (account_id, epoch) = (opened.account_id, opened.epoch);
         let account = views::account(&self.database, account_id).await?;
+        let account = account.filter(|account| account.sessions().admits(id, epoch));
         let account = account.ok_or(Refusal::TokenInvalid)?;
 
         let now = self.clock.now();
@@ -307,7 +309,7 @@ impl Service {
             password,
             roles: Roles::from([Role::Admin]),
         };
-        match self.register(cx, registration).await {
+        match self.register(cx, registration, Network::default()).await {
             Ok(_) | Err(Refusal::EmailTaken) => Ok(()),
             Err(refusal) => Err(refusal),
         }
@@ -315,12 +317,18 @@ impl Service {
 
     /// Hashing settings are changed to protect the passwords there are, too. Whether it works does
     /// not matter to who logs in.
-    async fn rehash_if_outdated(&self, cx: &Context, account: &AccountRow, password: Secret) {
+    async fn rehash_if_outdated(
+        &self,
+        cx: &Context,
+        account: &AccountRow,
+        password: Secret,
+        from: Network,
+    ) {
         if !self.passwords.is_outdated(&account.password()) {
             return;
         }
         let rehashed = async {
-            let password = self.passwords.hash(password).await?;
+            let password = self.passwords.hash(password, from).await?;
             let command = AccountCommand::Rehash { former: account.password(), password };
             self.accounts.execute(cx, account.id, command).await?;
             Ok::<(), Refusal>(())
@@ -334,6 +342,20 @@ impl Service {
     fn pair(&self, access: Secret, refresh: Secret) -> TokenPair {
         TokenPair { access, refresh, access_seconds: self.tokens.access_life().as_secs() }
     }
+}
+
+/// Passes when `by` is an admin now, and stays one until the transaction ends.
+pub(crate) async fn require_admin(
+    work: &mut Work<'_>,
+    accounts: &Events<Account>,
+    by: Uuid,
+) -> Result<(), Refusal> {
+    views::keep_account_as_it_is(work.tx(), by).await?;
+    let admin = work.load(accounts, by).await?;
+    let is_admin = admin
+        .and_then(|admin| admin.state.registered())
+        .is_some_and(|admin| admin.roles.contains(&Role::Admin));
+    if is_admin { Ok(()) } else { Err(Refusal::NotAnAdmin) }
 }
 
 #[async_trait]

@@ -38,7 +38,8 @@ pub(crate) struct IdentitySettings {
     pub(crate) login: LoginSettings,
 }
 
-/// `[identity.login]`: how often a password may be wrong, for one account from one address.
+/// `[identity.login]`: how often a password may be wrong, for one account from one address and for
+/// all accounts from one network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LoginSettings {
@@ -50,11 +51,14 @@ pub(crate) struct LoginSettings {
     /// The longest wait. After as long without a login the wrong ones are forgotten.
     #[serde(with = "duration")]
     pub(crate) longest_pause: Duration,
-    /// For how many pairs of account and address wrong passwords are remembered at most.
+    /// How many may be wrong from one network, for whatever accounts, before further ones must wait.
+    pub(crate) network_attempts: u32,
+    /// How long each further one waits; as often one of the wrong ones is forgotten.
+    #[serde(with = "duration")]
+    pub(crate) network_pause: Duration,
+    /// For how many pairs of account and address wrong passwords are remembered at most, and for
+    /// how many networks.
     pub(crate) remembered: usize,
-    /// How many proxies in front, the gateway included, tell the client's address in
-    /// `X-Forwarded-For`. 0: clients connect to the service itself.
-    pub(crate) proxies: usize,
 }
 
 impl Default for LoginSettings {
@@ -63,8 +67,9 @@ impl Default for LoginSettings {
             attempts: 5,
             pause: Duration::from_secs(5),
             longest_pause: Duration::from_mins(15),
+            network_attempts: 100,
+            network_pause: Duration::from_secs(1),
             remembered: 10_000,
-            proxies: 0,
         }
     }
 }
@@ -79,6 +84,15 @@ impl LoginSettings {
         }
         if self.longest_pause < self.pause {
             faults.push("login.longest_pause: is shorter than login.pause".to_owned());
+        }
+        if self.network_attempts < self.attempts {
+            faults.push(
+                "login.network_attempts: is less than login.attempts; a network has many accounts"
+                    .to_owned(),
+            );
+        }
+        if self.network_pause.is_zero() {
+            faults.push("login.network_pause: is 0s; let each further password wait".to_owned());
         }
     }
 }
@@ -98,6 +112,8 @@ pub(crate) struct PasswordSettings {
     pub(crate) at_once: Option<NonZeroUsize>,
     /// Hashes that may wait for their turn; further ones are refused.
     pub(crate) waiting: usize,
+    /// How many of those may be asked for from one network.
+    pub(crate) waiting_per_network: usize,
 }
 
 impl Default for IdentitySettings {
@@ -117,7 +133,14 @@ impl Default for IdentitySettings {
 
 impl Default for PasswordSettings {
     fn default() -> Self {
-        Self { memory_kib: 19 * 1024, iterations: 2, parallelism: 1, at_once: None, waiting: 64 }
+        Self {
+            memory_kib: 19 * 1024,
+            iterations: 2,
+            parallelism: 1,
+            at_once: None,
+            waiting: 64,
+            waiting_per_network: 16,
+        }
     }
 }
 
@@ -252,10 +275,15 @@ mod tests {
             it.login.attempts = 0;
             it.login.remembered = 0;
             it.login.longest_pause = Duration::ZERO;
+            it.login.network_pause = Duration::ZERO;
         });
-        for key in ["login.attempts", "login.remembered", "login.longest_pause"] {
+        for key in
+            ["login.attempts", "login.remembered", "login.longest_pause", "login.network_pause"]
+        {
             assert!(faults.contains(key), "{faults}");
         }
+        let crowded = faults_of(|it| it.login.network_attempts = 4);
+        assert!(crowded.contains("login.network_attempts: is less"), "{crowded}");
     }
 
     #[test]

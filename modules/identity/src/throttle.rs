@@ -1,25 +1,29 @@
-//! Holds back those who guess passwords: after a few wrong ones for an account from one address,
+//! Holds back those who guess passwords: after a few wrong ones for an account from one network,
 //! further logins for it from there wait, each time twice as long. From elsewhere the account's
-//! owner comes in as ever, so that nobody can lock somebody else out.
+//! owner comes in as ever, so that nobody can lock somebody else out. After many wrong ones from one
+//! network, for whatever accounts, all logins from there wait a little ([`networks`]).
 //!
 //! It remembers in memory, so much and no more, and each replica for itself.
 
+mod networks;
+
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use edge::Network;
 use runtime::Timestamp;
 
+use self::networks::Networks;
 use crate::{domain::account::EmailAddress, settings::LoginSettings};
 
 /// Who tries to log in as whom.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Guesser {
     email: EmailAddress,
-    address: Option<IpAddr>,
+    network: Network,
 }
 
 /// Wrong passwords of late.
@@ -32,7 +36,12 @@ struct Failures {
 /// Counts wrong passwords.
 pub(crate) struct Throttle {
     settings: LoginSettings,
-    failures: Mutex<HashMap<Guesser, Failures>>,
+    remembered: Mutex<Remembered>,
+}
+
+struct Remembered {
+    guessers: HashMap<Guesser, Failures>,
+    networks: Networks,
 }
 
 /// A login that is being tried. It counts as a failure until it is known to be none, so that many at
@@ -45,31 +54,37 @@ pub(crate) struct Attempt<'a> {
 
 impl Throttle {
     pub(crate) fn new(settings: LoginSettings) -> Self {
-        Self { settings, failures: Mutex::default() }
+        let LoginSettings { network_attempts, network_pause, remembered, .. } = settings;
+        let networks = Networks::new(network_attempts, network_pause, remembered);
+        let remembered = Remembered { guessers: HashMap::new(), networks };
+        Self { settings, remembered: Mutex::new(remembered) }
     }
 
     /// Lets a login be tried at `now`, or says how long to wait.
     pub(crate) fn begin(
         &self,
         email: &EmailAddress,
-        address: Option<IpAddr>,
+        network: Network,
         now: Timestamp,
     ) -> Result<Attempt<'_>, Duration> {
-        let guesser = Guesser { email: email.clone(), address: address.map(network) };
-        let mut failures = self.failures();
-        let known = failures.get(&guesser).filter(|it| !self.is_forgotten(it, now)).copied();
+        let guesser = Guesser { email: email.clone(), network };
+        let mut remembered = self.remembered();
+        let Remembered { guessers, networks } = &mut *remembered;
+        let known = guessers.get(&guesser).filter(|it| !self.is_forgotten(it, now)).copied();
         let count = known.map_or(0, |it| it.count);
-        if let Some(Failures { last, .. }) = known {
-            let left = self.pause_after(count).saturating_sub(since(last, now));
-            if !left.is_zero() {
-                return Err(left);
-            }
+        let own_wait = known.map_or(Duration::ZERO, |Failures { last, .. }| {
+            self.pause_after(count).saturating_sub(since(last, now))
+        });
+        let wait = own_wait.max(networks.wait(network, now));
+        if !wait.is_zero() {
+            return Err(wait);
         }
-        if failures.len() >= self.settings.remembered && !failures.contains_key(&guesser) {
-            self.make_room(&mut failures, now);
+        if guessers.len() >= self.settings.remembered && !guessers.contains_key(&guesser) {
+            self.make_room(guessers, now);
         }
         let counted = Failures { count: count.saturating_add(1), last: now };
-        failures.insert(guesser.clone(), counted);
+        guessers.insert(guesser.clone(), counted);
+        networks.count(network, now);
         Ok(Attempt { throttle: self, guesser })
     }
 
@@ -87,51 +102,44 @@ impl Throttle {
     }
 
     /// Forgets what is old, or else whoever failed the longest ago.
-    fn make_room(&self, failures: &mut HashMap<Guesser, Failures>, now: Timestamp) {
-        failures.retain(|_, it| !self.is_forgotten(it, now));
-        if failures.len() < self.settings.remembered {
+    fn make_room(&self, guessers: &mut HashMap<Guesser, Failures>, now: Timestamp) {
+        guessers.retain(|_, it| !self.is_forgotten(it, now));
+        if guessers.len() < self.settings.remembered {
             return;
         }
-        let oldest = failures.iter().min_by_key(|(_, it)| it.last).map(|(it, _)| it.clone());
+        let oldest = guessers.iter().min_by_key(|(_, it)| it.last).map(|(it, _)| it.clone());
         if let Some(oldest) = oldest {
-            failures.remove(&oldest);
+            guessers.remove(&oldest);
         }
     }
 
-    fn failures(&self) -> MutexGuard<'_, HashMap<Guesser, Failures>> {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    fn remembered(&self) -> MutexGuard<'_, Remembered> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Attempt<'_> {
-    /// The password was right: what failed before was a slip of the owner's.
+    /// The password was right: what failed before was a slip of the owner's. Of the network it says
+    /// nothing but that this was no failure: others may be there, and guessers have accounts, too.
     pub(crate) fn succeeded(self) {
-        self.throttle.failures().remove(&self.guesser);
+        let mut remembered = self.throttle.remembered();
+        remembered.guessers.remove(&self.guesser);
+        remembered.networks.discount(self.guesser.network);
     }
 
     /// Nobody looked at the password.
     pub(crate) fn was_none(self) {
-        let mut failures = self.throttle.failures();
-        if let Some(counted) = failures.get_mut(&self.guesser) {
+        let mut remembered = self.throttle.remembered();
+        if let Some(counted) = remembered.guessers.get_mut(&self.guesser) {
             counted.count = counted.count.saturating_sub(1);
         }
+        remembered.networks.discount(self.guesser.network);
     }
 }
 
 /// A clock that was set back makes nobody wait longer than was meant.
 fn since(then: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(then)).unwrap_or(Duration::ZERO)
-}
-
-/// Whoever has one address of version 6 has 2^64 of them.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-    }
 }
 
 #[cfg(test)]
@@ -141,16 +149,21 @@ mod tests {
 
     use super::*;
 
-    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
-    const ELSEWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
+    const HERE: &str = "192.0.2.1";
+    const ELSEWHERE: &str = "192.0.2.2";
+
+    fn network(address: &str) -> Network {
+        Network::of(Some(address.parse().unwrap()))
+    }
 
     fn throttle() -> Throttle {
         Throttle::new(LoginSettings {
             attempts: 3,
             pause: Duration::from_secs(10),
             longest_pause: Duration::from_mins(1),
+            network_attempts: 8,
+            network_pause: Duration::from_secs(5),
             remembered: 4,
-            proxies: 0,
         })
     }
 
@@ -162,8 +175,8 @@ mod tests {
         Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second)
     }
 
-    fn fail(throttle: &Throttle, address: IpAddr, second: i64) -> Result<(), u64> {
-        let begun = throttle.begin(&ada(), Some(address), at(second));
+    fn fail(throttle: &Throttle, address: &str, second: i64) -> Result<(), u64> {
+        let begun = throttle.begin(&ada(), network(address), at(second));
         begun.map(drop).map_err(|wait| wait.as_secs())
     }
 
@@ -186,7 +199,7 @@ mod tests {
     fn the_owner_comes_in_from_elsewhere() {
         let throttle = throttle();
         while fail(&throttle, HERE, 0).is_ok() {}
-        throttle.begin(&ada(), Some(ELSEWHERE), at(0)).expect("no wait").succeeded();
+        throttle.begin(&ada(), network(ELSEWHERE), at(0)).expect("no wait").succeeded();
         assert!(fail(&throttle, HERE, 1).is_err());
     }
 
@@ -196,7 +209,7 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(fail(&throttle, HERE, 0), Ok(()));
         }
-        throttle.begin(&ada(), Some(HERE), at(0)).expect("no wait").succeeded();
+        throttle.begin(&ada(), network(HERE), at(0)).expect("no wait").succeeded();
         for _ in 0..3 {
             assert_eq!(fail(&throttle, HERE, 1), Ok(()));
         }
@@ -206,18 +219,32 @@ mod tests {
     fn a_password_that_nobody_looked_at_was_not_wrong() {
         let throttle = throttle();
         for _ in 0..9 {
-            throttle.begin(&ada(), Some(HERE), at(0)).expect("no wait").was_none();
+            throttle.begin(&ada(), network(HERE), at(0)).expect("no wait").was_none();
         }
     }
 
     #[test]
-    fn all_addresses_of_one_network_of_version_6_are_one() {
+    fn who_tries_many_accounts_from_one_network_waits_and_others_do_not() {
         let throttle = throttle();
-        let address = |last| IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, last));
-        for last in 0..3 {
-            assert_eq!(fail(&throttle, address(last), 0), Ok(()));
+        let somebody = |number: usize| EmailAddress::normalise(&format!("{number}@example.org"));
+        for number in 0..8 {
+            drop(throttle.begin(&somebody(number), network(HERE), at(0)).expect("no wait"));
         }
-        assert!(fail(&throttle, address(9), 0).is_err());
+        let wait = throttle.begin(&ada(), network(HERE), at(1)).map(drop);
+        assert_eq!(wait, Err(Duration::from_secs(4)));
+        assert_eq!(fail(&throttle, ELSEWHERE, 1), Ok(()));
+        assert_eq!(fail(&throttle, HERE, 5), Ok(()));
+    }
+
+    #[test]
+    fn a_right_password_does_not_forgive_those_of_other_accounts() {
+        let throttle = throttle();
+        let somebody = |number: usize| EmailAddress::normalise(&format!("{number}@example.org"));
+        for number in 0..8 {
+            throttle.begin(&ada(), network(HERE), at(0)).expect("no wait").succeeded();
+            drop(throttle.begin(&somebody(number), network(HERE), at(0)).expect("no wait"));
+        }
+        assert!(fail(&throttle, HERE, 0).is_err());
     }
 
     proptest! {
@@ -226,8 +253,8 @@ mod tests {
             let throttle = throttle();
             for (second, person) in (0_i64..).zip(people) {
                 let email = EmailAddress::normalise(&format!("{person}@example.org"));
-                let _attempt = throttle.begin(&email, Some(HERE), at(second));
-                prop_assert!(throttle.failures().len() <= 4);
+                let _attempt = throttle.begin(&email, network(HERE), at(second));
+                prop_assert!(throttle.remembered().guessers.len() <= 4);
             }
         }
     }

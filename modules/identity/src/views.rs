@@ -9,35 +9,42 @@ use uuid::Uuid;
 use crate::{
     domain::{
         account::{Account, EmailAddress, PasswordHash, Roles},
+        epoch::{Admitted, Epoch},
         session::{Session, SessionEvent},
     },
     tokens::TokenHash,
 };
 
 const SAVE_ACCOUNTS: Sql = sql!(
-    "INSERT INTO accounts (id, email, name, password, roles, version, registered_at)
-     SELECT id, email, name, password, roles, version, registered_at FROM ",
+    "INSERT INTO accounts (id, email, name, password, roles, version, registered_at,
+                           session_epoch, spared_session)
+     SELECT id, email, name, password, roles, version, registered_at,
+            session_epoch, spared_session FROM ",
     rows(
         "$1", id uuid, email text, name text, password text, roles json, version bigint,
-        registered_at instant
+        registered_at instant, session_epoch bigint, spared_session uuid
     ),
     " WHERE true ON CONFLICT (id) DO UPDATE SET
         email = excluded.email, name = excluded.name, password = excluded.password,
-        roles = excluded.roles, version = excluded.version",
+        roles = excluded.roles, version = excluded.version,
+        session_epoch = excluded.session_epoch, spared_session = excluded.spared_session",
 );
 
 const ACCOUNT_BY_ID: &str = "
-    SELECT id, email, name, password, roles, version, registered_at
+    SELECT id, email, name, password, roles, version, registered_at, session_epoch,
+           spared_session
     FROM accounts WHERE id = $1";
 
 const ACCOUNT_BY_EMAIL: &str = "
-    SELECT id, email, name, password, roles, version, registered_at
+    SELECT id, email, name, password, roles, version, registered_at, session_epoch,
+           spared_session
     FROM accounts WHERE email = $1";
 
 const KEEP_ACCOUNT: &str = "UPDATE accounts SET version = version WHERE id = $1";
 
 const ACCOUNTS_AFTER: &str = "
-    SELECT id, email, name, password, roles, version, registered_at
+    SELECT id, email, name, password, roles, version, registered_at, session_epoch,
+           spared_session
     FROM accounts WHERE id > $1 ORDER BY id LIMIT $2";
 
 const SAVE_TOKENS: Sql = sql!(
@@ -66,9 +73,23 @@ pub(crate) struct AccountRow {
     roles: Json<Roles>,
     version: i64,
     registered_at: At,
+    session_epoch: i64,
+    spared_session: Option<Uuid>,
 }
 
 impl AccountRow {
+    pub(crate) fn address(&self) -> EmailAddress {
+        EmailAddress::normalise(&self.email)
+    }
+
+    /// Which of its sessions may go on.
+    pub(crate) fn sessions(&self) -> Admitted {
+        Admitted {
+            epoch: Epoch::new(self.session_epoch.unsigned_abs()),
+            spared: self.spared_session,
+        }
+    }
+
     pub(crate) fn password(&self) -> PasswordHash {
         PasswordHash::new(self.password.clone())
     }
@@ -137,6 +158,8 @@ struct SavedAccount<'a> {
     roles: &'a Roles,
     version: u64,
     registered_at: At,
+    session_epoch: u64,
+    spared_session: Option<Uuid>,
 }
 
 #[async_trait]
@@ -154,6 +177,8 @@ impl View<Account> for Accounts {
                     roles: &account.roles,
                     version: change.version,
                     registered_at: account.since.into(),
+                    session_epoch: change.state.sessions().epoch.number(),
+                    spared_session: change.state.sessions().spared,
                 })
             })
             .collect();
@@ -254,8 +279,8 @@ mod tests {
 
     async fn prepare_every_statement(database: Database) {
         store::prepare_all(&database, STATEMENTS).await.unwrap();
-        let gone = crate::SCHEMA.down_on(&database, 1).await.unwrap();
-        assert_eq!(gone.len(), 1);
+        let gone = crate::SCHEMA.down_on(&database, 2).await.unwrap();
+        assert_eq!(gone.len(), 2);
     }
 
     #[tokio::test]
@@ -291,8 +316,12 @@ mod tests {
         };
         let in_hours = |hours| clock.now() + SignedDuration::from_hours(hours);
 
-        let open =
-            SessionCommand::Open { account_id: Uuid::nil(), token: first, expires_at: in_hours(2) };
+        let open = SessionCommand::Open {
+            account_id: Uuid::nil(),
+            token: first,
+            expires_at: in_hours(2),
+            epoch: Epoch::default(),
+        };
         sessions.execute(&cx, SESSION, open).await.unwrap();
         assert_eq!(known().await, [true, false, false]);
 

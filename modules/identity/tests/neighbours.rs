@@ -164,6 +164,11 @@ async fn a_neighbour_knows_who_is_who(shape: Shape) {
     }
     let logout = guest.post("/v1/auth/logout", &json!({})).await;
     let _refused = logout.expect_problem(403, "account-needed");
+    let password = json!({ "old_password": "any at all", "new_password": "another, long one" });
+    let change = guest.put("/v1/users/me/password", &password).await;
+    let _refused = change.expect_problem(403, "account-needed");
+    let sessions = guest.delete(&format!("/v1/users/{nobody}/sessions")).await;
+    let _refused = sessions.expect_problem(404, "not-found");
     let _refused = guest.get("/v1/users").await.expect_problem(403, "forbidden");
 }
 

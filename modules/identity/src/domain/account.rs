@@ -1,4 +1,4 @@
-//! An account: registered once, with roles that an admin changes.
+//! An account: registered once, with roles that an admin changes and a password that its owner does.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -6,6 +6,8 @@ use runtime::{Role, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::Aggregate;
 use uuid::Uuid;
+
+use crate::domain::epoch::{Admitted, Epoch};
 
 /// What an account may do. Never empty.
 pub(crate) type Roles = BTreeSet<Role>;
@@ -65,7 +67,11 @@ hide!(EmailAddress, Person, PasswordHash);
 pub(crate) enum Account {
     #[default]
     Unregistered,
-    Registered(Registered),
+    Registered {
+        #[serde(flatten)]
+        registered: Registered,
+        sessions: Admitted,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -81,17 +87,52 @@ pub(crate) enum AccountCommand {
     /// That the address is free, the view's unique index sees to.
     Register(Registered),
     /// `by`: the account of whoever asks for it.
-    ChangeRoles { roles: Roles, by: Uuid, account_id: Uuid },
+    ChangeRoles {
+        roles: Roles,
+        by: Uuid,
+        account_id: Uuid,
+    },
     /// The password behind `former`, hashed with the settings of today.
-    Rehash { former: PasswordHash, password: PasswordHash },
+    Rehash {
+        former: PasswordHash,
+        password: PasswordHash,
+    },
+    /// By its owner, who knew the password behind `former` and keeps the session that asks for it,
+    /// known by its id and by when it was opened.
+    ChangePassword {
+        former: PasswordHash,
+        password: PasswordHash,
+        session: Option<(Uuid, Epoch)>,
+    },
+    /// `by`: the account of the admin who does it.
+    ResetPassword {
+        password: PasswordHash,
+        by: Uuid,
+        account_id: Uuid,
+    },
+    EndSessions,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum AccountEvent {
     Registered(Registered),
-    RolesChanged { roles: Roles },
-    PasswordRehashed { password: PasswordHash },
+    RolesChanged {
+        roles: Roles,
+    },
+    PasswordRehashed {
+        password: PasswordHash,
+    },
+    PasswordChanged {
+        password: PasswordHash,
+        /// The one session that did not end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        spared_session: Option<Uuid>,
+    },
+    PasswordReset {
+        password: PasswordHash,
+    },
+    SessionsEnded,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -104,13 +145,25 @@ pub(crate) enum AccountRejection {
     NoRole,
     #[error("admins cannot give up their own admin role; let another admin take it away")]
     OwnAdminRole,
+    #[error("the account has another password by now; send that one as the old one")]
+    PasswordDiffers,
+    #[error("admins change their own password with the old one; ask another admin")]
+    OwnPassword,
 }
 
 impl Account {
     pub(crate) fn registered(&self) -> Option<&Registered> {
         match self {
-            Self::Registered(registered) => Some(registered),
+            Self::Registered { registered, .. } => Some(registered),
             Self::Unregistered => None,
+        }
+    }
+
+    /// Which of its sessions may go on.
+    pub(crate) fn sessions(&self) -> Admitted {
+        match self {
+            Self::Registered { sessions, .. } => *sessions,
+            Self::Unregistered => Admitted::default(),
         }
     }
 
@@ -121,6 +174,7 @@ impl Account {
 
 impl Aggregate for Account {
     const NAME: &'static str = "account";
+    const STATE_SCHEMA: u16 = 2;
     type Command = AccountCommand;
     type Event = AccountEvent;
     type Rejection = AccountRejection;
@@ -158,19 +212,56 @@ impl Aggregate for Account {
                     vec![]
                 })
             }
+            AccountCommand::ChangePassword { former, password, session } => {
+                if self.require()?.password != former {
+                    return Err(AccountRejection::PasswordDiffers);
+                }
+                let goes_on = |(id, epoch): &(Uuid, Epoch)| self.sessions().admits(*id, *epoch);
+                let spared_session = session.filter(goes_on).map(|(id, _)| id);
+                Ok(vec![AccountEvent::PasswordChanged { password, spared_session }])
+            }
+            AccountCommand::ResetPassword { password, by, account_id } => {
+                self.require()?;
+                if by == account_id {
+                    return Err(AccountRejection::OwnPassword);
+                }
+                Ok(vec![AccountEvent::PasswordReset { password }])
+            }
+            AccountCommand::EndSessions => {
+                self.require()?;
+                Ok(vec![AccountEvent::SessionsEnded])
+            }
         }
     }
 
     fn evolve(&mut self, event: &AccountEvent) {
         match (self, event) {
             (account, AccountEvent::Registered(registered)) => {
-                *account = Self::Registered(registered.clone());
+                let registered = registered.clone();
+                *account = Self::Registered { registered, sessions: Admitted::default() };
             }
-            (Self::Registered(registered), AccountEvent::RolesChanged { roles }) => {
+            (Self::Registered { registered, .. }, AccountEvent::RolesChanged { roles }) => {
                 registered.roles.clone_from(roles);
             }
-            (Self::Registered(registered), AccountEvent::PasswordRehashed { password }) => {
+            (Self::Registered { registered, .. }, AccountEvent::PasswordRehashed { password }) => {
                 registered.password = password.clone();
+            }
+            (
+                Self::Registered { registered, sessions },
+                AccountEvent::PasswordChanged { password, spared_session },
+            ) => {
+                registered.password = password.clone();
+                sessions.end_all_but(*spared_session);
+            }
+            (
+                Self::Registered { registered, sessions },
+                AccountEvent::PasswordReset { password },
+            ) => {
+                registered.password = password.clone();
+                sessions.end_all_but(None);
+            }
+            (Self::Registered { sessions, .. }, AccountEvent::SessionsEnded) => {
+                sessions.end_all_but(None);
             }
             (Self::Unregistered, _) => {}
         }
@@ -268,11 +359,89 @@ mod tests {
     }
 
     #[test]
+    fn a_password_is_changed_by_whoever_knew_the_one_that_it_still_is() {
+        let hash = |text: &str| PasswordHash::new(text.to_owned());
+        let mut account = registered(&[Role::Customer]);
+        let former = account.registered().unwrap().password.clone();
+        let epoch = account.sessions().epoch;
+        let own = Uuid::from_u128(8);
+        let change = |former, password| AccountCommand::ChangePassword {
+            former,
+            password: hash(password),
+            session: Some((own, epoch)),
+        };
+        let events = account.decide(change(former.clone(), "$argon2id$new")).unwrap();
+        account.evolve(&events[0]);
+        assert_eq!(account.registered().unwrap().password, hash("$argon2id$new"));
+        assert!(account.sessions().admits(own, epoch));
+        assert!(!account.sessions().admits(Uuid::from_u128(9), epoch));
+        let late = account.decide(change(former, "$argon2id$newer"));
+        assert_eq!(late, Err(AccountRejection::PasswordDiffers));
+    }
+
+    #[test]
+    fn changing_the_password_brings_no_session_back() {
+        let mut account = registered(&[Role::Customer]);
+        let (session, epoch) = (Uuid::from_u128(8), account.sessions().epoch);
+        account.evolve(&AccountEvent::SessionsEnded);
+        let former = account.registered().unwrap().password.clone();
+        let password = PasswordHash::new("$argon2id$new".to_owned());
+        let change =
+            AccountCommand::ChangePassword { former, password, session: Some((session, epoch)) };
+        account.evolve(&account.decide(change).unwrap()[0]);
+        assert!(!account.sessions().admits(session, epoch));
+    }
+
+    #[test]
+    fn an_admin_resets_the_passwords_of_others_and_ends_all_their_sessions() {
+        let mut account = registered(&[Role::Admin]);
+        let (session, epoch) = (Uuid::from_u128(8), account.sessions().epoch);
+        let password = PasswordHash::new("$argon2id$new".to_owned());
+        let reset = |by| AccountCommand::ResetPassword {
+            password: password.clone(),
+            by: Uuid::from_u128(by),
+            account_id: Uuid::from_u128(1),
+        };
+        assert_eq!(account.decide(reset(1)), Err(AccountRejection::OwnPassword));
+        account.evolve(&account.decide(reset(2)).unwrap()[0]);
+        assert_eq!(account.registered().unwrap().password, password);
+        assert!(!account.sessions().admits(session, epoch));
+    }
+
+    #[test]
+    fn sessions_end_and_the_password_stays() {
+        let mut account = registered(&[Role::Customer]);
+        let (session, epoch) = (Uuid::from_u128(8), account.sessions().epoch);
+        account.evolve(&account.decide(AccountCommand::EndSessions).unwrap()[0]);
+        assert_eq!(account.registered(), registered(&[Role::Customer]).registered());
+        assert!(!account.sessions().admits(session, epoch));
+    }
+
+    #[test]
+    fn a_state_is_stored_and_read_back() {
+        let mut account = registered(&[Role::Customer]);
+        account.evolve(&AccountEvent::SessionsEnded);
+        let stored = serde_json::to_string(&account).unwrap();
+        assert_eq!(serde_json::from_str::<Account>(&stored).unwrap(), account);
+    }
+
+    #[test]
     fn nothing_happens_to_an_account_that_is_not_there() {
         let nobody = Account::default();
         let hash = PasswordHash::new(String::new());
-        let rehash = AccountCommand::Rehash { former: hash.clone(), password: hash };
-        assert_eq!(nobody.decide(rehash), Err(AccountRejection::Unregistered));
+        let id = Uuid::from_u128(1);
+        for command in [
+            AccountCommand::Rehash { former: hash.clone(), password: hash.clone() },
+            AccountCommand::ChangePassword {
+                former: hash.clone(),
+                password: hash.clone(),
+                session: None,
+            },
+            AccountCommand::ResetPassword { password: hash, by: id, account_id: id },
+            AccountCommand::EndSessions,
+        ] {
+            assert_eq!(nobody.decide(command), Err(AccountRejection::Unregistered));
+        }
         let roles = nobody.decide(change(&[Role::Staff], Uuid::from_u128(2)));
         assert_eq!(roles, Err(AccountRejection::Unregistered));
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use store::Aggregate;
 use uuid::Uuid;
 
-use crate::tokens::TokenHash;
+use crate::{domain::epoch::Epoch, tokens::TokenHash};
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Session(Option<Opened>);
@@ -18,6 +18,8 @@ pub(crate) struct Opened {
     pub(crate) token: TokenHash,
     /// When that token stops being good, and the session with it.
     pub(crate) expires_at: Timestamp,
+    /// The account's when it was opened: whether the session may go on, the account says, too.
+    pub(crate) epoch: Epoch,
     ended: Option<Ending>,
 }
 
@@ -35,6 +37,7 @@ pub(crate) enum SessionCommand {
         account_id: Uuid,
         token: TokenHash,
         expires_at: Timestamp,
+        epoch: Epoch,
     },
     /// `presented` is, or once was, a token of this session. When it no longer is the current one,
     /// somebody else has used it, and the session ends: [`Session::holds`] tells which it was.
@@ -54,8 +57,17 @@ pub(crate) enum SessionCommand {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum SessionEvent {
-    Opened { account_id: Uuid, token: TokenHash, expires_at: Timestamp },
-    Rotated { token: TokenHash, expires_at: Timestamp },
+    Opened {
+        account_id: Uuid,
+        token: TokenHash,
+        expires_at: Timestamp,
+        #[serde(default, skip_serializing_if = "Epoch::is_first")]
+        epoch: Epoch,
+    },
+    Rotated {
+        token: TokenHash,
+        expires_at: Timestamp,
+    },
     ReuseDetected,
     LoggedOut,
     Expired,
@@ -110,14 +122,15 @@ impl Opened {
 
 impl Aggregate for Session {
     const NAME: &'static str = "session";
+    const STATE_SCHEMA: u16 = 2;
     type Command = SessionCommand;
     type Event = SessionEvent;
     type Rejection = SessionRejection;
 
     fn decide(&self, command: SessionCommand) -> Result<Vec<SessionEvent>, SessionRejection> {
         match command {
-            SessionCommand::Open { account_id, token, expires_at } => match self.0 {
-                None => Ok(vec![SessionEvent::Opened { account_id, token, expires_at }]),
+            SessionCommand::Open { account_id, token, expires_at, epoch } => match self.0 {
+                None => Ok(vec![SessionEvent::Opened { account_id, token, expires_at, epoch }]),
                 Some(_) => Err(SessionRejection::OpenAlready),
             },
             SessionCommand::Rotate { presented, next, now, expires_at } => {
@@ -137,11 +150,12 @@ impl Aggregate for Session {
 
     fn evolve(&mut self, event: &SessionEvent) {
         match event {
-            SessionEvent::Opened { account_id, token, expires_at } => {
+            SessionEvent::Opened { account_id, token, expires_at, epoch } => {
                 self.0 = Some(Opened {
                     account_id: *account_id,
                     token: *token,
                     expires_at: *expires_at,
+                    epoch: *epoch,
                     ended: None,
                 });
             }
@@ -193,6 +207,7 @@ mod tests {
             account_id: Uuid::from_u128(1),
             token: token(0),
             expires_at: at(100),
+            epoch: Epoch::default(),
         };
         carry_out(&mut session, command).unwrap();
         session

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use edge::{Caller, Json, Problem, Tagged};
 
-use super::{Account, GuestProblems, tagged};
+use super::{Account, GuestProblems, account_is_gone, tagged};
 use crate::service::{Refusal, Service};
 
 /// Who am I?
@@ -38,12 +38,10 @@ pub(crate) async fn get_me_as_user(
     own_account(&service, &caller).await
 }
 
-/// A token that outlived its account is no longer anybody's.
 async fn own_account(service: &Service, caller: &Caller) -> Result<Tagged<Json<Account>>, Problem> {
     caller.needs_account()?;
     match service.account(caller.user).await {
-        Err(Refusal::NoSuchAccount) => Err(Problem::new(&edge::problems::UNAUTHENTICATED)
-            .detail("the account of this access token no longer exists")),
+        Err(Refusal::NoSuchAccount) => Err(account_is_gone()),
         found => Ok(tagged(found?)),
     }
 }

@@ -3,18 +3,17 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use edge::{Json, Problem};
+use edge::{Json, Network, Problem};
 use garde::Validate;
 use runtime::{Context, Secret};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Tokens, address::ClientAddress};
+use super::{Tokens, is_not_overlong};
 use crate::{
     domain::account::EmailAddress,
     problems::{INVALID_CREDENTIALS, TOO_MANY_LOGINS},
     service::Service,
-    settings::PASSWORD_LENGTH,
 };
 
 /// Who wants in.
@@ -39,7 +38,8 @@ edge::problem_responses! {
 /// Log in
 ///
 /// Opens a session and gives out its tokens. The answer takes as long for an address that has no
-/// account as for one that has. After some wrong passwords the next try has to wait.
+/// account as for one that has. After some wrong passwords for an account, and after many from one
+/// network, the next try has to wait.
 #[utoipa::path(
     post, path = "/v1/auth/login", request_body = Login,
     responses((status = 200, description = "The session is open.", body = Tokens), LoginProblems),
@@ -47,19 +47,10 @@ edge::problem_responses! {
 pub(crate) async fn log_in(
     State(service): State<Arc<Service>>,
     cx: Context,
-    ClientAddress(address): ClientAddress,
+    network: Network,
     Json(login): Json<Login>,
 ) -> Result<Json<Tokens>, Problem> {
     let email = EmailAddress::normalise(&login.email);
-    let tokens = service.log_in(&cx, &email, login.password, address).await?;
+    let tokens = service.log_in(&cx, &email, login.password, network).await?;
     Ok(Json(tokens.into()))
-}
-
-/// No account has such a password, and hashing it would cost more than others.
-fn is_not_overlong<C>(password: &Secret, _context: &C) -> garde::Result {
-    let most = PASSWORD_LENGTH.end();
-    if password.expose().chars().count() <= *most {
-        return Ok(());
-    }
-    Err(garde::Error::new(format!("longer than {most} characters")))
 }

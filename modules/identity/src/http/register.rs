@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use edge::{Answered, Json, Problem, created};
+use edge::{Answered, Json, Network, Problem, created};
 use garde::Validate;
 use runtime::{Context, Role, Secret};
 use serde::Deserialize;
@@ -59,6 +59,7 @@ edge::problem_responses! {
 pub(crate) async fn register(
     State(service): State<Arc<Service>>,
     cx: Context,
+    network: Network,
     Json(wish): Json<Register>,
 ) -> Result<Answered, Problem> {
     let email = EmailAddress::normalise(&wish.email);
@@ -67,7 +68,7 @@ pub(crate) async fn register(
         password: wish.password,
         roles: Roles::from([Role::Customer]),
     };
-    let (id, account) = service.register(&cx, registration).await?;
+    let (id, account) = service.register(&cx, registration, network).await?;
     let registered = account.state.registered().ok_or_else(Problem::not_found)?;
     let body = Account::new(id, registered);
     Ok(Answered(created(format!("/v1/users/{id}"), account.version, &body)))

@@ -1,6 +1,11 @@
 //! Logging in, and not.
 
+use std::sync::Arc;
+
 use jiff::SignedDuration;
+use serde_json::json;
+use testkit::{Reply, Storage};
+use tokio::task::JoinSet;
 
 use crate::world::{PASSWORD, World, on_both_databases};
 
@@ -77,4 +82,60 @@ async fn a_right_password_in_between_forgives(world: World) {
         }
         let _in = world.log_in("ada@example.org", PASSWORD).await.expect(200);
     }
+}
+
+/// Behind a proxy that says so, from this address.
+async fn log_in_from(world: &World, address: &str, email: &str, password: &str) -> Reply {
+    let login = json!({ "email": email, "password": password });
+    world.client.post("/v1/auth/login", &login).header("x-forwarded-for", address).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_that_guesses_from_one_address_does_not_shut_out_others() {
+    let costly = [
+        ("edge.proxies", "1"),
+        ("identity.password.memory_kib", "19456"),
+        ("identity.password.at_once", "1"),
+    ];
+    let world = Arc::new(World::with(Storage::Sqlite, &costly).await);
+    let _ada = world.person("ada@example.org").await;
+    let mut crowd = JoinSet::new();
+    for number in 0..100 {
+        let world = Arc::clone(&world);
+        crowd.spawn(async move {
+            let email = format!("{number}@example.org");
+            log_in_from(&world, "192.0.2.1", &email, "incorrect horse battery").await
+        });
+    }
+    let mut refused = 0;
+    for _ in 0..3 {
+        let _in = log_in_from(&world, "192.0.2.2", "ada@example.org", PASSWORD).await.expect(200);
+    }
+    for reply in crowd.join_all().await {
+        if reply.status() == 503 {
+            let _busy = reply.expect_problem(503, "service-unavailable");
+            refused += 1;
+        } else {
+            let _wrong = reply.expect_problem(401, "invalid-credentials");
+        }
+    }
+    assert!(refused > 0, "the crowd was too small to be refused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_tries_many_accounts_from_one_address_waits_and_nobody_else() {
+    let few = [("edge.proxies", "1"), ("identity.login.network_attempts", "6")];
+    let world = World::with(Storage::Sqlite, &few).await;
+    let _ada = world.person("ada@example.org").await;
+    for number in 0..6 {
+        let email = format!("{number}@example.org");
+        let wrong = log_in_from(&world, "192.0.2.1", &email, "incorrect horse battery").await;
+        let _refused = wrong.expect_problem(401, "invalid-credentials");
+    }
+    let held_back = log_in_from(&world, "192.0.2.1", "ada@example.org", PASSWORD).await;
+    let held_back = held_back.expect_problem(429, "too-many-logins");
+    assert_eq!(held_back.header("retry-after"), Some("1"));
+    let _in = log_in_from(&world, "192.0.2.2", "ada@example.org", PASSWORD).await.expect(200);
+    world.sandbox.clock().advance(SignedDuration::from_secs(1));
+    let _in = log_in_from(&world, "192.0.2.1", "ada@example.org", PASSWORD).await.expect(200);
 }

@@ -8,6 +8,7 @@
 
 mod jwks;
 mod login;
+mod passwords;
 mod register;
 mod sessions;
 mod users;

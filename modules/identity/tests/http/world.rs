@@ -55,12 +55,20 @@ pub struct World {
 
 impl World {
     pub async fn start(storage: Storage) -> Self {
+        Self::with(storage, &[]).await
+    }
+
+    /// With settings of its own.
+    pub async fn with(storage: Storage, settings: &[(&str, &str)]) -> Self {
+        let cheap = [("identity.password.memory_kib", "8"), ("identity.password.iterations", "1")];
         let builder = Sandbox::builder(COMPOSITION)
             .database(storage)
             .setting("identity.first_admin_email", ADMIN)
-            .setting("identity.first_admin_password", ADMIN_PASSWORD)
-            .setting("identity.password.memory_kib", "8")
-            .setting("identity.password.iterations", "1");
+            .setting("identity.first_admin_password", ADMIN_PASSWORD);
+        let builder = cheap
+            .iter()
+            .chain(settings)
+            .fold(builder, |builder, (key, value)| builder.setting(key, *value));
         let sandbox = match storage {
             Storage::Sqlite => builder.start().await,
             Storage::Postgres => builder.signing_key("identity.signing_keys_dir").start().await,

@@ -1,0 +1,3 @@
+-- How often all sessions of an account have ended, and the one that was spared the last time.
+ALTER TABLE accounts ADD COLUMN session_epoch INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE accounts ADD COLUMN spared_session BLOB;
