@@ -22,6 +22,7 @@ pub(crate) static ALL: &[&ProblemType] = &[
     &TOO_MANY_TICKET_TYPES,
     &TOO_MANY_QUOTAS,
     &SECTION_UNKNOWN,
+    &TIME_ZONE_IN_USE,
 ];
 
 pub(crate) static LAST_OWNER: ProblemType = ProblemType {
@@ -167,6 +168,16 @@ pub(crate) static SECTION_UNKNOWN: ProblemType = ProblemType {
               changed.",
     what_to_do: "Describe the section with `PUT /v1/venues/{venue_id}/seating` before the event is \
                  published, or name another in the ticket type.",
+};
+
+pub(crate) static TIME_ZONE_IN_USE: ProblemType = ProblemType {
+    slug: "time-zone-in-use",
+    status: 409,
+    title: "Published events go by the venue's clock",
+    meaning: "Events that are published and not over take place at the venue, and what was sold, \
+              printed and mailed says when they begin by its clock. Nothing was changed.",
+    what_to_do: "Send the time zone as it is. If it is wrong, cancel the events, or add another venue \
+                 for those to come.",
 };
 
 impl From<organizer::Rejection> for Problem {

@@ -1,7 +1,6 @@
 //! A venue: where events take place, by which clock, and on which numbered seats.
 
 use contracts::seating::SeatSection;
-use jiff::tz::TimeZoneDatabase;
 use serde::{Deserialize, Serialize};
 use store::Aggregate;
 use uuid::Uuid;
@@ -30,10 +29,8 @@ pub(crate) struct Zone(String);
 
 impl Zone {
     /// The zone of this name, in whatever case. `None` when the time zone database has none.
-    ///
-    /// The database is the one this program brings along, so that every machine answers alike.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        let zone = TimeZoneDatabase::bundled().get(name).ok()?;
+        let zone = runtime::time_zone(name)?;
         zone.iana_name().map(|spelled| Self(spelled.to_owned()))
     }
 

@@ -84,9 +84,13 @@ const LIST_OF_ORGANIZER: &str = list_events!(
     "organizer_id = $9 AND (phase <> 'draft' OR $10) AND (venue_id = $11 OR $11 IS NULL)"
 );
 
+/// One of the events that take place there and are neither over nor cancelled.
+const FIND_AHEAD: &str = "SELECT id FROM event_view WHERE venue_id = $1 \
+     AND phase IN ('published', 'on_sale', 'sales_closed') AND ends_at > $2 LIMIT 1";
+
 #[cfg(test)]
 pub(super) const STATEMENTS: &[(&str, Sql)] =
-    store::statements![PUT, DROP, FIND, LIST, LIST_OF_VENUE, LIST_OF_ORGANIZER];
+    store::statements![PUT, DROP, FIND, LIST, LIST_OF_VENUE, LIST_OF_ORGANIZER, FIND_AHEAD];
 
 /// An event with what is shown of its organizer and venue.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
@@ -212,6 +216,16 @@ impl TryFrom<String> for Phase {
 
 pub(crate) async fn find(database: &Database, id: Uuid) -> Result<Option<EventRow>, StoreError> {
     Ok(store::fetch_optional!(database, EventRow, FIND, id).await?)
+}
+
+/// Whether anything that was published takes place at the venue after `now`, or is taking place.
+pub(crate) async fn is_venue_awaited(
+    database: &Database,
+    venue: Uuid,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let ahead = store::fetch_optional!(database, (Uuid,), FIND_AHEAD, venue, At(now)).await?;
+    Ok(ahead.is_some())
 }
 
 /// Which events to list.

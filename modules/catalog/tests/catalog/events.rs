@@ -196,7 +196,8 @@ async fn what_is_shown_of_venue_and_organizer_is_up_to_date(house: House) {
 
     let path = format!("/v1/venues/{}", event.venue);
     let etag = house.anna().get(&path).await.expect(200).etag();
-    let moved = json!({"name": "Boathouse", "address": "4 Quay Street", "time_zone": "UTC"});
+    let moved =
+        json!({"name": "Boathouse", "address": "4 Quay Street", "time_zone": "Europe/Berlin"});
     let _moved = house.anna().put(&path, &moved).if_match(&etag).await.expect(200);
     let after = house.public().get(&event.path).header("if-none-match", &before.etag()).await;
     assert_eq!(after.expect(200).field("venue_address"), "4 Quay Street");

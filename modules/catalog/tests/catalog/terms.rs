@@ -64,7 +64,8 @@ async fn windows_and_limits_that_make_no_sense_are_refused(house: House) {
     let _problem = refused.expect_problem(422, "invalid-input");
 }
 
-/// In Berlin the clocks go from 2 to 3 in the night of 28 March 2027.
+/// In Berlin the clocks go from 2 to 3 in the night of 28 March 2027, and from 3 to 2 in that of 25
+/// October 2026.
 async fn a_window_is_open_at_its_instants_whatever_clocks_show(house: House) {
     let event = house.on_sale().await;
     let anna = house.anna();
@@ -83,6 +84,17 @@ async fn a_window_is_open_at_its_instants_whatever_clocks_show(house: House) {
                 ("2027-03-28T00:30:00Z", true),
                 ("2027-03-28T01:29:59Z", true),
                 ("2027-03-28T01:30:00Z", false),
+            ],
+        ),
+        // From half past two to half past two, by clocks that show it twice: an hour.
+        (
+            "2026-10-25T02:30:00+02:00",
+            "2026-10-25T02:30:00+01:00",
+            [
+                ("2026-10-25T00:29:59Z", false),
+                ("2026-10-25T00:30:00Z", true),
+                ("2026-10-25T01:29:59Z", true),
+                ("2026-10-25T01:30:00Z", false),
             ],
         ),
         // Told with the offset of another zone.

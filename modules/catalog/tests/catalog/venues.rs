@@ -9,6 +9,7 @@ use crate::{
 
 on_both_databases!(
     a_venue_is_added_read_and_changed,
+    a_venues_clock_stays_while_published_events_go_by_it,
     others_do_not_see_a_venue,
     venues_are_listed_for_their_organizers_members,
     a_venue_needs_an_organizer_of_ones_own,
@@ -41,6 +42,34 @@ async fn a_venue_is_added_read_and_changed(house: House) {
     assert_eq!(anna.get(&path).await.expect(200).value(), changed.value());
     let refused = anna.put(&path, &change).if_match(&read.etag()).await;
     let _problem = refused.expect_problem(412, "precondition-failed");
+}
+
+async fn a_venues_clock_stays_while_published_events_go_by_it(house: House) {
+    let event = house.draft().await;
+    let path = format!("/v1/venues/{}", event.venue);
+    let moved = async |zone: &str| {
+        let anna = house.anna();
+        let etag = anna.get(&path).await.expect(200).etag();
+        let change = json!({"name": "Quayhouse", "address": "3 Quay Street", "time_zone": zone});
+        anna.put(&path, &change).if_match(&etag).await
+    };
+    let _drafted = moved("Europe/Lisbon").await.expect(200);
+    let _published = house.act(&event, "publish").await.expect(200);
+    let _refused = moved("Europe/Berlin").await.expect_problem(409, "time-zone-in-use");
+    let _renamed = moved("europe/lisbon").await.expect(200);
+    let _opened = house.act(&event, "open-sales").await.expect(200);
+    let _refused = moved("Europe/Berlin").await.expect_problem(409, "time-zone-in-use");
+
+    let other = house.on_sale().await;
+    let elsewhere = format!("/v1/venues/{}", other.venue);
+    let _cancelled = house.act(&other, "cancel").await.expect(200);
+    let anna = house.anna();
+    let etag = anna.get(&elsewhere).await.expect(200).etag();
+    let change = json!({"name": "Quayhouse", "address": "3 Quay Street", "time_zone": "UTC"});
+    let _changed = anna.put(&elsewhere, &change).if_match(&etag).await.expect(200);
+
+    house.sandbox.clock().set("2027-06-18T20:30:00Z".parse().expect("an instant"));
+    let _over = moved("Europe/Berlin").await.expect(200);
 }
 
 async fn others_do_not_see_a_venue(house: House) {

@@ -12,6 +12,8 @@ use super::{VenueResource, place};
 use crate::{
     domain::venue::Command,
     http::{App, text},
+    problems,
+    views::{events, venues::VenueRow},
 };
 
 /// What can be said about a venue.
@@ -37,10 +39,16 @@ pub(in crate::http) struct VenueInput {
     time_zone: String,
 }
 
+edge::problem_responses! {
+    /// What changing a venue may be refused with.
+    pub(super) ChangeProblems: problems::TIME_ZONE_IN_USE
+}
+
 /// Change a venue
 ///
-/// Replaces name, address and time zone. Only members of the organizer may do this. Events keep
-/// their instants; what people see of them follows the venue's clock.
+/// Replaces name, address and time zone. Only members of the organizer may do this. The time zone
+/// stays while published events that are not over take place at the venue; drafts keep their instants,
+/// and what people see of them follows the venue's clock.
 #[utoipa::path(
     put,
     path = "/v1/venues/{venue_id}",
@@ -51,7 +59,7 @@ pub(in crate::http) struct VenueInput {
         description = "The venue as it is now",
         body = VenueResource,
         headers(("etag" = String, description = "Its version, for `If-Match`.")),
-    )),
+    ), ChangeProblems),
     security(("bearer" = [])),
 )]
 pub(in crate::http) async fn change_venue(
@@ -61,8 +69,15 @@ pub(in crate::http) async fn change_venue(
     IfMatch(version): IfMatch,
     Json(input): Json<VenueInput>,
 ) -> Result<Tagged<Json<VenueResource>>, Problem> {
-    let organizer_id = app.own_venue(&cx, id).await?.organizer_id;
+    let VenueRow { organizer_id, time_zone, .. } = app.own_venue(&cx, id).await?;
     let place = place(&input.name, &input.address, &input.time_zone)?;
+    if place.time_zone.as_str() != time_zone
+        && events::is_venue_awaited(&app.database, id, app.clock.now()).await?
+    {
+        return Err(
+            Problem::new(&problems::TIME_ZONE_IN_USE).detail("published events take place there")
+        );
+    }
     let command = Command::Change { place };
     let changed = app.venues.execute(&cx, id, command).expect_version(version).await;
     app.pages.forget_all();
