@@ -5,7 +5,7 @@ use krilla::{
     color::rgb,
     geom::{Path, PathBuilder, Point, Rect, Transform},
     num::NormalizedF32,
-    paint::{Fill, FillRule},
+    paint::{Fill, FillRule, Stroke},
     surface::Surface,
 };
 use runtime::Timestamp;
@@ -146,13 +146,7 @@ pub(super) fn draw(
             left += run.width * size;
         }
     }
-    let (code, modules) = code_path(&sheet.code)?;
-    let module = CODE_SIDE / points(modules);
-    surface.set_fill(Some(Fill::default()));
-    surface.push_transform(&Transform::from_row(module, 0.0, 0.0, module, MARGIN, code_top));
-    surface.draw_path(&code);
-    surface.pop();
-    Ok(())
+    draw_code(surface, &sheet.code, (MARGIN, code_top))
 }
 
 fn filled_with(Ink(red, green, blue): Ink) -> Fill {
@@ -166,16 +160,31 @@ fn bar((left, top): (f32, f32), (width, height): (f32, f32)) -> Result<Path, Pap
     path.finish().ok_or(PaperFault::Layout)
 }
 
-/// The code as one shape, a module one wide: whole numbers take little room. And how wide it is.
-fn code_path(code: &str) -> Result<(Path, usize), PaperFault> {
+/// Draws the code in lines as thick as a module. Measured in modules they are short to write: to compress
+/// the shapes of the code takes most of the time that a page takes.
+fn draw_code(
+    surface: &mut Surface<'_>,
+    code: &str,
+    (left, top): (f32, f32),
+) -> Result<(), PaperFault> {
     let (stretches, width) = qr::stretches(code)?;
     let mut path = PathBuilder::new();
     for stretch in stretches {
-        let (left, top) = (points(stretch.column), points(stretch.row));
-        let rect = Rect::from_xywh(left, top, points(stretch.length), 1.0);
-        path.push_rect(rect.ok_or(PaperFault::Layout)?);
+        let row = points(stretch.row);
+        path.move_to(points(stretch.column), row);
+        path.line_to(points(stretch.column + stretch.length), row);
     }
-    Ok((path.finish().ok_or(PaperFault::Layout)?, width))
+    let path = path.finish().ok_or(PaperFault::Layout)?;
+    let module = CODE_SIDE / points(width);
+    let middle_of_first_row = top + module / 2.0;
+    let modules = Transform::from_row(module, 0.0, 0.0, module, left, middle_of_first_row);
+    surface.push_transform(&modules);
+    surface.set_fill(None);
+    surface.set_stroke(Some(Stroke { width: 1.0, ..Stroke::default() }));
+    surface.draw_path(&path);
+    surface.set_stroke(None);
+    surface.pop();
+    Ok(())
 }
 
 /// Modules of a code, of which there are fewer than 200 in a row.
