@@ -167,9 +167,10 @@ pub enum RefundState {
     InTransit,
     /// The money was given back.
     Done,
-    /// The provider refused. Another refund follows by itself.
+    /// The provider refused. Another refund follows by itself, or has followed.
     Failed,
-    /// Called off at the provider. Nothing follows by itself.
+    /// Called off at the provider, or refused for so long that it was given up. Nothing follows by
+    /// itself.
     Cancelled,
     /// The money was given back at the provider, by somebody who did not ask us.
     External,

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 pub(crate) use self::{
     attempts::{Attempt, Decline, Outcome},
-    refunds::{ExternalRefund, Refund, RefundOrigin, RefundOutcome, RefundTold},
+    refunds::{ExternalRefund, ListedRefund, Refund, RefundOrigin, RefundOutcome, RefundTold},
 };
 use crate::card::CardSummary;
 
@@ -109,9 +109,9 @@ pub(crate) enum Command {
         ask_at: Timestamp,
         at: Timestamp,
     },
-    /// Takes in refunds that somebody made at the provider.
+    /// Takes in refunds that somebody made at the provider, out of its list of all.
     RecordExternalRefunds {
-        refunds: Vec<ExternalRefund>,
+        listed: Vec<ListedRefund>,
         at: Timestamp,
     },
 }
@@ -244,6 +244,8 @@ pub(crate) enum Rejection {
     Settled,
     #[error("attempt {number} may still take money")]
     AttemptUnderWay { number: u32 },
+    #[error("no more than {most} attempts are accepted")]
+    TooManyAttempts { most: usize },
     #[error("no attempt waits for the payer")]
     NothingToConfirm,
     #[error("nothing was received that could be given back")]
@@ -368,8 +370,8 @@ impl Aggregate for Payment {
             Command::RecordRefund { refund_id, outcome, ask_at, at } => {
                 self.record_refund(refund_id, outcome, ask_at, at)
             }
-            Command::RecordExternalRefunds { refunds, at } => {
-                Ok(self.record_external_refunds(refunds, at))
+            Command::RecordExternalRefunds { listed, at } => {
+                Ok(self.record_external_refunds(listed, at))
             }
         }
     }

@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 use axum::response::{IntoResponse, Response};
 use contracts::{
     catalog::{Catalog, FindMembership},
-    payments::AttemptState,
+    payments::{AttemptState, PaymentStatus},
 };
 use edge::{Answered, IdempotencyKey, Problem, Routes, idempotent, routes};
 use runtime::{Context, Role};
@@ -125,13 +125,12 @@ fn answer(
     attempt_id: Uuid,
     status: u16,
 ) -> Result<Answer, Box<Problem>> {
-    let resource = PaymentResource::of(order_id, &payment.state)
-        .ok_or_else(|| Box::new(Problem::not_found()))?;
+    let payment_id = payment.state.id;
     let attempt = payment.state.attempt(attempt_id);
     match attempt.map(|attempt| (attempt.state, attempt.reason)) {
         Some((AttemptState::Failed, Some(reason))) => {
             let problem = Problem::new(&problems::PAYMENT_DECLINED).detail(reason.in_words());
-            Err(Box::new(problem.with("reason", reason).with("payment_id", resource.id)))
+            Err(Box::new(problem.with("reason", reason).with("payment_id", payment_id)))
         }
         Some((AttemptState::Cancelled, _)) if payment.state.closed_at.is_some() => {
             Err(Box::new(problems::closed(&payment.state)))
@@ -143,8 +142,21 @@ fn answer(
         Some((AttemptState::Cancelled, _)) => {
             Err(Box::new(Problem::new(&problems::PAYMENT_CALLED_OFF).retry_after(SOON)))
         }
-        _ => Ok(Answer::json(status, &resource)
-            .header("location", format!("/v1/payments/{}", resource.id))
-            .header("etag", format!("\"{}\"", payment.version))),
+        _ => as_it_stands(order_id, payment, status).map_err(Box::new),
     }
+}
+
+/// The answer to a request for a payment that is settled: the payment, unless its money was given back.
+fn paid_before(order_id: Uuid, payment: &Loaded<Payment>) -> Result<Response, Problem> {
+    if matches!(payment.state.status(), PaymentStatus::Refunding | PaymentStatus::Refunded) {
+        return Err(problems::closed(&payment.state));
+    }
+    Ok(edge::respond(as_it_stands(order_id, payment, 200)?))
+}
+
+fn as_it_stands(order_id: Uuid, payment: &Loaded<Payment>, status: u16) -> Result<Answer, Problem> {
+    let resource = PaymentResource::of(order_id, &payment.state).ok_or_else(Problem::not_found)?;
+    Ok(Answer::json(status, &resource)
+        .header("location", format!("/v1/payments/{}", resource.id))
+        .header("etag", format!("\"{}\"", payment.version)))
 }

@@ -11,6 +11,7 @@ pub(crate) static ALL: &[&ProblemType] = &[
     &PAYMENT_CLOSED,
     &PAYMENT_UNDER_WAY,
     &PAYMENT_CALLED_OFF,
+    &TOO_MANY_PAYMENT_ATTEMPTS,
     &NOTHING_TO_CONFIRM,
     &NOTHING_TO_REFUND,
     &REFUND_EXCEEDS_PAYMENT,
@@ -63,6 +64,15 @@ pub(crate) static PAYMENT_CALLED_OFF: ProblemType = ProblemType {
                  Idempotency-Key or another one: it makes a new attempt.",
 };
 
+pub(crate) static TOO_MANY_PAYMENT_ATTEMPTS: ProblemType = ProblemType {
+    slug: "too-many-payment-attempts",
+    status: 409,
+    title: "There were too many attempts to pay",
+    meaning: "Twenty attempts to pay this order have reached the payment provider, or a hundred were \
+              begun, and none took the money. No other one is accepted for it. No money was taken.",
+    what_to_do: "Place a new order, with a means of payment that your bank approves.",
+};
+
 pub(crate) static PROVIDER_UNAVAILABLE: ProblemType = ProblemType {
     slug: "payment-provider-unavailable",
     status: 503,
@@ -87,9 +97,11 @@ pub(crate) static AMOUNT_UNSUPPORTED: ProblemType = ProblemType {
     slug: "payment-amount-unsupported",
     status: 422,
     title: "The payment provider does not take this amount",
-    meaning: "What the order costs cannot be charged with the payment provider of this installation; \
-              `detail` says why. Nothing was changed.",
-    what_to_do: "Tell the organizer, who can change the prices.",
+    meaning: "What the order costs cannot be charged, or what you want to give back cannot be given \
+              back, with the payment provider of this installation; `detail` says why. Nothing was \
+              changed.",
+    what_to_do: "Of a price, tell the organizer, who can change it. Of a refund, round its amount as \
+                 `detail` says, with another Idempotency-Key.",
 };
 
 pub(crate) static WEBHOOK_SIGNATURE_INVALID: ProblemType = ProblemType {
@@ -132,7 +144,9 @@ pub(crate) static NOTHING_TO_CONFIRM: ProblemType = ProblemType {
     slug: "nothing-to-confirm",
     status: 409,
     title: "No attempt to pay waits for you",
-    meaning: "There is no attempt to pay that needs a second step, or its second step was taken.",
+    meaning: "There is no attempt to pay that needs a second step, or its second step was taken and \
+              did not take the money. To approve a payment that is settled is no error.",
+
     what_to_do: "Read the payment: `status` tells where it stands.",
 };
 
@@ -160,6 +174,7 @@ impl From<Rejection> for Problem {
             Rejection::Unknown => Self::not_found(),
             Rejection::Closed | Rejection::ClosedForGood => Self::new(&PAYMENT_CLOSED),
             Rejection::AttemptUnderWay { .. } => Self::new(&PAYMENT_UNDER_WAY),
+            Rejection::TooManyAttempts { .. } => Self::new(&TOO_MANY_PAYMENT_ATTEMPTS),
             Rejection::NothingToConfirm | Rejection::Settled => Self::new(&NOTHING_TO_CONFIRM),
             Rejection::NothingReceived => Self::new(&NOTHING_TO_REFUND),
             Rejection::RefundExceeds { left } => {

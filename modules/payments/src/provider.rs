@@ -136,6 +136,9 @@ pub(crate) trait Provider: Send + Sync + 'static {
     /// What it would not take this for.
     fn objection(&self, method: &Method, amount: Money) -> Option<Objection>;
 
+    /// Why it can neither take nor give back this amount, in words for whoever chose it.
+    fn objection_to_amount(&self, amount: Money) -> Option<&'static str>;
+
     /// Takes the money.
     async fn charge(&self, cx: &Context, charge: &Charge, method: Method) -> Charged;
 

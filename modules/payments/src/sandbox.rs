@@ -158,6 +158,10 @@ impl Provider for SandboxProvider {
         (!is_card).then_some(Objection::Method { takes: "card" })
     }
 
+    fn objection_to_amount(&self, _amount: Money) -> Option<&'static str> {
+        None
+    }
+
     async fn charge(&self, cx: &Context, charge: &Charge, method: Method) -> Charged {
         let Method::Card(card) = method else { return Charged::Told(Outcome::Unreached) };
         let booked_at = At(self.clock.now());

@@ -249,7 +249,11 @@ impl Provider for StripeProvider {
         if !matches!(method, Method::Token(_)) {
             return Some(Objection::Method { takes: "token" });
         }
-        to_stripe(amount).err().map(|why| Objection::Amount { why })
+        self.objection_to_amount(amount).map(|why| Objection::Amount { why })
+    }
+
+    fn objection_to_amount(&self, amount: Money) -> Option<&'static str> {
+        to_stripe(amount).err()
     }
 
     async fn charge(&self, _cx: &Context, charge: &Charge, method: Method) -> Charged {
@@ -310,7 +314,7 @@ impl Provider for StripeProvider {
         let amount = to_stripe(repayment.amount).map(|amount| amount.to_string());
         let amount = match amount {
             Ok(amount) => amount,
-            Err(why) => return RefundOutcome::Failed { reason: why.to_owned() },
+            Err(why) => return RefundOutcome::Cancelled { reason: why.to_owned() },
         };
         let [order_id, refund_id] = [repayment.order_id, repayment.id].map(|id| id.to_string());
         let [order_name, refund_name] =

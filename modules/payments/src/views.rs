@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     card::CardSummary,
-    domain::{Attempt, Decline, Payment, Refund, RefundOrigin},
+    domain::{Attempt, Decline, Payment, Refund},
 };
 const UPSERT_PAYMENTS: Sql = store::sql!(
     "INSERT INTO payments (payment_id, order_id, payer_id, opened_at, content) \
@@ -184,7 +184,8 @@ pub(crate) struct RefundResource {
     pub(crate) id: Uuid,
     pub(crate) payment_id: Uuid,
     pub(crate) order_id: Uuid,
-    /// Which refund of the payment it is. Another one follows when the provider refuses.
+    /// Which refund of the payment it is. When the provider refuses, another one follows, until it has
+    /// refused for long enough: then this one is `cancelled`, and its money can be given back anew.
     pub(crate) number: u32,
     /// The refund that this one repeats, since the provider refused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -193,7 +194,7 @@ pub(crate) struct RefundResource {
     /// Why the money goes back.
     pub(crate) reason: String,
     pub(crate) state: RefundState,
-    /// Why the provider refused, if it did.
+    /// Why the provider refused, if it did, or why it was called off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<String>,
     pub(crate) begun_at: Timestamp,
@@ -262,10 +263,7 @@ impl RefundResource {
             payment_id,
             order_id,
             number: refund.number,
-            repeats: match refund.origin {
-                RefundOrigin::Repeats { of } => Some(of),
-                _ => None,
-            },
+            repeats: refund.repeats(),
             amount: refund.amount,
             reason: refund.reason.clone(),
             state: refund.state,

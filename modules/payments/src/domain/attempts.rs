@@ -9,6 +9,12 @@ use uuid::Uuid;
 use super::{Event, Payment, RefundOrigin, Rejection, number_after};
 use crate::card::CardSummary;
 
+/// So many attempts may reach the provider: enough for whoever mistypes, too few for whoever tries out
+/// cards.
+const MOST_TRIED: usize = 20;
+/// So many attempts there are at most, those included that the provider never heard of.
+const MOST_ATTEMPTS: usize = 100;
+
 /// One attempt to pay.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Attempt {
@@ -184,6 +190,12 @@ impl Payment {
         self.attempts.iter().find(|attempt| attempt.id == id)
     }
 
+    /// Whether no other attempt is accepted, since there were so many.
+    pub(crate) fn has_used_up_attempts(&self) -> bool {
+        let tried = self.attempts.iter().filter(|attempt| !attempt.unreached).count();
+        tried >= MOST_TRIED || self.attempts.len() >= MOST_ATTEMPTS
+    }
+
     /// The attempt that a request with this id makes or has made: an attempt that was called off
     /// took no money and takes none, so the same request makes another one.
     pub(crate) fn attempt_of_request(&self, request_id: Uuid) -> Uuid {
@@ -212,6 +224,9 @@ impl Payment {
         }
         if self.is_over(at) {
             return Err(Rejection::Closed);
+        }
+        if self.has_used_up_attempts() {
+            return Err(Rejection::TooManyAttempts { most: MOST_TRIED });
         }
         if let Some(live) = self.live_attempt() {
             return Err(Rejection::AttemptUnderWay { number: live.number });

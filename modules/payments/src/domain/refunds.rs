@@ -1,17 +1,17 @@
 //! Refunds: money that goes back. The sum of those that are done or may still be done never exceeds
-//! what was received.
+//! what was received. Those that somebody made at the provider are in `external.rs`; what follows when
+//! the provider refuses is in `repetitions.rs`.
+
+mod external;
+mod repetitions;
 
 use contracts::{money::Money, payments::RefundState};
-use jiff::SignedDuration;
 use runtime::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub(crate) use self::external::{ExternalRefund, ListedRefund};
 use super::{Event, Payment, Rejection, number_after};
-
-/// After a refund that the provider refused, the next one waits this long, twice as long each time.
-const FIRST_PAUSE: SignedDuration = SignedDuration::from_mins(1);
-const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(1);
 
 /// One attempt to give money back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,16 +46,6 @@ pub(crate) enum RefundOrigin {
     External { reference: String },
 }
 
-/// A refund that somebody made at the provider, as it stands there.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ExternalRefund {
-    /// What the provider calls it.
-    pub(crate) reference: String,
-    pub(crate) amount: Money,
-    /// Whether the money has gone back, or will; not when it failed or was called off.
-    pub(crate) counts: bool,
-}
-
 /// What others are told of a refund with what became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RefundTold {
@@ -80,7 +70,7 @@ pub(crate) enum RefundOutcome {
     InTransit,
     /// It will not be.
     Failed { reason: String },
-    /// Somebody called it off.
+    /// Somebody called it off, or it can never be.
     Cancelled { reason: String },
     /// There was no answer that tells.
     Unknown,
@@ -124,6 +114,16 @@ impl Refund {
     /// Whether it gives back what came for a payment that was settled.
     pub(crate) fn is_of_surplus(&self) -> bool {
         matches!(self.origin, RefundOrigin::Surplus { .. })
+    }
+
+    /// The refund that this one repeats, since the provider refused it.
+    pub(crate) fn repeats(&self) -> Option<Uuid> {
+        match self.origin {
+            RefundOrigin::Repeats { of } => Some(of),
+            RefundOrigin::Asked | RefundOrigin::Surplus { .. } | RefundOrigin::External { .. } => {
+                None
+            }
+        }
     }
 
     /// Whether the money has gone back.
@@ -204,10 +204,12 @@ impl Payment {
     pub(crate) fn latest_of(&self, id: Uuid) -> Option<&Refund> {
         let first = self.refund(id)?;
         let later = self.refunds.iter().filter(|it| it.number > first.number);
-        Some(later.fold(first, |latest, refund| match refund.origin {
-            RefundOrigin::Repeats { of } if of == latest.id => refund,
-            _ => latest,
-        }))
+        Some(later.fold(
+            first,
+            |latest, refund| {
+                if refund.repeats() == Some(latest.id) { refund } else { latest }
+            },
+        ))
     }
 
     /// What the provider calls the charge that this refund gives back.
@@ -218,18 +220,14 @@ impl Payment {
         }
     }
 
+    /// Whether the provider calls the charge so that settled it.
+    pub(crate) fn was_paid_with(&self, reference: &str) -> bool {
+        self.settlement.as_ref().is_some_and(|it| it.reference.as_deref() == Some(reference))
+    }
+
     /// Whether it gives back what came for a payment that was settled, or repeats one that did.
     pub(crate) fn draws_on_surplus(&self, refund: &Refund) -> bool {
         self.first_of(refund).is_of_surplus()
-    }
-
-    /// The refund that this one repeats, and that one, down to the first.
-    fn first_of<'a>(&'a self, refund: &'a Refund) -> &'a Refund {
-        let earlier = self.refunds.iter().rev().filter(|it| it.number < refund.number);
-        earlier.fold(refund, |first, refund| match first.origin {
-            RefundOrigin::Repeats { of } if of == refund.id => refund,
-            _ => first,
-        })
     }
 
     pub(super) fn begin_refund(
@@ -282,32 +280,6 @@ impl Payment {
         }
     }
 
-    /// A refund that the provider refused and that was not repeated yet.
-    fn refused(&self) -> Option<&Refund> {
-        self.refunds_of_settlement().find(|refund| refund.waits_for_repetition())
-    }
-
-    pub(super) fn repeat_refund(
-        &self,
-        of: Uuid,
-        refund_id: Uuid,
-        ask_at: Timestamp,
-        at: Timestamp,
-    ) -> Vec<Event> {
-        let refused = self.refund(of).filter(|it| it.waits_for_repetition());
-        let repeated = refused.filter(|_| self.refund(refund_id).is_none());
-        let begun = repeated.map(|refused| Event::RefundBegun {
-            number: number_after(self.refunds.len()),
-            refund_id,
-            amount: refused.amount,
-            reason: refused.reason.clone(),
-            ask_at,
-            at,
-            origin: Some(RefundOrigin::Repeats { of }),
-        });
-        begun.into_iter().collect()
-    }
-
     pub(super) fn record_refund(
         &self,
         refund_id: Uuid,
@@ -343,28 +315,6 @@ impl Payment {
         Ok(event.into_iter().collect())
     }
 
-    /// The provider refuses, or the bank has sent back what was given back already. Another refund
-    /// follows, unless somebody gave the money back at the provider.
-    fn refused_now(
-        &self,
-        payment_id: Uuid,
-        refund: &Refund,
-        reason: String,
-        at: Timestamp,
-    ) -> Event {
-        let number = refund.number;
-        let told = self.told(payment_id, refund, -self.given_by(refund));
-        let received = self.received().map_or(0, |received| received.amount);
-        let others = self.refunded().saturating_sub(self.given_by(refund));
-        let is_hopeless = others.saturating_add(refund.amount.amount) > received;
-        if is_hopeless && !self.draws_on_surplus(refund) {
-            return Event::RefundCancelled { number, reason, told };
-        }
-        let pause = pause(self.repetitions(refund));
-        let retry_at = at.saturating_add(pause).unwrap_or(Timestamp::MAX);
-        Event::RefundFailed { number, reason, retry_at, told }
-    }
-
     /// What the refund has given back of the settlement so far.
     fn given_by(&self, refund: &Refund) -> i64 {
         let counts = refund.is_given() && !self.draws_on_surplus(refund);
@@ -377,18 +327,8 @@ impl Payment {
             return None;
         }
         let total = self.refunded().saturating_add(change);
-        let names = (refund.id, Some(self.requested(refund)));
+        let names = (refund.id, Some(self.first_of(refund).id));
         Some(self.told_of(payment_id, names, refund.amount, total))
-    }
-
-    /// The refund that somebody asked for, of which this one may be a repetition.
-    fn requested(&self, refund: &Refund) -> Uuid {
-        let earlier = self.refunds.iter().rev().filter(|it| it.number < refund.number);
-        let first = earlier.fold(refund, |first, it| match first.origin {
-            RefundOrigin::Repeats { of } if of == it.id => it,
-            _ => first,
-        });
-        first.id
     }
 
     fn told_of(
@@ -410,90 +350,9 @@ impl Payment {
         }
     }
 
-    pub(super) fn record_external_refunds(
-        &self,
-        refunds: Vec<ExternalRefund>,
-        at: Timestamp,
-    ) -> Vec<Event> {
-        let Some(payment_id) = self.id else { return Vec::new() };
-        let (mut count, mut total) = (self.refunds.len(), self.refunded());
-        let mut events = Vec::new();
-        for refund in refunds {
-            let known = self.external(&refund.reference);
-            if known.map_or(!refund.counts, |it| it.is_given() == refund.counts) {
-                continue;
-            }
-            count += usize::from(known.is_none());
-            let number = known.map_or(number_after(count - 1), |it| it.number);
-            let refund_id = known
-                .map_or_else(|| Uuid::new_v5(&payment_id, refund.reference.as_bytes()), |it| it.id);
-            let change = refund.amount.amount;
-            total = total.saturating_add(if refund.counts { change } else { -change });
-            let told = self.told_of(payment_id, (refund_id, None), refund.amount, total);
-            events.push(Event::ExternalRefund { number, refund, told, at });
-        }
-        events
-    }
-
-    fn external(&self, called: &str) -> Option<&Refund> {
-        self.refunds.iter().find(
-            |it| matches!(&it.origin, RefundOrigin::External { reference } if reference == called),
-        )
-    }
-
-    /// How often the refund was refused before.
-    fn repetitions(&self, refund: &Refund) -> u32 {
-        let earlier = self.refunds.iter().rev().filter(|it| it.number < refund.number);
-        let (count, _) = earlier.fold((0, refund), |(count, later), it| match later.origin {
-            RefundOrigin::Repeats { of } if of == it.id => (count + 1, it),
-            _ => (count, later),
-        });
-        count
-    }
-
-    /// Where a refund comes from, also when its event does not say.
-    pub(super) fn origin(&self, said: Option<&RefundOrigin>) -> RefundOrigin {
-        let refused = || self.refunds.last().filter(|last| last.waits_for_repetition());
-        match said {
-            Some(origin) => origin.clone(),
-            None => refused().map_or(RefundOrigin::Asked, |it| RefundOrigin::Repeats { of: it.id }),
-        }
-    }
-
-    pub(super) fn forget_to_repeat(&mut self, origin: &RefundOrigin) {
-        let RefundOrigin::Repeats { of } = origin else { return };
-        if let Some(refused) = self.refunds.iter_mut().find(|refund| refund.id == *of) {
-            refused.ask_at = None;
-        }
-    }
-
     pub(super) fn change_refund(&mut self, number: u32, change: impl FnOnce(&mut Refund)) {
         if let Some(refund) = self.refunds.iter_mut().find(|refund| refund.number == number) {
             change(refund);
         }
     }
-
-    pub(super) fn take_in_external_refund(
-        &mut self,
-        number: u32,
-        id: Uuid,
-        external: &ExternalRefund,
-        at: Timestamp,
-    ) {
-        let ExternalRefund { reference, amount, counts } = external.clone();
-        if self.external(&reference).is_none() {
-            let reason = "made at the payment provider".to_owned();
-            let origin = RefundOrigin::External { reference };
-            self.refunds.push(Refund { origin, ..Refund::begun(number, id, amount, reason, at) });
-        }
-        self.change_refund(number, |refund| {
-            refund.state = if counts { RefundState::External } else { RefundState::Cancelled };
-            refund.done_at = counts.then_some(at);
-        });
-    }
-}
-
-/// How long to wait after a refund that was refused so often before.
-fn pause(repetitions: u32) -> SignedDuration {
-    FIRST_PAUSE.saturating_mul(1 << repetitions.min(16)).min(LONGEST_PAUSE)
 }

@@ -292,6 +292,37 @@ fn what_the_provider_calls_a_charge_is_kept_as_soon_as_it_is_known() {
     assert_eq!(story.payment.attempts[0].reference.as_deref(), Some("pi_1"));
 }
 
+/// Begins `count` attempts from the id `from`, of each of which this becomes.
+fn attempts(story: &mut Story, from: u128, count: u128, becomes: &Outcome) {
+    for id in (from..from + count).map(Uuid::from_u128) {
+        story.tell(begin(id, 1)).unwrap();
+        story.tell(outcome(id, becomes.clone(), 2)).unwrap();
+    }
+}
+
+#[test]
+fn attempts_to_pay_are_used_up() {
+    let mut story = Story::of([open(5000)]);
+    attempts(&mut story, 100, 10, &Outcome::Unreached);
+    attempts(&mut story, 200, 19, &Outcome::Declined { reason: Decline::Declined });
+    assert!(!story.payment.has_used_up_attempts());
+    story.tell(begin(FIRST, 3)).unwrap();
+    story.tell(outcome(FIRST, action_required(), 4)).unwrap();
+    let refusal = Err(Rejection::TooManyAttempts { most: 20 });
+    assert_eq!(story.tell(begin(SECOND, 5)), refusal);
+    // The last one is still good.
+    story.tell(outcome(FIRST, succeeded(), 6)).unwrap();
+    assert_eq!(story.payment.status(), PaymentStatus::Settled);
+    assert_eq!(story.tell(begin(SECOND, 7)), Err(Rejection::Settled));
+}
+
+#[test]
+fn attempts_that_reach_nobody_are_used_up_later() {
+    let mut story = Story::of([open(5000)]);
+    attempts(&mut story, 100, 100, &Outcome::Unreached);
+    assert_eq!(story.tell(begin(FIRST, 3)), Err(Rejection::TooManyAttempts { most: 20 }));
+}
+
 fn paid() -> [Command; 3] {
     [open(5000), begin(FIRST, 1), outcome(FIRST, succeeded(), 2)]
 }

@@ -5,11 +5,17 @@ use edge::{IdempotencyKey, Json, Path, Problem};
 use garde::Validate;
 use runtime::Context;
 use serde::Deserialize;
+use store::{ExecuteError, Loaded};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::App;
-use crate::{domain::Rejection, problems, provider::Charged, views::PaymentResource};
+use super::{App, paid_before};
+use crate::{
+    domain::{Payment, Rejection},
+    problems,
+    provider::Charged,
+    views::PaymentResource,
+};
 
 /// What the payer says to the payment.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -36,7 +42,8 @@ edge::problem_responses! {
 /// `confirm`, this stands in for the page of the bank; where it is `redirect`, send it when the payer
 /// is back from there: it finds out how the payment stands, and the answer says `action_required`
 /// again while the bank still waits. Without approval the payment is declined, and another card may be
-/// tried.
+/// tried. A payment that is settled by then, by an earlier request or since the payment provider was
+/// faster than the payer's browser, answers an approval with itself.
 #[utoipa::path(
     post,
     path = "/v1/payments/{payment_id}/confirm",
@@ -63,10 +70,30 @@ pub(super) async fn confirm_payment(
     edge::user(&cx)?;
     let order_id = app.order_of_payment(payment_id).await?;
     let payment = app.own(&cx, order_id).await?;
-    let attempt = payment.state.live_attempt();
-    let attempt_id = attempt.map(|attempt| attempt.id).ok_or(Rejection::NothingToConfirm)?;
     let approve = confirmation.approve;
-    let outcome = app.service.complete_action(&cx, order_id, attempt_id, approve).await?;
+    let Some(attempt_id) = payment.state.live_attempt().map(|attempt| attempt.id) else {
+        return nothing_waits(order_id, &payment, approve);
+    };
+    let outcome = match app.service.complete_action(&cx, order_id, attempt_id, approve).await {
+        Ok(outcome) => outcome,
+        // A webhook was faster.
+        Err(ExecuteError::Rejected(Rejection::NothingToConfirm)) => {
+            return nothing_waits(order_id, &app.own(&cx, order_id).await?, approve);
+        }
+        Err(error) => return Err(error.into()),
+    };
     let charged = Charged::Told(outcome);
     app.conclude(&cx, &key, order_id, attempt_id, charged, 200).await
+}
+
+/// The answer when no attempt waits for the payer: whoever approves of what is paid has what they want.
+fn nothing_waits(
+    order_id: Uuid,
+    payment: &Loaded<Payment>,
+    approve: bool,
+) -> Result<Response, Problem> {
+    if approve && payment.state.settlement.is_some() {
+        return paid_before(order_id, payment);
+    }
+    Err(Rejection::NothingToConfirm.into())
 }

@@ -1,7 +1,7 @@
 //! `POST /v1/payments`: pays an order.
 
 use axum::{extract::State, response::Response};
-use contracts::payments::{AttemptState, PaymentStatus};
+use contracts::payments::AttemptState;
 use edge::{FieldFault, IdempotencyKey, Json, Problem, RequestPart};
 use garde::{Path, Report, Validate};
 use runtime::Context;
@@ -10,7 +10,7 @@ use store::ExecuteError;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{App, SOON, answer};
+use super::{App, SOON, answer, paid_before};
 use crate::{
     card::CardText,
     domain::{Payment, Rejection},
@@ -113,6 +113,7 @@ edge::problem_responses! {
         problems::PAYMENT_CLOSED,
         problems::PAYMENT_UNDER_WAY,
         problems::PAYMENT_CALLED_OFF,
+        problems::TOO_MANY_PAYMENT_ATTEMPTS,
         problems::PROVIDER_UNAVAILABLE,
         problems::METHOD_UNSUPPORTED,
         problems::AMOUNT_UNSUPPORTED,
@@ -125,7 +126,8 @@ edge::problem_responses! {
 /// is `settled`; `action_required` when you have to take a second step at `next_action.url`; or
 /// `pending` when the payment provider has not answered in time: then read the payment until it says
 /// more. An order that is paid already answers 200 with its payment; one whose money was given back is
-/// `payment-closed`.
+/// `payment-closed`. Of twenty attempts that reach the payment provider one must succeed; another one is
+/// `too-many-payment-attempts`.
 ///
 /// The sandbox provider takes test cards: 4242424242424242 succeeds, 4000000000000002 is declined,
 /// 4000000000009995 has insufficient funds, 4000000000000341 succeeds but the answer is lost at first,
@@ -158,16 +160,13 @@ pub(super) async fn create_payment(
     app.accepts(&payment.state, &method)?;
     let attempt_id = payment.state.attempt_of_request(key.id());
     let is_new = payment.state.attempt(attempt_id).is_none();
-    app.service.make_way(&cx, order_id, &payment.state, attempt_id).await?;
+    if !payment.state.has_used_up_attempts() {
+        app.service.make_way(&cx, order_id, &payment.state, attempt_id).await?;
+    }
     let payment = match app.service.begin(&cx, order_id, attempt_id, &method).await {
         Ok(payment) => payment,
         Err(ExecuteError::Rejected(Rejection::Settled)) => {
-            let paid = app.own(&cx, order_id).await?;
-            if matches!(paid.state.status(), PaymentStatus::Refunding | PaymentStatus::Refunded) {
-                return Err(problems::closed(&paid.state));
-            }
-            let answer = answer(order_id, &paid, attempt_id, 200).map_err(|refusal| *refusal)?;
-            return Ok(edge::respond(answer));
+            return paid_before(order_id, &app.own(&cx, order_id).await?);
         }
         Err(ExecuteError::Rejected(Rejection::Closed)) => {
             return Err(problems::closed(&app.own(&cx, order_id).await?.state));

@@ -7,6 +7,7 @@ use axum::{
 use contracts::money::Money;
 use edge::{Answered, IdempotencyKey, Json, Problem};
 use garde::Validate;
+use iso_currency::Currency;
 use runtime::Context;
 use serde::Deserialize;
 use store::{Answer, Loaded};
@@ -58,6 +59,7 @@ edge::problem_responses! {
     pub(super) RefundProblems:
         problems::NOTHING_TO_REFUND,
         problems::REFUND_EXCEEDS_PAYMENT,
+        problems::AMOUNT_UNSUPPORTED,
         edge::problems::FORBIDDEN,
         edge::problems::NOT_FOUND,
 }
@@ -69,6 +71,11 @@ edge::problem_responses! {
 /// stays paid and its tickets stay good. Without an `amount`, everything that is left, which calls the
 /// order off; when nothing is left, the last refund is the answer, with 200. The answer is the refund as it
 /// begins; read it to see it done.
+///
+/// A refund that the payment provider refuses is `failed`, and another one `repeats` it by itself: eight
+/// times, the first after a minute, the last ones an hour apart, and none three days after the first.
+/// What is refused even then is `cancelled`. Its money is left to be given back, so that another request
+/// begins anew, once whatever stood in the way is gone.
 #[utoipa::path(
     post,
     path = "/v1/refunds",
@@ -102,6 +109,7 @@ pub(super) async fn create_refund(
         return Err(Problem::new(&edge::problems::FORBIDDEN)
             .detail("only members of the organizer may refund: ask them"));
     }
+    app.can_give_back(terms.amount.currency, amount)?;
     let refund_id = key.id();
     let command = app.service.refund_command(refund_id, amount, reason);
     let execution = app.service.payments.execute(&cx, order_id, command);
@@ -113,6 +121,18 @@ pub(super) async fn create_refund(
         tracing::warn!(order = %order_id, %error, "a refund was begun and will be tried again");
     }
     Ok(Answered(answer).into_response())
+}
+
+impl App {
+    /// Refuses what the provider could not give back, before anything is recorded. What is of another
+    /// currency than the payment is refused for that.
+    fn can_give_back(&self, paid_in: Currency, amount: Option<Money>) -> Result<(), Problem> {
+        let amount = amount.filter(|amount| amount.currency == paid_in);
+        match amount.and_then(|amount| self.service.provider.objection_to_amount(amount)) {
+            None => Ok(()),
+            Some(why) => Err(Problem::new(&problems::AMOUNT_UNSUPPORTED).detail(why)),
+        }
+    }
 }
 
 fn answer(order_id: Uuid, payment: &Loaded<Payment>, refund_id: Uuid) -> Answer {

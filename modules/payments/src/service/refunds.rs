@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Service, Setback, later};
 use crate::{
-    domain::{Command, ExternalRefund, Payment, Refund, RefundOutcome},
+    domain::{Command, ExternalRefund, ListedRefund, Payment, Refund, RefundOutcome},
     provider::{KnownRefund, Repayment},
 };
 
@@ -84,19 +84,33 @@ impl Service {
         repayment: &Repayment,
         outcome: RefundOutcome,
     ) -> Result<Loaded<Payment>, Setback> {
-        if let RefundOutcome::Failed { reason } = &outcome {
-            let refund_id = repayment.id;
-            tracing::error!(order = %order_id, refund = %refund_id, reason, "a refund was refused");
+        if matches!(outcome, RefundOutcome::Failed { .. }) {
             // Maybe since somebody has given the money back at the provider.
-            let asked = self.in_time(self.provider.refunds(cx, &repayment.charge)).await;
-            if let (Some(Some(known)), Some(payment)) = (asked, self.payments.load(order_id).await?)
-            {
-                let command = self.external_command(&payment.state, &known);
-                self.payments.execute(cx, order_id, command).await?;
-            }
+            self.look_for_external_refunds(cx, order_id, repayment).await?;
         }
         let command = self.refund_outcome_command(repayment.id, outcome);
-        self.payments.execute(cx, order_id, command).await
+        let payment = self.payments.execute(cx, order_id, command).await?;
+        if let Some(refund) = payment.state.refund(repayment.id) {
+            log_refusal(order_id, refund);
+        }
+        Ok(payment)
+    }
+
+    /// Takes in what was given back at the provider of the charge that the order was paid with.
+    async fn look_for_external_refunds(
+        &self,
+        cx: &Context,
+        order_id: Uuid,
+        repayment: &Repayment,
+    ) -> Result<(), Setback> {
+        let Some(payment) = self.payments.load(order_id).await? else { return Ok(()) };
+        if !payment.state.was_paid_with(&repayment.charge) {
+            return Ok(());
+        }
+        let asked = self.in_time(self.provider.refunds(cx, &repayment.charge)).await.flatten();
+        let Some(known) = asked else { return Ok(()) };
+        self.payments.execute(cx, order_id, self.external_command(&known)).await?;
+        Ok(())
     }
 
     pub(super) fn refund_outcome_command(
@@ -109,17 +123,34 @@ impl Service {
         Command::RecordRefund { refund_id, outcome, ask_at, at }
     }
 
-    /// The command that takes in the refunds of the settlement that are not ours.
-    pub(super) fn external_command(&self, payment: &Payment, known: &[KnownRefund]) -> Command {
-        let is_ours =
-            |refund: &KnownRefund| refund.id.is_some_and(|id| payment.refund(id).is_some());
-        let external =
-            known.iter().filter(|refund| !is_ours(refund)).map(|refund| ExternalRefund {
+    /// The command that takes in those of the settlement's refunds that are not ours.
+    pub(super) fn external_command(&self, known: &[KnownRefund]) -> Command {
+        let listed = known.iter().map(|refund| ListedRefund {
+            id: refund.id,
+            refund: ExternalRefund {
                 reference: refund.reference.clone(),
                 amount: refund.amount,
                 counts: matches!(refund.outcome, RefundOutcome::Done | RefundOutcome::InTransit),
-            });
-        Command::RecordExternalRefunds { refunds: external.collect(), at: self.clock.now() }
+            },
+        });
+        Command::RecordExternalRefunds { listed: listed.collect(), at: self.clock.now() }
+    }
+}
+
+/// Tells whoever runs this of money that does not go back.
+fn log_refusal(order_id: Uuid, refund: &Refund) {
+    let (refund_id, reason) = (refund.id, refund.failure.as_deref());
+    match refund.state {
+        RefundState::Failed => {
+            tracing::warn!(order = %order_id, refund = %refund_id, reason, "a refund was refused and is repeated later");
+        }
+        RefundState::Cancelled => {
+            tracing::error!(order = %order_id, refund = %refund_id, reason, "a refund was given up: its money stays until it is given back anew");
+        }
+        RefundState::Created
+        | RefundState::InTransit
+        | RefundState::Done
+        | RefundState::External => {}
     }
 }
 

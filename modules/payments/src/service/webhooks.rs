@@ -6,14 +6,13 @@
 
 use std::time::Duration;
 
-use contracts::payments::RefundState;
 use runtime::{Boot, Context};
 use store::{At, Committer, ExecuteError, StoreError, Work};
 use uuid::Uuid;
 
 use super::{Service, attempts::charge_for};
 use crate::{
-    domain::{Attempt, Command, Outcome, Payment, Refund, RefundOutcome, Rejection},
+    domain::{Attempt, Command, Outcome, Payment, Rejection},
     provider::Hint,
     views::webhooks::{self, FORGET, NotedWebhook},
 };
@@ -110,18 +109,14 @@ impl Service {
         for charge in charges {
             let asked = self.in_time(self.provider.refunds(cx, charge)).await.flatten();
             let known = asked.ok_or(NotTaken::Unanswered)?;
+            // Which of them are ours, and what of it is news, shows when it is recorded: others may
+            // have begun since the payment was read.
             for refund in &known {
-                let Some(ours) = refund.id.and_then(|id| payment.refund(id)) else { continue };
-                if is_news(ours, &refund.outcome) {
-                    commands.push(self.refund_outcome_command(ours.id, refund.outcome.clone()));
-                }
+                let Some(refund_id) = refund.id else { continue };
+                commands.push(self.refund_outcome_command(refund_id, refund.outcome.clone()));
             }
-            let is_of_settlement = payment
-                .settlement
-                .as_ref()
-                .is_some_and(|settlement| settlement.reference.as_deref() == Some(charge));
-            if is_of_settlement {
-                commands.push(self.external_command(payment, &known));
+            if payment.was_paid_with(charge) {
+                commands.push(self.external_command(&known));
             }
         }
         Ok(commands)
@@ -163,16 +158,6 @@ impl Service {
                 NotTaken::Store(StoreError::Failed(error.to_string()))
             }
         })
-    }
-}
-
-/// Whether it says more than is known.
-fn is_news(refund: &Refund, outcome: &RefundOutcome) -> bool {
-    match outcome {
-        RefundOutcome::Done => refund.state != RefundState::Done,
-        RefundOutcome::InTransit => refund.state == RefundState::Created,
-        RefundOutcome::Failed { .. } | RefundOutcome::Cancelled { .. } => true,
-        RefundOutcome::Unknown => false,
     }
 }
 

@@ -59,6 +59,20 @@ async fn a_declined_card_leaves_the_payment_open(house: House) {
     house.hears(&["payment_declined", "payment_declined", "payment_settled"]).await;
 }
 
+async fn attempts_to_pay_are_used_up(house: House) {
+    let opened = house.opened(1).await;
+    let pay = |card| house.cara().post("/v1/payments", &opened.by_card(card));
+    for _ in 0..20 {
+        let _declined = pay(DECLINED).await.expect_problem(402, "payment-declined");
+    }
+    let _refused = pay(GOOD).await.expect_problem(409, "too-many-payment-attempts");
+    let payment = house.cara().get(&opened.path).await.expect(200).value();
+    assert_eq!(payment["status"], "open");
+    assert_eq!(payment["attempts"].as_array().map(Vec::len), Some(20));
+    let closed = house.tell("close", &opened.order()).await;
+    assert_eq!(closed["Ok"]["status"], "closed");
+}
+
 async fn an_answer_that_is_lost_is_found(house: House) {
     let opened = house.opened(1).await;
     let reply = house.cara().post("/v1/payments", &opened.by_card(SILENT)).await.expect(201);
@@ -191,6 +205,7 @@ on_both_databases!(
     the_same_request_takes_the_money_once,
     a_payment_that_is_settled_answers_with_itself,
     a_declined_card_leaves_the_payment_open,
+    attempts_to_pay_are_used_up,
     an_answer_that_is_lost_is_found,
     many_requests_at_once_take_the_money_once,
     a_payment_that_is_closed_or_expired_takes_no_money,

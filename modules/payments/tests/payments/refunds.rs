@@ -137,6 +137,31 @@ async fn a_refused_refund_is_visible_and_tried_again(house: House) {
     .await;
 }
 
+async fn a_refund_that_is_refused_for_long_is_given_up_and_can_be_begun_anew(house: House) {
+    let opened = house.opened(1).await;
+    let card = opened.by_card("4000000000005126");
+    let _paid = house.cara().post("/v1/payments", &card).await.expect(201);
+    let asked = house.anna().post("/v1/refunds", &opened.refund()).await.expect(201);
+    let list = format!("/v1/refunds?order_id={}", opened.order_id);
+    for number in 2..=9 {
+        house.advance(SignedDuration::from_mins(61));
+        let state = if number == 9 { "cancelled" } else { "failed" };
+        eventually(format!("refund {number} to be {state}"), || async {
+            let items = house.anna().get(&list).await.expect(200).value();
+            items["items"][0]["number"] == number && items["items"][0]["state"] == state
+        })
+        .await;
+    }
+    house.becomes(&opened, "settled").await;
+    let heard = house.hears(&[&["payment_settled"][..], &["refund_failed"; 9]].concat()).await;
+    let will_retry: Vec<_> = heard[1..].iter().map(|it| it["will_retry"] == true).collect();
+    assert_eq!(will_retry, [true, true, true, true, true, true, true, true, false]);
+    assert_eq!(heard[9]["requested_refund_id"], asked.value()["id"]);
+    assert_eq!(heard[9]["total_refunded"], eur(0));
+    let anew = house.anna().post("/v1/refunds", &opened.refund()).await.expect(201).value();
+    assert_eq!((&anew["number"], &anew["repeats"]), (&json!(10), &json!(null)));
+}
+
 async fn a_refund_on_its_way_arrives_by_itself(house: House) {
     let opened = house.opened(1).await;
     let card = opened.by_card("4000000000007726");
@@ -156,5 +181,6 @@ on_both_databases!(
     parts_that_are_asked_for_at_once_never_exceed_what_was_received,
     a_refund_that_is_wrong_is_told_everything_that_is,
     a_refused_refund_is_visible_and_tried_again,
+    a_refund_that_is_refused_for_long_is_given_up_and_can_be_begun_anew,
     a_refund_on_its_way_arrives_by_itself,
 );

@@ -26,6 +26,15 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) async fn open(storage: Storage) -> Self {
+        Self::with(storage, "1s").await
+    }
+
+    /// One that waits for Stripe as long as it may.
+    pub(crate) async fn patient(storage: Storage) -> Self {
+        Self::with(storage, "8s").await
+    }
+
+    async fn with(storage: Storage, provider_timeout: &str) -> Self {
         let today: runtime::Timestamp = TODAY.parse().unwrap();
         let stripe = Stripe::start(today.as_second()).await;
         let url = stripe.url();
@@ -33,7 +42,7 @@ impl Shop {
             storage,
             &[
                 ("payments.provider", "stripe"),
-                ("payments.provider_timeout", "1s"),
+                ("payments.provider_timeout", provider_timeout),
                 ("payments.stripe.base_url", &url),
                 ("payments.stripe.secret_key", SECRET_KEY),
                 ("payments.stripe.webhook_secrets", WEBHOOK_SECRET),

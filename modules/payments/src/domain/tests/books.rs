@@ -26,6 +26,10 @@ enum Move {
     Webhook {
         attempt: usize,
     },
+    /// A hint whose look at the refunds takes its time.
+    Look,
+    /// What was seen then is taken in.
+    TakeIn,
     Confirm {
         approves: bool,
         answers: bool,
@@ -90,6 +94,18 @@ enum GivenState {
     Refused,
 }
 
+/// All refunds of the provider, as they stood when it was asked for them.
+type Seen = Vec<(Uuid, Given)>;
+
+impl GivenState {
+    fn outcome(self) -> RefundOutcome {
+        match self {
+            Self::Done => RefundOutcome::Done,
+            Self::Refused => RefundOutcome::Failed { reason: "no".to_owned() },
+        }
+    }
+}
+
 /// A payment and a provider that keeps its promises, over a line that does not.
 #[derive(Default)]
 struct World {
@@ -98,6 +114,7 @@ struct World {
     refunds: HashMap<Uuid, Given>,
     charges_on_the_way: Vec<(Uuid, Charged)>,
     refunds_on_the_way: Vec<(Uuid, i64)>,
+    seen_and_not_taken_in: Vec<Seen>,
     now: i64,
     next_id: u128,
 }
@@ -149,27 +166,38 @@ impl World {
     }
 
     /// What is seen when the provider is asked for its refunds.
-    fn look_at_external_refunds(&mut self) {
-        let external = self.refunds.iter().filter(|(_, it)| !it.is_ours);
-        let refunds = external.map(|(id, it)| ExternalRefund {
-            reference: id.to_string(),
-            amount: euros(it.amount),
-            counts: it.state == GivenState::Done,
+    fn look(&self) -> Seen {
+        self.refunds.iter().map(|(id, given)| (*id, *given)).collect()
+    }
+
+    fn take_in_external_refunds(&mut self, seen: &Seen) {
+        let listed = seen.iter().map(|(id, it)| ListedRefund {
+            id: it.is_ours.then_some(*id),
+            refund: ExternalRefund {
+                reference: id.to_string(),
+                amount: euros(it.amount),
+                counts: it.state == GivenState::Done,
+            },
         });
         let command =
-            Command::RecordExternalRefunds { refunds: refunds.collect(), at: second(self.now) };
+            Command::RecordExternalRefunds { listed: listed.collect(), at: second(self.now) };
         self.story.tell(command).unwrap();
     }
 
+    fn take_in(&mut self, seen: &Seen) {
+        for (id, given) in seen.iter().filter(|(_, it)| it.is_ours) {
+            let heard = given.state.outcome();
+            self.story.tell(refund_outcome(id.as_u128(), heard, self.now)).unwrap();
+        }
+        self.take_in_external_refunds(seen);
+    }
+
     fn hear_of_refund(&mut self, id: Uuid, answers: bool) {
-        let heard = match (answers, self.refunds[&id].state) {
-            (false, _) => RefundOutcome::Unknown,
-            (true, GivenState::Done) => RefundOutcome::Done,
-            (true, GivenState::Refused) => {
-                self.look_at_external_refunds();
-                RefundOutcome::Failed { reason: "no".to_owned() }
-            }
-        };
+        let state = self.refunds[&id].state;
+        let heard = if answers { state.outcome() } else { RefundOutcome::Unknown };
+        if matches!(heard, RefundOutcome::Failed { .. }) {
+            self.take_in_external_refunds(&self.look());
+        }
         self.story.tell(refund_outcome(id.as_u128(), heard, self.now)).unwrap();
     }
 
@@ -204,12 +232,7 @@ impl World {
         {
             self.hear(id, true);
         }
-        let ours: Vec<Uuid> =
-            self.refunds.iter().filter(|(_, it)| it.is_ours).map(|(id, _)| *id).collect();
-        self.look_at_external_refunds();
-        for id in ours {
-            self.hear_of_refund(id, true);
-        }
+        self.take_in(&self.look());
     }
 
     fn refund(&mut self, amount: Option<i64>, reaches: bool, answers: bool, is_refused: bool) {
@@ -273,6 +296,12 @@ impl World {
             Move::Arrive => self.arrive(),
             Move::Resolve { answers } => self.resolve(answers),
             Move::Webhook { attempt } => self.webhook(attempt),
+            Move::Look => self.seen_and_not_taken_in.push(self.look()),
+            Move::TakeIn => {
+                if let Some(seen) = self.seen_and_not_taken_in.pop() {
+                    self.take_in(&seen);
+                }
+            }
             Move::Confirm { approves, answers } => self.confirm(approves, answers),
             Move::MakeWay => {
                 let live = self.story.payment.live_attempt();
@@ -314,6 +343,9 @@ impl World {
         while !self.charges_on_the_way.is_empty() || !self.refunds_on_the_way.is_empty() {
             self.arrive();
         }
+        while !self.seen_and_not_taken_in.is_empty() {
+            self.make(Move::TakeIn);
+        }
         self.make(Move::Close);
         self.resolve(true);
         for _ in 0..3 {
@@ -338,6 +370,8 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         2 => Just(Move::Arrive),
         3 => any::<bool>().prop_map(|answers| Move::Resolve { answers }),
         2 => (0_usize..8).prop_map(|attempt| Move::Webhook { attempt }),
+        2 => Just(Move::Look),
+        2 => Just(Move::TakeIn),
         2 => (any::<bool>(), any::<bool>())
             .prop_map(|(approves, answers)| Move::Confirm { approves, answers }),
         1 => Just(Move::MakeWay),
@@ -396,6 +430,31 @@ proptest! {
             let asked: i64 = story.payment.refunds.iter().map(|it| it.amount.amount).sum();
             prop_assert!(asked <= PRICE);
             prop_assert_eq!(story.payment.left(), PRICE - asked);
+        }
+    }
+
+    #[test]
+    fn others_are_told_what_the_books_say(moves in moves()) {
+        let mut world = World::default();
+        world.story.tell(open(PRICE)).unwrap();
+        for a_move in moves {
+            world.make(a_move);
+        }
+        world.come_to_rest();
+        let mut replayed = Payment::default();
+        for event in &world.story.events {
+            replayed.evolve(event);
+            let told = match event {
+                Event::RefundDone { told, .. }
+                | Event::RefundFailed { told, .. }
+                | Event::RefundCancelled { told, .. } => *told,
+                Event::ExternalRefund { told, .. } => Some(*told),
+                _ => None,
+            };
+            if let Some(told) = told {
+                prop_assert_eq!(told.total, euros(replayed.refunded()), "{:?}", event);
+                prop_assert_eq!(told.whole, replayed.refunded() >= PRICE);
+            }
         }
     }
 

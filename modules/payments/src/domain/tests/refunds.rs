@@ -8,8 +8,14 @@ fn repeat(of: u128, refund_id: u128, at: i64) -> Command {
 }
 
 fn external(reference: &str, amount: i64, counts: bool) -> Command {
+    listed(None, reference, amount, counts)
+}
+
+/// What the provider lists of one refund.
+fn listed(id: Option<u128>, reference: &str, amount: i64, counts: bool) -> Command {
     let refund = ExternalRefund { reference: reference.to_owned(), amount: euros(amount), counts };
-    Command::RecordExternalRefunds { refunds: vec![refund], at: second(50) }
+    let listed = ListedRefund { id: id.map(Uuid::from_u128), refund };
+    Command::RecordExternalRefunds { listed: vec![listed], at: second(50) }
 }
 
 fn refused() -> RefundOutcome {
@@ -185,4 +191,97 @@ fn several_refunds_wake_the_payment_each_at_its_time() {
     assert_eq!(story.payment.wake_at(), Some(second(8)));
     story.tell(refund_outcome(8, RefundOutcome::Done, 9)).unwrap();
     assert_eq!(story.payment.wake_at(), Some(second(15)));
+}
+
+#[test]
+fn a_refund_that_was_begun_just_before_is_ours_in_whatever_the_provider_lists() {
+    let mut story = Story::of(paid());
+    story.tell(refund_of(7, Some(2000), 3)).unwrap();
+    assert_eq!(story.tell(listed(Some(7), "re_1", 2000, true)), Ok(vec![]));
+    story.tell(refund_outcome(7, RefundOutcome::Done, 4)).unwrap();
+    assert_eq!(story.tell(listed(Some(7), "re_1", 2000, true)), Ok(vec![]));
+    assert_eq!((story.payment.refunded(), story.payment.refunds.len()), (2000, 1));
+    // An id that nobody here gave out says nothing.
+    story.tell(listed(Some(8), "re_2", 500, true)).unwrap();
+    assert_eq!((story.payment.refunded(), story.payment.refunds.len()), (2500, 2));
+}
+
+#[test]
+fn a_list_that_was_read_before_does_not_bring_back_what_was_called_off() {
+    let mut story = Story::of(paid());
+    story.tell(external("re_1", 2000, true)).unwrap();
+    let undone = story.tell(external("re_1", 2000, false)).unwrap();
+    assert_eq!(told(&undone).map(|told| (told.total, told.requested)), Some((euros(0), None)));
+    assert_eq!(story.tell(external("re_1", 2000, true)), Ok(vec![]));
+    assert_eq!(story.payment.refunded(), 0);
+}
+
+#[test]
+fn what_is_called_off_after_it_was_given_back_counts_no_more() {
+    let mut story = Story::of(paid());
+    story.tell(external("re_1", 500, true)).unwrap();
+    story.tell(refund_of(7, Some(2500), 3)).unwrap();
+    story.tell(refund_outcome(7, RefundOutcome::Done, 4)).unwrap();
+    let cancelled = RefundOutcome::Cancelled { reason: "called off".to_owned() };
+    let events = story.tell(refund_outcome(7, cancelled, 5)).unwrap();
+    let told = told(&events).unwrap();
+    assert_eq!((told.total, told.requested), (euros(500), Some(Uuid::from_u128(7))));
+    assert_eq!((story.payment.refunded(), story.payment.left()), (500, 4500));
+}
+
+/// Has the refund 100 refused, and each that repeats it, `pause` seconds after the one before; how many
+/// there are then.
+fn refused_again_and_again(story: &mut Story, pause: i64) -> u128 {
+    let (mut id, mut now) = (100, 10);
+    story.tell(refund(id, now)).unwrap();
+    loop {
+        story.tell(refund_outcome(id, refused(), now)).unwrap();
+        now += pause;
+        if story.tell(repeat(id, id + 1, now)).unwrap().is_empty() {
+            return id - 99;
+        }
+        id += 1;
+    }
+}
+
+#[test]
+fn a_refund_that_is_refused_again_and_again_is_given_up_and_can_be_begun_anew() {
+    const DAY: i64 = 24 * 60 * 60;
+    for (pause, tries) in [(3600, 9), (DAY, 5), (10 * DAY, 3)] {
+        let mut story = Story::of(paid());
+        assert_eq!(refused_again_and_again(&mut story, pause), tries);
+        let last = story.payment.refunds.last().unwrap();
+        assert_eq!(last.state, RefundState::Cancelled);
+        assert_eq!(last.failure.as_deref(), Some("account closed"));
+        assert_eq!(story.payment.wake_at(), None);
+        let told = told(&story.events[story.events.len() - 1..]).unwrap();
+        assert_eq!(told.requested, Some(Uuid::from_u128(100)));
+        assert_eq!((story.payment.status(), story.payment.left()), (PaymentStatus::Settled, 5000));
+        let anew = story.tell(refund(200, 50 * DAY)).unwrap();
+        let asked = Some(RefundOrigin::Asked);
+        assert!(matches!(&anew[..], [Event::RefundBegun { origin, .. }] if *origin == asked));
+        story.tell(refund_outcome(200, refused(), 50 * DAY)).unwrap();
+        assert_eq!(story.payment.wake_at(), Some(second(50 * DAY + 60)));
+    }
+}
+
+#[test]
+fn what_came_twice_is_given_back_for_as_long_as_it_takes() {
+    let late = Outcome::Succeeded { reference: "ch_2".to_owned() };
+    let mut story = Story::of([
+        open(5000),
+        begin(FIRST, 1),
+        outcome(FIRST, Outcome::Cancelled, 2),
+        begin(SECOND, 3),
+        outcome(SECOND, succeeded(), 4),
+        outcome(FIRST, late, 5),
+    ]);
+    let mut id = story.payment.refunds[0].id.as_u128();
+    for next in 100..120 {
+        story.tell(refund_outcome(id, refused(), 10)).unwrap();
+        story.tell(repeat(id, next, 10)).unwrap();
+        id = next;
+    }
+    story.tell(refund_outcome(id, refused(), 10)).unwrap();
+    assert_eq!(story.payment.wake_at(), Some(second(10 + 24 * 60 * 60)));
 }

@@ -33,3 +33,14 @@ fn events_are_written_as_they_were() {
     assert_eq!((payment.refunded(), payment.left()), (3500, 1500));
     assert_eq!(payment.surplus.len(), 1);
 }
+
+#[test]
+fn events_of_refunds_that_came_to_nothing_are_written_as_they_were() {
+    let text = include_str!("../golden/payment.v3.json");
+    let (events, payment) = golden(text);
+    let written: serde_json::Value = serde_json::from_str(text).unwrap();
+    assert_eq!(serde_json::to_value(&events).unwrap(), written);
+    let states: Vec<_> = payment.refunds.iter().map(|it| it.state).collect();
+    assert_eq!(states, [RefundState::Failed, RefundState::Cancelled, RefundState::Cancelled]);
+    assert_eq!((payment.refunded(), payment.left(), payment.wake_at()), (0, 5000, None));
+}

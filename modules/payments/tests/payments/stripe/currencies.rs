@@ -1,6 +1,7 @@
 //! Currencies without decimals, with three, and those that Stripe counts in its own way.
 
 use serde_json::json;
+use uuid::Uuid;
 
 use super::{GOOD_TOKEN, Shop, at_stripe};
 
@@ -38,7 +39,28 @@ async fn an_amount_that_stripe_does_not_take_is_refused_beforehand(shop: Shop) {
     assert_eq!(refused.value()["reason"], "amount_refused");
 }
 
+async fn an_amount_that_stripe_cannot_give_back_leaves_the_rest_to_be_given_back(shop: Shop) {
+    let opened = shop.house.opened_in(1, 25_000, "KWD").await;
+    let _paid = shop.pay(&opened, GOOD_TOKEN).await.expect(201);
+    let amount = json!({"amount": 1005, "currency": "KWD"});
+    let odd = json!({"order_id": opened.order_id, "reason": "rain", "amount": amount});
+    let refused = shop.house.anna().post("/v1/refunds", &odd).await;
+    let _refused = refused.expect_problem(422, "payment-amount-unsupported");
+    // Orders is answered that it will not be.
+    let mut asked = odd.clone();
+    asked["refund_id"] = json!(Uuid::from_u128(7));
+    let reply = shop.house.tell("refund", &asked).await;
+    assert_eq!(reply["Ok"]["refund"]["state"], "cancelled");
+    let heard = shop.house.hears(&["payment_settled", "refund_failed"]).await;
+    assert_eq!(heard[1]["will_retry"], false);
+    let rest = shop.house.anna().post("/v1/refunds", &opened.refund()).await.expect(201);
+    assert_eq!(rest.value()["amount"]["amount"], 25_000);
+    shop.house.becomes(&opened, "refunded").await;
+    assert_eq!(shop.kept(), 0);
+}
+
 at_stripe!(
     each_currency_is_charged_and_given_back_in_its_own_units,
     an_amount_that_stripe_does_not_take_is_refused_beforehand,
+    an_amount_that_stripe_cannot_give_back_leaves_the_rest_to_be_given_back,
 );

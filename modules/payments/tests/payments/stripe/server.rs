@@ -15,7 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
 
 use super::ledger::{Fields, Ledger, Reply};
 
@@ -55,6 +55,8 @@ struct Inner {
     keys: HashMap<String, (String, Reply)>,
     /// How the next requests to paths that end so fail.
     failing: HashMap<&'static str, VecDeque<Failing>>,
+    /// The path whose next reading waits, and for what.
+    held: Option<(String, Arc<Notify>)>,
     seen: Vec<Seen>,
 }
 
@@ -105,6 +107,13 @@ impl Stripe {
         lock(&self.inner).failing.entry(end).or_default().push_back(failing);
     }
 
+    /// Has the next reading of this path wait to be notified.
+    pub(crate) fn hold(&self, path: &str) -> Arc<Notify> {
+        let held = Arc::new(Notify::new());
+        lock(&self.inner).held = Some((path.to_owned(), Arc::clone(&held)));
+        held
+    }
+
     /// Looks into what it keeps, or changes it.
     pub(crate) fn with<T>(&self, look: impl FnOnce(&mut Ledger) -> T) -> T {
         look(&mut lock(&self.inner).ledger)
@@ -138,6 +147,10 @@ async fn answer(
     }
     assert!(text("stripe-version").is_some(), "the version of the API is said");
     if method == Method::GET {
+        let held = lock(&inner).held.take_if(|(held, _)| *held == path);
+        if let Some((_, held)) = held {
+            held.notified().await;
+        }
         let query = form(uri.query().unwrap_or_default()).into_iter().collect();
         let failing = next_failure(&inner, &path);
         if failing == Some(Failing::SilentBefore) {

@@ -21,6 +21,19 @@ async fn a_webhook_before_the_reply_settles_the_payment(shop: Shop) {
     shop.house.hears(&["payment_settled"]).await;
 }
 
+/// The payer's browser comes back from the bank after the webhook.
+async fn a_payment_that_a_webhook_settled_is_confirmed_without_a_word(shop: Shop) {
+    let opened = shop.house.opened(1).await;
+    let _asks = shop.pay(&opened, ASKING_TOKEN).await.expect(201);
+    let intent = shop.last_intent();
+    shop.stripe.with(|ledger| ledger.payer_answers(&intent, true));
+    let _taken = shop.deliver(&shop.last_event()).await.expect(200);
+    let url = format!("{}/confirm", opened.path);
+    let back = shop.house.cara().post(&url, &json!({"approve": true})).await.expect(200);
+    assert_eq!(back.field("status"), "settled");
+    shop.house.hears(&["payment_settled"]).await;
+}
+
 async fn webhooks_that_come_twice_and_in_the_wrong_order_do_no_harm(shop: Shop) {
     let opened = shop.house.opened(1).await;
     let _declined = shop.pay(&opened, "pm_card_visa_chargeDeclined").await;
@@ -81,6 +94,7 @@ async fn what_is_about_nothing_of_ours_is_ignored(shop: Shop) {
 
 at_stripe!(
     a_webhook_before_the_reply_settles_the_payment,
+    a_payment_that_a_webhook_settled_is_confirmed_without_a_word,
     webhooks_that_come_twice_and_in_the_wrong_order_do_no_harm,
     a_webhook_that_could_not_be_looked_into_is_taken_when_it_comes_again,
     nothing_that_a_webhook_says_is_believed,
