@@ -67,24 +67,26 @@ pub(crate) fn announce(recorded: &Recorded<Event>) -> Option<OrderEvent> {
     }
 }
 
-/// Money that was given back.
+/// Money that was given back, without what others were told of before.
 fn refunded(order_id: Uuid, event: &Event) -> Option<OrderEvent> {
     let words = |cause: Option<Cause>| cause.map_or("called off", Cause::in_words).to_owned();
     let (parties, refund_id, amount, partial, cause) = match *event {
-        Event::MoneyReturned { amount: Some(amount), cause, parties: Some(parties), .. } => {
-            (parties, None, amount, false, words(cause))
-        }
+        Event::MoneyReturned {
+            amount: Some(amount), news, cause, parties: Some(parties), ..
+        } => (parties, None, news.unwrap_or(amount), false, words(cause)),
         Event::CalledOff {
             cause: Cause::Refunded,
             money: Some(amount),
             parties: Some(parties),
             ..
         } => (parties, None, amount, false, words(Some(Cause::Refunded))),
-        Event::PositionsRefunded { return_id, amount, parties, .. } => {
-            (parties, Some(return_id), amount, true, "positions were cancelled".to_owned())
+        Event::PositionsRefunded { return_id, amount, news, parties, .. } => {
+            let told = news.unwrap_or(amount);
+            (parties, Some(return_id), told, true, "positions were cancelled".to_owned())
         }
-        Event::MoneyGivenBack { refund_id, amount, parties, .. } => {
-            (parties, refund_id, amount, true, "given back by the organizer".to_owned())
+        Event::MoneyGivenBack { refund_id, amount, news, parties, .. } => {
+            let told = news.unwrap_or(amount);
+            (parties, refund_id, told, true, "given back by the organizer".to_owned())
         }
         _ => return None,
     };

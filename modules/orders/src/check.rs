@@ -1,6 +1,6 @@
 //! The standing check of orders: every order that has come to rest has its tickets, and its money is
-//! what payments has in its books. What is on its way is left alone, and so is what changes while it
-//! is looked at.
+//! what payments has in its books. What is on its way is left alone for an hour, and so is what changes
+//! while it is looked at. An order that waits for nothing but refunds has its tickets, too.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -9,18 +9,25 @@ use contracts::{
     payments::{FindPayment, PaymentBooks, PaymentError},
     tickets::{FindTickets, OrderTickets, TicketState},
 };
-use runtime::{Checked, Context, DEFAULT_DEADLINE, Finding, Principal, TraceContext};
+use jiff::SignedDuration;
+use runtime::{Checked, Context, DEFAULT_DEADLINE, Finding, Principal, Timestamp, TraceContext};
 use store::Loaded;
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
-use crate::{domain::Order, saga::Purchases, views};
+use crate::{
+    domain::{Order, Step},
+    saga::Purchases,
+    views,
+};
 
 /// Orders that are read at once.
 const STRETCH: i64 = 200;
 /// News of money may be on its way: what is wrong is looked at again so often before it is told.
 const LOOKS: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(300);
+/// What is on its way gets on at least so often.
+const STANDSTILL: SignedDuration = SignedDuration::from_hours(1);
 
 /// Looks at all orders.
 pub(crate) async fn books(purchases: &Purchases) -> Result<Checked, String> {
@@ -66,22 +73,39 @@ impl Books<'_> {
     /// What is wrong with an order.
     async fn faults(&self, order_id: Uuid) -> Result<Vec<String>, String> {
         let before = self.read(order_id).await?;
-        let is_at_rest = before.state.next_step().is_none() && before.state.terms.is_some();
-        if !is_at_rest {
+        let step = before.state.next_step();
+        if before.state.terms.is_none() {
             return Ok(Vec::new());
+        }
+        let mut faults: Vec<String> =
+            standstill(&before.state, self.0.clock.now()).into_iter().collect();
+        let waits_for_refunds = matches!(step, Some(Step::RefundPositions(_)));
+        if step.is_some() && !waits_for_refunds {
+            return Ok(faults);
         }
         let cx = &self.context();
         let tickets = self.0.tickets.find(cx, FindTickets { order_id }).await;
         let tickets = tickets.map_err(|error| error.to_string())?;
+        faults.extend(faults_of_tickets(&before.state, &tickets));
+        if step.is_none() {
+            faults.extend(self.faults_of_money(cx, order_id, &before.state).await?);
+        }
+        let is_as_it_was = self.read(order_id).await?.version == before.version;
+        Ok(if is_as_it_was { faults } else { Vec::new() })
+    }
+
+    async fn faults_of_money(
+        &self,
+        cx: &Context,
+        order_id: Uuid,
+        order: &Order,
+    ) -> Result<Vec<String>, String> {
         let books = match self.0.payments.find(cx, FindPayment { order_id }).await {
             Ok(books) => Some(books),
             Err(PaymentError::Unknown { .. }) => None,
             Err(error) => return Err(error.to_string()),
         };
-        let mut faults = faults_of_tickets(&before.state, &tickets);
-        faults.extend(faults_of_money(&before.state, books.as_ref()));
-        let is_as_it_was = self.read(order_id).await?.version == before.version;
-        Ok(if is_as_it_was { faults } else { Vec::new() })
+        Ok(faults_of_money(order, books.as_ref()))
     }
 
     async fn read(&self, order_id: Uuid) -> Result<Loaded<Order>, String> {
@@ -94,6 +118,13 @@ impl Books<'_> {
         let trace = TraceContext::start(self.0.random.as_ref());
         Context::new(principal, Instant::now() + DEFAULT_DEADLINE, "the standing check", trace)
     }
+}
+
+/// What is on its way does not stand still.
+fn standstill(order: &Order, now: Timestamp) -> Option<String> {
+    let (step, since) = (order.next_step()?, order.moved_at?);
+    let is_late = now.duration_since(since) > STANDSTILL;
+    is_late.then(|| format!("not at rest, and {step:?} has not come off since {since}"))
 }
 
 /// A position that was not cancelled has a ticket that is good, once they were issued, and no other

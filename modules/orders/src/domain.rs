@@ -9,6 +9,8 @@
 mod cause;
 mod command;
 mod event;
+mod limits;
+mod refunds;
 mod returns;
 mod terms;
 mod undo;
@@ -24,14 +26,14 @@ use serde::{Deserialize, Serialize};
 use store::Aggregate;
 use uuid::Uuid;
 
-use self::undo::Undo;
 pub(crate) use self::{
     cause::{Cause, Particulars, Refusal, Shortage},
-    command::{Cancel, Command, Rejection, Returned},
+    command::{Cancel, Command, Refunded, Rejection, Returned},
     event::Event,
     terms::{Access, Guest, Parties, Terms, places_of},
     undo::{Return, Step},
 };
+use self::{refunds::Refunds, undo::Undo};
 
 /// One purchase.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -44,8 +46,9 @@ pub(crate) struct Order {
     pub(crate) expires_at: Option<Timestamp>,
     pub(crate) payment_id: Option<Uuid>,
     pub(crate) paid: Option<Money>,
-    /// How much of it was given back, in minor units.
-    refunded: i64,
+    /// When it came.
+    paid_at: Option<Timestamp>,
+    refunds: Refunds,
     pub(crate) ticket_ids: Vec<Uuid>,
     pub(crate) cause: Option<Cause>,
     /// In the words of whoever called it off.
@@ -57,28 +60,36 @@ pub(crate) struct Order {
     cancelled: BTreeSet<u32>,
     /// What became of them, oldest first.
     returns: Vec<Return>,
-    /// Whether the provider would not give money back and nothing follows by itself.
-    pub(crate) refund_is_stuck: bool,
     undo: Undo,
     was_confirmed: bool,
     /// When the step that is due is asked for by nobody but the timer.
     resume_at: Option<Timestamp>,
+    /// How often in a row the outcome of the step that is due was not known.
+    awaited: u32,
+    /// When it got on last.
+    pub(crate) moved_at: Option<Timestamp>,
 }
 
 impl Order {
     /// What must be asked of another service now. `None` while the order waits for the buyer, for
     /// money, or for nothing any more.
     pub(crate) fn next_step(&self) -> Option<Step> {
+        self.next_step_beside(&BTreeSet::new())
+    }
+
+    /// The same, as if the returns in `left_alone` needed nothing: one that waits holds up no other.
+    pub(crate) fn next_step_beside(&self, left_alone: &BTreeSet<Uuid>) -> Option<Step> {
         if self.terms.is_none() {
-            return self.undo.money_is_here.then_some(Step::ReturnMoney);
+            let is_due = self.left() > 0 && !self.undo.money_is_given_up;
+            return is_due.then_some(Step::ReturnMoney);
         }
         match self.state {
             OrderState::Placed if self.expires_at.is_none() => Some(Step::HoldPlaces),
             OrderState::Placed => Some(Step::OpenPayment),
             OrderState::Paid => Some(Step::ConfirmPlaces),
             OrderState::Confirmed => Some(Step::IssueTickets),
-            OrderState::CallingOff => Some(self.undo.next_step()),
-            OrderState::Fulfilled => self.due_return()?.next_step(),
+            OrderState::CallingOff => self.undo.next_step(self.left() > 0),
+            OrderState::Fulfilled => undo::next_step_of(&self.returns, left_alone),
             OrderState::Held | OrderState::Cancelled | OrderState::Expired => None,
         }
     }
@@ -92,14 +103,17 @@ impl Order {
         step == Step::ConfirmPlaces || (step == Step::OpenPayment && costs_nothing())
     }
 
-    /// The return that is under way, of an order that keeps tickets.
-    pub(crate) fn due_return(&self) -> Option<&Return> {
-        self.returns.iter().find(|it| it.next_step().is_some())
+    /// Whether payments would not give money back that is owed, and nothing follows by itself.
+    pub(crate) fn refund_is_stuck(&self) -> bool {
+        if self.is_undone() || self.terms.is_none() {
+            return self.undo.money_is_given_up && self.left() > 0;
+        }
+        self.returns.iter().any(|it| it.money == undo::PriceOf::GivenUp)
     }
 
-    /// Whether the buyer has let the time to pay go by.
-    pub(crate) fn is_overdue(&self, now: Timestamp) -> bool {
-        self.state == OrderState::Held && self.expires_at.is_some_and(|expiry| expiry <= now)
+    /// How many refunds were refused or sent back so far.
+    pub(crate) fn refusals(&self) -> u32 {
+        self.refunds.refusals()
     }
 
     /// Whether the purchase has come to an end, with tickets or without.
@@ -114,7 +128,12 @@ impl Order {
 
     /// Whether the buyer has no account.
     pub(crate) fn is_guests(&self) -> bool {
-        self.access.as_ref().is_some_and(|access| access.guest.is_some())
+        self.guest().is_some()
+    }
+
+    /// The buyer, when that is somebody without an account.
+    pub(crate) fn guest(&self) -> Option<&Guest> {
+        self.access.as_ref()?.guest.as_ref()
     }
 
     /// One a ticket, in the order of the items.
@@ -136,19 +155,29 @@ impl Order {
 
     /// What was received.
     pub(crate) fn received(&self) -> Option<Money> {
-        let currency = self.terms.as_ref()?.total.currency;
-        Some(self.paid.unwrap_or(Money::zero(currency)))
+        self.paid.or_else(|| Some(Money::zero(self.terms.as_ref()?.total.currency)))
     }
 
     /// What was given back.
     pub(crate) fn refunded(&self) -> Option<Money> {
-        Some(Money::new(self.refunded, self.received()?.currency))
+        Some(Money::new(self.given(), self.received()?.currency))
     }
 
     /// What was received and not given back.
     pub(crate) fn kept(&self) -> Option<Money> {
-        let received = self.received()?;
-        Some(Money::new(received.amount - self.refunded, received.currency))
+        Some(Money::new(self.left(), self.received()?.currency))
+    }
+
+    fn received_amount(&self) -> i64 {
+        self.paid.map_or(0, |paid| paid.amount)
+    }
+
+    fn given(&self) -> i64 {
+        self.refunds.given(self.received_amount())
+    }
+
+    fn left(&self) -> i64 {
+        self.received_amount() - self.given()
     }
 
     /// What is kept and buys nothing: more than nothing while a refund is under way, or stuck.
@@ -197,12 +226,10 @@ impl Order {
             // So must tickets that are about to be issued be void, also where the places have gone:
             // whoever else drives this order may have got some that came back since.
             tickets_may_exist: self.is_being_served(was),
-            // Payments knows how much of it is left.
-            money_is_here: self.paid.is_some_and(|paid| paid.amount > 0)
-                && cause != Cause::Refunded,
             // An expired hold frees its places by itself, and can still be confirmed should the
             // money come late.
             places_are_taken: cause != Cause::Expired,
+            money_is_given_up: false,
         };
     }
 
@@ -228,7 +255,27 @@ impl Order {
             return;
         }
         self.state = OrderState::CallingOff;
-        self.undo.money_is_here = amount.amount > 0;
+    }
+
+    /// Money came. Less than the order costs goes back.
+    fn paid_for(
+        &self,
+        terms: &Terms,
+        payment_id: Uuid,
+        amount: Money,
+        at: Timestamp,
+    ) -> Vec<Event> {
+        let received = Event::PaymentReceived { payment_id, amount, at };
+        let mut after = self.clone();
+        after.evolve(&received);
+        let is_enough =
+            amount.currency == terms.total.currency && amount.amount >= terms.total.amount;
+        if is_enough || after.state != OrderState::Paid {
+            return vec![received];
+        }
+        let (reason, parties) = (String::new(), Some(terms.parties()));
+        let (cause, money) = (Cause::Underpaid, Some(amount));
+        vec![received, Event::CalledOff { cause, reason, money, parties, at }]
     }
 
     /// Of an order that was never recorded, because the process died while it was being placed, there
@@ -242,24 +289,21 @@ impl Order {
                 Ok(vec![Event::StrayPaymentReceived { payment_id, amount, at }])
             }
             _ if self.paid.is_none() => Err(Rejection::Unknown),
-            Command::RecordMoneyReturned { at } | Command::RecordRefund { at, whole: true, .. }
-                if self.undo.money_is_here =>
-            {
-                Ok(vec![self.money_returned(at)])
+            Command::RecordMoneyReturned { refusals, at } => Ok(self.all_returned(refusals, at)),
+            Command::RecordRefund { refund, at } => Ok(self.record_refund(refund, at)),
+            Command::RecordRefundRefused { refund_id, requested, total, will_retry, at } => {
+                Ok(vec![Event::RefundRefused { refund_id, requested, total, will_retry, at }])
             }
+            Command::RecordAwaited { at } => Ok(self.awaits(at)),
             Command::Place { .. } | Command::Cancel(_) => Err(Rejection::Ended),
             _ => Ok(Vec::new()),
         }
-    }
-
-    fn return_named(&mut self, return_id: Uuid) -> Option<&mut Return> {
-        self.returns.iter_mut().find(|it| it.return_id == return_id)
     }
 }
 
 impl Aggregate for Order {
     const NAME: &'static str = "order";
-    const STATE_SCHEMA: u16 = 2;
+    const STATE_SCHEMA: u16 = 3;
     type Command = Command;
     type Event = Event;
     type Rejection = Rejection;
@@ -292,7 +336,7 @@ impl Aggregate for Order {
             }
             Command::RecordPayment { .. } if self.paid.is_some() => Vec::new(),
             Command::RecordPayment { payment_id, amount, at } => {
-                vec![Event::PaymentReceived { payment_id, amount, at }]
+                self.paid_for(terms, payment_id, amount, at)
             }
             Command::RecordConfirmation { at } => {
                 let (terms, guest) = (terms.clone(), self.is_guests());
@@ -306,17 +350,17 @@ impl Aggregate for Order {
             Command::RecordTickets { ticket_ids, at } => {
                 when_due(Step::IssueTickets, Event::TicketsIssued { ticket_ids, parties, at })
             }
-            Command::Expire { at } if self.is_overdue(at) => {
-                vec![Self::called_off(Cause::Expired, String::new(), at)]
+            Command::Expire { at } => {
+                let called_off = |cause| Self::called_off(cause, String::new(), at);
+                self.overdue(at).map(called_off).into_iter().collect()
             }
-            Command::RecordRefusal { .. } | Command::Expire { .. } => Vec::new(),
+            Command::RecordRefusal { .. } => Vec::new(),
             Command::Cancel(wish) => return self.cancel(terms, wish),
-            Command::RecordRefund { refund_id, amount, whole, at } => {
-                self.record_refund(terms, refund_id, amount, whole, at)
+            Command::RecordRefund { refund, at } => self.record_refund(refund, at),
+            Command::RecordRefundRefused { refund_id, requested, total, will_retry, at } => {
+                vec![Event::RefundRefused { refund_id, requested, total, will_retry, at }]
             }
-            Command::RecordRefundRefused { refund_id, will_retry, at } => {
-                vec![Event::RefundRefused { refund_id, will_retry, at }]
-            }
+            Command::RecordAwaited { at } => self.awaits(at),
             Command::RecordPaymentClosed { at } => {
                 when_due(Step::ClosePayment, Event::PaymentClosed { at })
             }
@@ -326,9 +370,7 @@ impl Aggregate for Order {
             Command::RecordPlacesReleased { at } => {
                 when_due(Step::ReleasePlaces, Event::PlacesReleased { at })
             }
-            Command::RecordMoneyReturned { at } => {
-                when_due(Step::ReturnMoney, self.money_returned(at))
-            }
+            Command::RecordMoneyReturned { refusals, at } => self.all_returned(refusals, at),
             Command::RecordReturned { return_id, what, at } => {
                 self.record_returned(terms, return_id, what, at)
             }
@@ -339,6 +381,10 @@ impl Aggregate for Order {
 
     fn evolve(&mut self, event: &Event) {
         self.resume_at = event.resume_at();
+        if event.is_progress() {
+            self.awaited = 0;
+            self.moved_at = Some(event.at());
+        }
         match event {
             Event::Placed { terms, access, at } => {
                 self.state = OrderState::Placed;
@@ -352,16 +398,14 @@ impl Aggregate for Order {
                     terms.take_seats(seats);
                 }
             }
-            Event::StrayPaymentReceived { amount, .. } => {
-                self.paid = Some(*amount);
-                self.undo.money_is_here = amount.amount > 0;
-            }
+            Event::StrayPaymentReceived { amount, .. } => self.paid = Some(*amount),
             Event::PaymentOpened { payment_id, .. } => {
                 self.state = OrderState::Held;
                 self.payment_id = Some(*payment_id);
             }
-            Event::PaymentReceived { payment_id, amount, .. } => {
+            Event::PaymentReceived { payment_id, amount, at } => {
                 self.payment_id = Some(*payment_id);
+                self.paid_at = Some(*at);
                 self.receive_payment(*amount);
             }
             Event::PlacesConfirmed { .. } => {
@@ -377,10 +421,10 @@ impl Aggregate for Order {
                 self.shortage = *shortage;
                 self.particulars.clone_from(particulars);
             }
-            Event::CalledOff { cause, reason, .. } => {
+            Event::CalledOff { cause, reason, money, .. } => {
                 if *cause == Cause::Refunded {
-                    self.refunded = self.paid.map_or(0, |paid| paid.amount);
-                    self.refund_is_stuck = false;
+                    self.refunds.announce(money.map_or(0, |money| money.amount));
+                    self.give_all();
                 }
                 self.begin_calling_off(*cause);
                 self.reason.clone_from(reason);
@@ -388,29 +432,31 @@ impl Aggregate for Order {
             Event::PaymentClosed { .. } => self.undo.payment_is_open = false,
             Event::TicketsVoided { .. } => self.undo.tickets_may_exist = false,
             Event::PlacesReleased { .. } => self.undo.places_are_taken = false,
-            Event::MoneyReturned { .. } => {
-                self.undo.money_is_here = false;
-                self.refunded = self.paid.map_or(0, |paid| paid.amount);
-                self.refund_is_stuck = false;
-            }
             Event::Ended { .. } => {
                 let is_expired = self.cause == Some(Cause::Expired);
                 self.state = if is_expired { OrderState::Expired } else { OrderState::Cancelled };
+                // Others are told of it once, even if its money comes back and it ends again.
+                self.was_confirmed = false;
             }
+            Event::OutcomeAwaited { .. } => self.awaited = self.awaited.saturating_add(1),
             Event::PositionsCancelled { .. }
             | Event::PositionTicketsVoided { .. }
-            | Event::PositionPlacesReleased { .. }
-            | Event::PositionsRefunded { .. }
+            | Event::PositionPlacesReleased { .. } => self.evolve_return(event),
+            Event::PositionsRefunded { .. }
             | Event::MoneyGivenBack { .. }
-            | Event::RefundRefused { .. } => self.evolve_return(event),
+            | Event::MoneyReturned { .. }
+            | Event::RefundHeard { .. }
+            | Event::RefundRefused { .. } => self.evolve_refund(event),
         }
     }
 
     fn wake_at(&self) -> Option<Timestamp> {
-        if self.next_step().is_some() {
-            return self.resume_at;
+        let resume_at = self.next_step().and(self.resume_at);
+        match self.state {
+            OrderState::Held => self.expires_at,
+            OrderState::Placed => resume_at.into_iter().chain(self.to_be_held_by()).min(),
+            _ => resume_at,
         }
-        if self.state == OrderState::Held { self.expires_at } else { None }
     }
 }
 

@@ -109,13 +109,7 @@ async fn undo(
     order_id: Uuid,
     reason: String,
 ) -> Result<(), StoreError> {
-    let wish = Cancel {
-        cause: Cause::EventCancelled,
-        reason,
-        positions: Vec::new(),
-        return_id: purchases.ids.next(),
-        at: purchases.clock.now(),
-    };
+    let wish = Cancel::whole(Cause::EventCancelled, reason, purchases.clock.now());
     let called_off: Loaded<Order> =
         match purchases.orders.execute(cx, order_id, Command::Cancel(wish)).await {
             Ok(order) => order,

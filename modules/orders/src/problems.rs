@@ -129,7 +129,10 @@ fn kind_of(cause: Cause) -> &'static ProblemType {
         | Cause::OrganizerCancelled
         | Cause::EventCancelled
         | Cause::PaidTooLate
-        | Cause::Refunded => &ORDER_HAS_ENDED,
+        | Cause::Refunded
+        | Cause::NotHeld
+        | Cause::NotFulfilled
+        | Cause::Underpaid => &ORDER_HAS_ENDED,
     }
 }
 

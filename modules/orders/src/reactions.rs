@@ -9,7 +9,12 @@ use contracts::{catalog::CatalogEvent, payments::PaymentEvent};
 use runtime::async_trait;
 use store::Work;
 
-use crate::{cancellation::CancellationCommand, domain::Command, errands::Errand, saga::Purchases};
+use crate::{
+    cancellation::CancellationCommand,
+    domain::{Command, Refunded},
+    errands::Errand,
+    saga::Purchases,
+};
 
 /// Takes in what became of payments.
 pub(crate) struct FollowPayments(pub(crate) Arc<Purchases>);
@@ -26,15 +31,33 @@ impl Handler<PaymentEvent> for FollowPayments {
             PaymentEvent::PaymentSettled { order_id, payment_id, amount, .. } => {
                 (order_id, Command::RecordPayment { payment_id, amount, at })
             }
-            PaymentEvent::PaymentRefunded { order_id, refund_id, amount, whole, .. } => {
-                (order_id, Command::RecordRefund { refund_id, amount, whole, at })
+            PaymentEvent::PaymentRefunded {
+                order_id,
+                refund_id,
+                requested_refund_id: requested,
+                amount,
+                total_refunded: total,
+                whole,
+                ..
+            } => {
+                let refund = Refunded { refund_id, requested, amount, total, whole };
+                (order_id, Command::RecordRefund { refund, at })
             }
-            PaymentEvent::RefundFailed { order_id, refund_id, will_retry, .. } => {
-                (order_id, Command::RecordRefundRefused { refund_id, will_retry, at })
+            PaymentEvent::RefundFailed {
+                order_id,
+                refund_id,
+                requested_refund_id: requested,
+                total_refunded: total,
+                will_retry,
+                ..
+            } => {
+                let refused =
+                    Command::RecordRefundRefused { refund_id, requested, total, will_retry, at };
+                (order_id, refused)
             }
             PaymentEvent::PaymentDeclined { .. } | PaymentEvent::Unknown => return Ok(()),
         };
-        work.execute(&purchases.orders, order_id, command).await?;
+        purchases.books().carry_out(work, order_id, command).await?;
         purchases.errands.leave(work.cx(), Errand::Order(order_id));
         Ok(())
     }

@@ -6,12 +6,15 @@
 //! Outcomes are recorded together where that loses nothing: a step whose outcome is forgotten is
 //! asked for once more and says the same. What others do for good is asked for only once the
 //! reason is on disk.
+//!
+//! A return that has to wait holds up no other of the same order. What waits for money is asked
+//! for less and less often: the news comes as an event.
 
-use std::{mem, sync::Arc};
+use std::{collections::BTreeSet, mem, sync::Arc};
 
 use contracts::{
-    catalog::Catalog, identity::Identity, inventory::Inventory, payments::Payments,
-    tickets::Tickets,
+    catalog::Catalog, identity::Identity, inventory::Inventory, orders::OrderState,
+    payments::Payments, tickets::Tickets,
 };
 use jiff::SignedDuration;
 use runtime::{Clock, Context, Ids, Random};
@@ -22,7 +25,7 @@ use uuid::Uuid;
 
 use crate::{
     cancellation::Cancellation,
-    domain::{Command, Order, Refusal, Rejection, Step},
+    domain::{Cancel, Cause, Command, Order, Refusal, Rejection, Step},
     errands::Errands,
     waiting::Waiting,
 };
@@ -134,7 +137,58 @@ impl Purchases {
         if order.state.has_outcome() {
             self.waiting.ring(id);
         }
-        self.advance(cx, id, order, None).await?;
+        match self.advance(cx, id, order, None).await {
+            Err(Stuck::Undecided { step }) => {
+                tracing::info!(order = %id, ?step, "an order waits, and asks again later");
+                self.orders
+                    .execute(cx, id, Command::RecordAwaited { at: self.clock.now() })
+                    .await?;
+                Ok(())
+            }
+            advanced => advanced.map(|_| ()),
+        }
+    }
+
+    /// What commands to orders are carried out on.
+    pub(crate) fn books(&self) -> Books {
+        Books { orders: self.orders.clone(), cancellations: self.cancellations.clone() }
+    }
+}
+
+/// Orders, and the events of which all are undone.
+#[derive(Clone)]
+pub(crate) struct Books {
+    orders: Events<Order>,
+    cancellations: Events<Cancellation>,
+}
+
+impl Books {
+    /// Carries out a command. Money for an event that was cancelled buys nothing: the order may
+    /// have expired before, and nobody would undo it any more.
+    pub(crate) async fn carry_out(
+        &self,
+        work: &mut Work<'_>,
+        id: Uuid,
+        command: Command,
+    ) -> Result<(), ExecuteError<Rejection>> {
+        let came_at = match &command {
+            Command::RecordPayment { at, .. } => Some(*at),
+            _ => None,
+        };
+        work.execute(&self.orders, id, command).await?;
+        let Some(at) = came_at else { return Ok(()) };
+        let order = work.load(&self.orders, id).await?.map(|order| &order.state);
+        let buys = order.filter(|order| order.state == OrderState::Paid);
+        let Some(event_id) = buys.and_then(|it| it.terms.as_ref()).map(|terms| terms.event_id)
+        else {
+            return Ok(());
+        };
+        let cancelled = work.load(&self.cancellations, event_id).await?;
+        let reason = cancelled.and_then(|it| it.state.begun()).map(|begun| begun.reason.clone());
+        if let Some(reason) = reason {
+            let wish = Cancel::whole(Cause::EventCancelled, reason, at);
+            work.execute(&self.orders, id, Command::Cancel(wish)).await?;
+        }
         Ok(())
     }
 }
@@ -149,6 +203,10 @@ struct Journey<'a> {
     pending: Vec<Command>,
     reply: Option<&'a Reply>,
     has_replied: bool,
+    /// Returns that have to wait.
+    left_alone: BTreeSet<Uuid>,
+    /// Why the first of them has to, or one that is not just waiting.
+    held_up: Option<Stuck>,
 }
 
 impl<'a> Journey<'a> {
@@ -159,24 +217,34 @@ impl<'a> Journey<'a> {
         order: Loaded<Order>,
         reply: Option<&'a Reply>,
     ) -> Self {
-        Self { purchases, cx, id, order, pending: Vec::new(), reply, has_replied: false }
+        Self {
+            purchases,
+            cx,
+            id,
+            order,
+            pending: Vec::new(),
+            reply,
+            has_replied: false,
+            left_alone: BTreeSet::new(),
+            held_up: None,
+        }
     }
 
     async fn go(mut self) -> Result<Advanced, Stuck> {
         loop {
-            let Some(step) = self.order.state.next_step() else {
-                if self.pending.is_empty() {
-                    let Self { order, has_replied, .. } = self;
-                    return Ok(Advanced { order, has_replied });
+            let Some(step) = self.order.state.next_step_beside(&self.left_alone) else {
+                if !self.pending.is_empty() {
+                    self.record().await?;
+                    continue;
                 }
-                self.record().await?;
-                continue;
+                let Self { order, has_replied, held_up, .. } = self;
+                return held_up.map_or(Ok(Advanced { order, has_replied }), Err);
             };
             if self.order.state.needs_record_before(step) && !self.pending.is_empty() {
                 self.record().await?;
                 continue;
             }
-            match self.purchases.take(self.cx, self.id, step, &self.order.state).await {
+            let stuck = match self.purchases.take(self.cx, self.id, step, &self.order.state).await {
                 Ok(Command::RecordRefusal { refusal, .. }) if self.order.version == 0 => {
                     return Err(Stuck::Refused(Box::new(refusal)));
                 }
@@ -185,17 +253,24 @@ impl<'a> Journey<'a> {
                         outcome,
                         Command::RecordNoRoom { .. } | Command::RecordPayment { .. }
                     );
-                    if !self.note(outcome)? {
-                        return Err(Stuck::Undecided { step });
-                    }
+                    let is_news = self.note(outcome)?;
                     if is_decision {
                         self.record().await?;
                     }
+                    if is_news {
+                        continue;
+                    }
+                    Stuck::Undecided { step }
                 }
-                Err(stuck) => {
-                    self.record().await?;
-                    return Err(stuck);
-                }
+                Err(stuck) => stuck,
+            };
+            let Some(return_id) = step.return_id() else {
+                self.record().await?;
+                return Err(stuck);
+            };
+            self.left_alone.insert(return_id);
+            if matches!(self.held_up, None | Some(Stuck::Undecided { .. })) {
+                self.held_up = Some(stuck);
             }
         }
     }
@@ -216,15 +291,17 @@ impl<'a> Journey<'a> {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let (orders, id) = (self.purchases.orders.clone(), self.id);
+        let (orders, books) = (self.purchases.orders.clone(), self.purchases.books());
+        let id = self.id;
         let (commands, reply) = (mem::take(&mut self.pending), self.reply.cloned());
         let committer = orders.committer().clone();
         let recorded: Result<Advanced, ExecuteError<Rejection>> = committer
             .transact(self.cx, move |work: &mut Work<'_>| {
                 let (orders, reply, commands) = (orders.clone(), reply.clone(), commands.clone());
+                let books = books.clone();
                 Box::pin(async move {
                     for command in commands {
-                        work.execute(&orders, id, command).await?;
+                        books.carry_out(work, id, command).await?;
                     }
                     let order = work.load(&orders, id).await?.cloned();
                     let order = order.ok_or(ExecuteError::Rejected(Rejection::Unknown))?;

@@ -42,8 +42,8 @@ impl Purchases {
             Step::VoidTickets => self.void_tickets(cx, id, order).await,
             Step::ReleasePlaces => self.release_places(cx, id, terms, order).await,
             Step::ReturnMoney | Step::Finish => Ok(Command::Finish { at: self.clock.now() }),
-            Step::VoidPositions | Step::ReleasePositions | Step::RefundPositions => {
-                let due = order.due_return().ok_or(Stuck::Undecided { step })?;
+            Step::VoidPositions(of) | Step::ReleasePositions(of) | Step::RefundPositions(of) => {
+                let due = order.return_with(of).ok_or(Stuck::Undecided { step })?;
                 self.take_back(cx, id, step, terms, order, due).await
             }
         }
@@ -102,7 +102,6 @@ impl Purchases {
         let at = self.clock.now();
         match confirmed {
             Ok(_) => Ok(Command::RecordConfirmation { at }),
-            Err(InventoryError::HoldUnknown { .. }) => Ok(Command::RecordNoRoom { at }),
             Err(error) if refusal(&error).is_some() => Ok(Command::RecordNoRoom { at }),
             Err(error) => Err(stuck(Step::ConfirmPlaces, &error)),
         }
@@ -142,7 +141,8 @@ impl Purchases {
                 Ok(Command::RecordPaymentClosed { at })
             }
             PaymentStatus::Settled => {
-                Ok(Command::RecordPayment { payment_id, amount: terms.total, at })
+                let amount = payment.received.unwrap_or(terms.total);
+                Ok(Command::RecordPayment { payment_id, amount, at })
             }
             PaymentStatus::Open | PaymentStatus::Pending | PaymentStatus::Refunding => {
                 Err(Stuck::Undecided { step: Step::ClosePayment })
@@ -165,7 +165,8 @@ impl Purchases {
         let payment = refunded.map_err(|error| stuck(Step::ReturnMoney, &error))?;
         match payment.status {
             PaymentStatus::Refunded | PaymentStatus::Closed => {
-                Ok(Command::RecordMoneyReturned { at: self.clock.now() })
+                let refusals = order.refusals();
+                Ok(Command::RecordMoneyReturned { refusals, at: self.clock.now() })
             }
             PaymentStatus::Open
             | PaymentStatus::Pending
@@ -214,7 +215,7 @@ impl Purchases {
     ) -> Result<Command, Stuck> {
         let return_id = due.return_id;
         let what = match step {
-            Step::VoidPositions => {
+            Step::VoidPositions(_) => {
                 let ticket_ids = order.tickets_at(&due.positions);
                 let reason = due.reason.clone();
                 let request = VoidTickets { order_id: id, reason, ticket_ids };
@@ -222,7 +223,7 @@ impl Purchases {
                 voided.map_err(|error| stuck(step, &error))?;
                 Returned::Tickets
             }
-            Step::ReleasePositions => {
+            Step::ReleasePositions(_) => {
                 let request = ReleasePlaces {
                     event_id: terms.event_id,
                     hold_id: terms.hold_id,
@@ -233,39 +234,45 @@ impl Purchases {
                 released.map_err(|error| stuck(step, &error))?;
                 Returned::Places
             }
-            _ => Returned::Money(self.refund_positions(cx, id, due).await?),
+            _ => self.refund_positions(cx, id, step, due).await?,
         };
         Ok(Command::RecordReturned { return_id, what, at: self.clock.now() })
     }
 
-    /// Gives the price of cancelled positions back: how much that was, once it has arrived.
+    /// Gives the price of cancelled positions back, or what is left of it.
     async fn refund_positions(
         &self,
         cx: &Context,
         id: Uuid,
+        step: Step,
         due: &Return,
-    ) -> Result<contracts::money::Money, Stuck> {
-        let step = Step::RefundPositions;
-        let (mut amount, undecided) = (due.amount, || Stuck::Undecided { step });
+    ) -> Result<Returned, Stuck> {
+        let undecided = || Stuck::Undecided { step };
         let request = |amount| RefundOrder {
             order_id: id,
             reason: due.reason.clone(),
             refund_id: Some(due.return_id),
-            amount: Some(amount),
+            amount,
         };
-        let mut refunded = self.payments.refund(cx, request(amount)).await;
-        if let Err(PaymentError::RefundExceeds { left, .. }) = &refunded {
+        let mut refunded = self.payments.refund(cx, request(Some(due.amount))).await;
+        if let Err(PaymentError::RefundExceeds { left, .. }) = refunded {
             // The organizer has given money back beside, which orders has not heard of yet.
-            amount = *left;
-            if amount.amount <= 0 {
-                return Ok(amount);
+            if left.amount <= 0 {
+                return Ok(Returned::Money { refund_id: None, amount: left });
             }
-            refunded = self.payments.refund(cx, request(amount)).await;
+            refunded = self.payments.refund(cx, request(Some(left))).await;
+        }
+        if let Err(PaymentError::RefundDiffers { .. }) = refunded {
+            // It was begun when less was left.
+            refunded = self.payments.refund(cx, request(None)).await;
         }
         let payment = refunded.map_err(|error| stuck(step, &error))?;
         let refund = payment.refund.ok_or_else(undecided)?;
         match refund.state {
-            RefundState::Done | RefundState::External => Ok(amount),
+            RefundState::Done | RefundState::External => {
+                let refund_id = Some(refund.refund_id);
+                Ok(Returned::Money { refund_id, amount: refund.amount })
+            }
             RefundState::Created
             | RefundState::InTransit
             | RefundState::Failed
@@ -284,9 +291,9 @@ fn refusal(error: &InventoryError) -> Option<Refusal> {
         InventoryError::NotOnSale { .. } | InventoryError::TicketTypeUnknown { .. } => {
             Refusal::of(Cause::NotOnSale)
         }
-        InventoryError::HoldDiffers { .. } | InventoryError::HoldReleased { .. } => {
-            Refusal::of(Cause::HoldGone)
-        }
+        InventoryError::HoldDiffers { .. }
+        | InventoryError::HoldReleased { .. }
+        | InventoryError::HoldUnknown { .. } => Refusal::of(Cause::HoldGone),
         InventoryError::SeatTaken { seats } => {
             let particulars = Some(Particulars::Seats { seats });
             Refusal { particulars, ..Refusal::of(Cause::SeatTaken) }
@@ -315,11 +322,11 @@ fn refusal(error: &InventoryError) -> Option<Refusal> {
         InventoryError::TooManyHolds { open, most } => {
             Refusal::on_terms(Particulars::Holds { open, most })
         }
-        InventoryError::EventUnknown { .. }
-        | InventoryError::Invalid { .. }
-        | InventoryError::HoldUnknown { .. }
-        | InventoryError::Fault(_)
-        | InventoryError::Unrecognised(_) => return None,
+        InventoryError::Invalid { .. } | InventoryError::Unrecognised(_) => {
+            Refusal::of(Cause::NotHeld)
+        }
+        // It may not have heard of the event yet.
+        InventoryError::EventUnknown { .. } | InventoryError::Fault(_) => return None,
     })
 }
 

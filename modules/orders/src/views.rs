@@ -62,8 +62,8 @@ const ALL_AFTER: &str =
 const ORGANIZER_OF_EVENT: &str = "SELECT organizer_id FROM orders WHERE event_id = $1 LIMIT 1";
 const LIVE_OF_EVENT: &str = "SELECT order_id FROM orders WHERE event_id = $1 AND order_id > $2 \
      AND state NOT IN ('calling_off', 'cancelled', 'expired') ORDER BY order_id LIMIT $3";
-const COUNT_UNDER_WAY: &str =
-    "SELECT count(*) FROM orders WHERE event_id = $1 AND state = 'calling_off'";
+const COUNT_UNDER_WAY: &str = "SELECT count(*) FROM orders WHERE event_id = $1 \
+     AND state = 'calling_off' AND refund_stuck = 0";
 const COUNT_UNDONE: &str = "SELECT count(*), \
      coalesce(sum(CASE WHEN state = 'cancelled' AND overpaid = 0 THEN 1 ELSE 0 END), 0), \
      coalesce(sum(CASE WHEN refund_stuck <> 0 THEN 1 ELSE 0 END), 0) \
@@ -120,7 +120,7 @@ impl View<Order> for OrderList {
                     version: change.version,
                     cause: content.cause,
                     overpaid: content.overpaid.map_or(0, |money| money.amount),
-                    refund_stuck: i64::from(change.state.refund_is_stuck),
+                    refund_stuck: i64::from(change.state.refund_is_stuck()),
                     content,
                 })
             })
@@ -245,7 +245,7 @@ pub(crate) async fn live_orders(
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
-/// How many orders of the event are being undone.
+/// How many orders of the event are being undone, and are not stuck at that.
 pub(crate) async fn count_under_way(
     database: &Database,
     event_id: Uuid,

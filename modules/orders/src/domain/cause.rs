@@ -31,6 +31,12 @@ pub(crate) enum Cause {
     PaidTooLate,
     /// All the money was given back.
     Refunded,
+    /// The places could not be held in time, since something was out of order.
+    NotHeld,
+    /// It was paid, and its tickets could not be issued for a day.
+    NotFulfilled,
+    /// Less was paid than it costs.
+    Underpaid,
 }
 
 impl Cause {
@@ -48,6 +54,9 @@ impl Cause {
             Self::EventCancelled => "the event was cancelled",
             Self::PaidTooLate => "paid after the places had gone to others",
             Self::Refunded => "the money was given back",
+            Self::NotHeld => "the places could not be held",
+            Self::NotFulfilled => "the tickets could not be issued",
+            Self::Underpaid => "less was paid than it costs",
         }
     }
 }

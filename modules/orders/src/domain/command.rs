@@ -49,16 +49,21 @@ pub(crate) enum Command {
     Cancel(Cancel),
     /// Payments gave money back.
     RecordRefund {
-        refund_id: Option<Uuid>,
-        amount: Money,
-        /// Whether nothing is left of what was received.
-        whole: bool,
+        refund: Refunded,
         at: Timestamp,
     },
-    /// The provider would not give money back.
+    /// The provider would not give money back, or the bank has sent it back.
     RecordRefundRefused {
         refund_id: Uuid,
+        /// The refund that was asked for, which this one may repeat.
+        requested: Option<Uuid>,
+        /// What all refunds give back together now.
+        total: Option<Money>,
         will_retry: bool,
+        at: Timestamp,
+    },
+    /// Whoever was asked does not know the outcome yet.
+    RecordAwaited {
         at: Timestamp,
     },
     RecordPaymentClosed {
@@ -71,6 +76,8 @@ pub(crate) enum Command {
         at: Timestamp,
     },
     RecordMoneyReturned {
+        /// [`Order::refusals`](super::Order::refusals) when it was asked for.
+        refusals: u32,
         at: Timestamp,
     },
     RecordReturned {
@@ -96,6 +103,13 @@ pub(crate) struct Cancel {
     pub(crate) at: Timestamp,
 }
 
+impl Cancel {
+    /// Asks to cancel a whole order.
+    pub(crate) fn whole(cause: Cause, reason: String, at: Timestamp) -> Self {
+        Self { cause, reason, positions: Vec::new(), return_id: Uuid::nil(), at }
+    }
+}
+
 /// What of the positions that are returned came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Returned {
@@ -103,8 +117,21 @@ pub(crate) enum Returned {
     Tickets,
     /// Their places are free.
     Places,
-    /// Their price, or what was left of it.
-    Money(Money),
+    /// Their price, or what was left of it, with this refund; none where nothing was left.
+    Money { refund_id: Option<Uuid>, amount: Money },
+}
+
+/// Money that payments gave back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refunded {
+    pub(crate) refund_id: Option<Uuid>,
+    /// The refund that was asked for, which this one may repeat; none where nobody asked.
+    pub(crate) requested: Option<Uuid>,
+    pub(crate) amount: Money,
+    /// With all refunds so far. An older payments does not say.
+    pub(crate) total: Option<Money>,
+    /// Whether nothing is left of what was received.
+    pub(crate) whole: bool,
 }
 
 /// Why an order did not do what it was told.

@@ -9,7 +9,7 @@ use super::{Access, Cause, Particulars, Parties, Shortage, Terms};
 
 /// Whoever drives an order goes on with the next step at once. Should that one have died, the order
 /// wakes up by itself this much later.
-const RESUME_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_secs(5);
+pub(super) const RESUME_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_secs(5);
 
 /// What happened to an order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -87,6 +87,9 @@ pub(crate) enum Event {
     MoneyReturned {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         amount: Option<Money>,
+        /// How much of it others are told of; all when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        news: Option<Money>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<Cause>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -126,7 +129,14 @@ pub(crate) enum Event {
     },
     PositionsRefunded {
         return_id: Uuid,
+        /// The refund that did it: the one that is named as the return, or one that repeats it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refund_id: Option<Uuid>,
         amount: Money,
+        /// How much of it others are told of; all when absent. Less where the bank had sent back
+        /// what they were told of before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        news: Option<Money>,
         parties: Parties,
         at: Timestamp,
     },
@@ -134,14 +144,35 @@ pub(crate) enum Event {
     MoneyGivenBack {
         refund_id: Option<Uuid>,
         amount: Money,
+        /// How much of it others are told of; all when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        news: Option<Money>,
         parties: Parties,
         at: Timestamp,
     },
-    /// The provider would not give money back.
+    /// Payments told what all refunds have given back together; what that means to the order follows.
+    RefundHeard {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refund_id: Option<Uuid>,
+        total: Money,
+        at: Timestamp,
+    },
+    /// The provider would not give money back, or the bank has sent it back.
     RefundRefused {
         refund_id: Uuid,
+        /// The refund that was asked for: this one, or the one that it repeats. None where nobody asked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        requested: Option<Uuid>,
+        /// What all refunds give back together now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        total: Option<Money>,
         /// Whether another attempt follows by itself.
         will_retry: bool,
+        at: Timestamp,
+    },
+    /// The outcome of a step is not known yet; it is asked for again.
+    OutcomeAwaited {
+        until: Timestamp,
         at: Timestamp,
     },
 }
@@ -169,12 +200,27 @@ impl Event {
             | Self::PositionPlacesReleased { at, .. }
             | Self::PositionsRefunded { at, .. }
             | Self::MoneyGivenBack { at, .. }
-            | Self::RefundRefused { at, .. } => *at,
+            | Self::RefundHeard { at, .. }
+            | Self::RefundRefused { at, .. }
+            | Self::OutcomeAwaited { at, .. } => *at,
         }
+    }
+
+    /// Whether it tells nothing to people.
+    pub(crate) fn is_bookkeeping(&self) -> bool {
+        matches!(self, Self::RefundHeard { .. } | Self::OutcomeAwaited { .. })
+    }
+
+    /// Whether it brings the order on. A refusal does not, however often it comes.
+    pub(super) fn is_progress(&self) -> bool {
+        !matches!(self, Self::RefundRefused { .. } | Self::OutcomeAwaited { .. })
     }
 
     /// When the step that is due after it is asked for by nobody but the timer.
     pub(super) fn resume_at(&self) -> Option<Timestamp> {
+        if let Self::OutcomeAwaited { until, .. } = self {
+            return Some(*until);
+        }
         self.at().checked_add(RESUME_AFTER).ok()
     }
 }

@@ -1,5 +1,6 @@
 mod books;
 mod golden;
+mod limits;
 mod returning;
 
 use contracts::{
@@ -121,11 +122,7 @@ fn undo_all(order: &mut Order) -> Vec<Step> {
 }
 
 fn success(order: &Order, step: Step, at: Timestamp) -> Command {
-    let returned = |what| Command::RecordReturned {
-        return_id: order.due_return().expect("a return is due").return_id,
-        what,
-        at,
-    };
+    let returned = |return_id, what| Command::RecordReturned { return_id, what, at };
     match step {
         Step::HoldPlaces => Command::RecordHold {
             expires_at: at + SignedDuration::from_mins(15),
@@ -139,14 +136,29 @@ fn success(order: &Order, step: Step, at: Timestamp) -> Command {
         }
         Step::ClosePayment => Command::RecordPaymentClosed { at },
         Step::VoidTickets => Command::RecordTicketsVoided { at },
-        Step::ReturnMoney => Command::RecordMoneyReturned { at },
+        Step::ReturnMoney => Command::RecordMoneyReturned { refusals: order.refusals(), at },
         Step::ReleasePlaces => Command::RecordPlacesReleased { at },
         Step::Finish => Command::Finish { at },
-        Step::VoidPositions => returned(Returned::Tickets),
-        Step::ReleasePositions => returned(Returned::Places),
-        Step::RefundPositions => {
-            returned(Returned::Money(order.due_return().expect("a return is due").amount))
+        Step::VoidPositions(id) => returned(id, Returned::Tickets),
+        Step::ReleasePositions(id) => returned(id, Returned::Places),
+        Step::RefundPositions(id) => {
+            let amount = order.return_with(id).expect("a return is due").amount;
+            returned(id, Returned::Money { refund_id: Some(id), amount })
         }
+    }
+}
+
+/// The return of the step that is due.
+fn due_return(order: &Order) -> Option<Return> {
+    order.return_with(order.next_step()?.return_id()?).cloned()
+}
+
+fn kind(step: Step) -> &'static str {
+    match step {
+        Step::VoidPositions(_) => "void",
+        Step::ReleasePositions(_) => "release",
+        Step::RefundPositions(_) => "refund",
+        _ => "another",
     }
 }
 

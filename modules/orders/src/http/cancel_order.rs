@@ -29,11 +29,11 @@ edge::problem_responses! {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"positions": [2], "reason": "one of them is ill"}))]
 pub(super) struct CancelOrder {
-    /// Positions of the order, counted from 1. Left out: the whole order.
-    #[garde(length(max = 400))]
-    #[schema(max_items = 400)]
+    /// Positions of the order, counted from 1, at least one of them. Left out: the whole order.
+    #[garde(length(min = 1, max = 400))]
+    #[schema(min_items = 1, max_items = 400)]
     #[serde(default)]
-    positions: Vec<u32>,
+    positions: Option<Vec<u32>>,
     /// Why: for the buyer, the door and the books.
     #[garde(length(chars, max = 500))]
     #[schema(max_length = 500)]
@@ -49,7 +49,10 @@ pub(super) struct CancelOrder {
 ///
 /// With `positions` only these are cancelled, once the order is `fulfilled`: the order keeps the other
 /// tickets, and `overpaid` tells what is on its way back. Naming all that are left cancels the
-/// order.
+/// order. An empty list names nothing and is refused.
+///
+/// Should the bank send money back that was returned, a cancelled order is `calling_off` again until
+/// it has been given back otherwise.
 #[utoipa::path(
     post,
     path = "/v1/orders/{order_id}/cancel",
@@ -73,6 +76,7 @@ pub(super) async fn cancel_order(
         Part::Organizer => Cause::OrganizerCancelled,
     };
     let (return_id, at) = (app.ids.next(), app.clock.now());
+    let positions = positions.unwrap_or_default();
     let reason = reason.trim().to_owned();
     let command = Command::Cancel(Cancel { cause, reason, positions, return_id, at });
     let cancelled = match app.orders.execute(&cx, id, command).await {

@@ -77,7 +77,9 @@ pub(super) async fn get_timeline(
     for recorded in app.orders.history(id).await? {
         let by = by(&recorded, part, buyer_id);
         let at = recorded.event.at();
-        entries.push(TimelineEntry { at, by, ..told(&so_far, &recorded.event) });
+        if !recorded.event.is_bookkeeping() {
+            entries.push(TimelineEntry { at, by, ..told(&so_far, &recorded.event) });
+        }
         so_far.evolve(&recorded.event);
     }
     Ok(Json(Timeline { entries }))
@@ -170,13 +172,13 @@ fn told_of_return(before: &Order, event: &Event) -> TimelineEntry {
             note: Some("given back by the organizer; the order keeps its tickets"),
             ..TimelineEntry::default()
         },
-        Event::RefundRefused { refund_id, will_retry, .. } => TimelineEntry {
+        Event::RefundRefused { refund_id, requested, will_retry, .. } => TimelineEntry {
             note: Some(if *will_retry {
                 "the payment provider refused; it is tried again"
             } else {
                 "the payment provider refused for good: give the money back by other means"
             }),
-            ..of("refund refused", refund_id)
+            ..of("refund refused", requested.as_ref().unwrap_or(refund_id))
         },
         _ => TimelineEntry { what: "something else", ..TimelineEntry::default() },
     }

@@ -2,8 +2,32 @@
 
 use super::*;
 
+/// As an older payments tells of it.
 fn refund(of: Option<Uuid>, cents: i64, whole: bool, at: i64) -> Command {
-    Command::RecordRefund { refund_id: of, amount: euros(cents), whole, at: second(at) }
+    let (amount, requested, total) = (euros(cents), None, None);
+    let refund = Refunded { refund_id: of, requested, amount, total, whole };
+    Command::RecordRefund { refund, at: second(at) }
+}
+
+/// The refund `id`, which was asked for as `requested`, is done; `total` were given back so far.
+fn refunded(id: Uuid, requested: Option<Uuid>, cents: i64, total: i64, at: i64) -> Command {
+    let refund = Refunded {
+        refund_id: Some(id),
+        requested,
+        amount: euros(cents),
+        total: Some(euros(total)),
+        whole: total == 6000,
+    };
+    Command::RecordRefund { refund, at: second(at) }
+}
+
+fn refused(id: Uuid, requested: Option<Uuid>, total: i64, will_retry: bool, at: i64) -> Command {
+    let (total, at) = (Some(euros(total)), second(at));
+    Command::RecordRefundRefused { refund_id: id, requested, total, will_retry, at }
+}
+
+fn by(number: u128) -> Uuid {
+    Uuid::from_u128(number)
 }
 
 #[test]
@@ -42,13 +66,13 @@ fn some_positions_are_returned_and_the_others_stay() {
     let mut order = fulfilled();
     tell_all(&mut order, [cancel(Cause::OrganizerCancelled, &[2, 3], 30)]);
     assert_eq!((order.state, order.overpaid()), (OrderState::Fulfilled, Some(euros(3500))));
-    let due = order.due_return().expect("they are to be returned").clone();
+    let due = due_return(&order).expect("they are to be returned");
     assert_eq!((due.positions, due.amount), (vec![2, 3], euros(3500)));
     assert_eq!(order.tickets_at(&[2, 3]), [Uuid::from_u128(22), Uuid::from_u128(23)]);
     let quantities: Vec<u32> = due.items.iter().map(|item| item.quantity).collect();
     assert_eq!(quantities, [1, 1]);
-    let steps = [Step::VoidPositions, Step::ReleasePositions, Step::RefundPositions];
-    assert_eq!(undo_all(&mut order), steps);
+    let steps: Vec<_> = undo_all(&mut order).into_iter().map(kind).collect();
+    assert_eq!(steps, ["void", "release", "refund"]);
     assert_eq!((order.state, order.overpaid()), (OrderState::Fulfilled, Some(euros(0))));
     assert_eq!(order.kept(), Some(euros(2500)));
     let cancelled: Vec<bool> = order.positions().iter().map(|it| it.cancelled).collect();
@@ -107,25 +131,169 @@ fn money_beside_buys_nothing_less_and_is_not_given_back_twice() {
     assert_eq!((order.state, order.next_step()), (OrderState::Fulfilled, None));
     assert_eq!((order.kept(), order.overpaid()), (Some(euros(2000)), Some(euros(0))));
     tell_all(&mut order, [cancel(Cause::OrganizerCancelled, &[1], 31)]);
-    assert_eq!(order.due_return().map(|due| due.amount), Some(euros(2000)), "no more is left");
+    assert_eq!(due_return(&order).map(|due| due.amount), Some(euros(2000)), "no more is left");
 }
 
 #[test]
-fn a_refund_that_was_refused_is_settled_by_the_one_that_follows() {
+fn a_refund_that_was_refused_is_settled_by_the_one_that_repeats_it() {
     let mut order = fulfilled();
     tell_all(&mut order, [cancel(Cause::OrganizerCancelled, &[3], 30)]);
-    let return_id = order.due_return().expect("one is due").return_id;
-    let refused = |will_retry| Command::RecordRefundRefused {
-        refund_id: return_id,
-        will_retry,
-        at: second(31),
-    };
-    tell_all(&mut order, [refused(true), refused(false)]);
-    assert!(order.refund_is_stuck);
-    tell_all(&mut order, [refund(Some(Uuid::from_u128(78)), 1000, false, 32)]);
-    assert!(!order.refund_is_stuck);
-    assert_eq!(undo_all(&mut order), [Step::VoidPositions, Step::ReleasePositions]);
+    let return_id = due_return(&order).expect("one is due").return_id;
+    tell_all(&mut order, [refused(return_id, Some(return_id), 0, true, 31)]);
+    assert!(!order.refund_is_stuck());
+    tell_all(&mut order, [refunded(by(78), Some(return_id), 1000, 1000, 32)]);
+    let steps: Vec<_> = undo_all(&mut order).into_iter().map(kind).collect();
+    assert_eq!(steps, ["void", "release"]);
     assert_eq!(order.kept(), Some(euros(5000)));
+}
+
+#[test]
+fn what_the_provider_gave_up_is_settled_by_whoever_gives_it_back_otherwise() {
+    let mut order = fulfilled();
+    tell_all(&mut order, [cancel(Cause::OrganizerCancelled, &[3], 30)]);
+    let return_id = due_return(&order).expect("one is due").return_id;
+    tell_all(&mut order, [refused(return_id, Some(return_id), 0, false, 31)]);
+    let steps: Vec<_> = undo_all(&mut order).into_iter().map(kind).collect();
+    assert_eq!(steps, ["void", "release"], "nobody asks again for what was given up");
+    assert!(order.refund_is_stuck());
+    assert_eq!(order.overpaid(), Some(euros(1000)));
+    tell_all(&mut order, [refunded(by(78), Some(by(78)), 1000, 1000, 32)]);
+    assert!(!order.refund_is_stuck());
+    assert_eq!((order.next_step(), order.overpaid()), (None, Some(euros(0))));
+}
+
+#[test]
+fn a_gesture_of_the_same_amount_is_not_taken_for_a_refused_return() {
+    let mut order = fulfilled();
+    tell_all(&mut order, [cancel(Cause::OrganizerCancelled, &[2], 30)]);
+    let return_id = due_return(&order).expect("one is due").return_id;
+    tell_all(
+        &mut order,
+        [
+            refused(return_id, Some(return_id), 0, true, 31),
+            refunded(by(77), Some(by(77)), 3500, 3500, 32),
+            refunded(by(78), Some(return_id), 2500, 6000, 33),
+        ],
+    );
+    let steps: Vec<_> = undo_all(&mut order).into_iter().map(kind).collect();
+    assert_eq!(steps, ["void", "release"]);
+    assert_eq!(order.state, OrderState::Fulfilled, "the others keep their tickets");
+    assert_eq!(order.refunded(), Some(euros(6000)));
+}
+
+#[test]
+fn a_refund_that_the_bank_sends_back_is_owed_again_and_counted_once() {
+    let mut order = fulfilled();
+    tell_all(&mut order, [cancel(Cause::OrganizerCancelled, &[1], 30)]);
+    undo_all(&mut order);
+    let return_id = order.returns.first().expect("there is one").return_id;
+    tell_all(&mut order, [refunded(return_id, Some(return_id), 2500, 2500, 31)]);
+    assert_eq!((order.refunded(), order.next_step()), (Some(euros(2500)), None));
+
+    tell_all(&mut order, [refused(return_id, Some(return_id), 0, true, 40)]);
+    assert_eq!((order.refunded(), order.overpaid()), (Some(euros(0)), Some(euros(2500))));
+    assert_eq!(order.next_step(), Some(Step::RefundPositions(return_id)));
+    let what = Returned::Money { refund_id: Some(return_id), amount: euros(2500) };
+    let late = Command::RecordReturned { return_id, what, at: second(41) };
+    assert_eq!(tell(&mut order, late), Ok(0), "what a slow driver heard before is out of date");
+
+    let repeated = refunded(by(78), Some(return_id), 2500, 2500, 50);
+    let events = order.decide(repeated.clone()).expect("it is taken in");
+    let news = events.iter().find_map(|event| match event {
+        Event::PositionsRefunded { news, .. } => *news,
+        _ => None,
+    });
+    assert_eq!(news, Some(euros(0)), "others were told of it the first time");
+    tell_all(&mut order, [repeated]);
+    assert_eq!((order.refunded(), order.overpaid()), (Some(euros(2500)), Some(euros(0))));
+    tell_all(&mut order, [cancel(Cause::OrganizerCancelled, &[2], 60)]);
+    assert_eq!(due_return(&order).map(|due| due.amount), Some(euros(2500)));
+}
+
+#[test]
+fn an_order_that_has_ended_comes_back_for_the_money_that_the_bank_sent_back() {
+    let mut order = fulfilled();
+    tell_all(&mut order, [cancel(Cause::OrganizerCancelled, &[], 30)]);
+    undo_all(&mut order);
+    tell_all(&mut order, [refunded(by(77), Some(by(77)), 6000, 6000, 31)]);
+    assert_eq!((order.state, order.wake_at()), (OrderState::Cancelled, None));
+
+    let mut given_up = order.clone();
+    tell_all(&mut given_up, [refused(by(77), Some(by(77)), 0, false, 40)]);
+    assert!(given_up.refund_is_stuck(), "payments does not try again");
+    assert_eq!((given_up.next_step(), given_up.overpaid()), (None, Some(euros(6000))));
+    tell_all(&mut given_up, [refunded(by(79), Some(by(79)), 6000, 6000, 50)]);
+    assert_eq!(undo_all(&mut given_up), [Step::Finish]);
+    assert_eq!((given_up.state, given_up.overpaid()), (OrderState::Cancelled, Some(euros(0))));
+
+    tell_all(&mut order, [refused(by(77), Some(by(77)), 0, true, 40)]);
+    assert_eq!((order.state, order.overpaid()), (OrderState::CallingOff, Some(euros(6000))));
+    assert_eq!(order.next_step(), Some(Step::ReturnMoney));
+    let late = Command::RecordMoneyReturned { refusals: 0, at: second(41) };
+    assert_eq!(tell(&mut order, late), Ok(0), "it was asked before the bank sent it back");
+    let mut log = Vec::new();
+    for command in
+        [refunded(by(78), Some(by(77)), 6000, 6000, 50), Command::Finish { at: second(51) }]
+    {
+        for event in order.decide(command).expect("it goes on") {
+            order.evolve(&event);
+            log.push(event);
+        }
+    }
+    assert_eq!((order.state, order.refunded()), (OrderState::Cancelled, Some(euros(6000))));
+    let Some(Event::Ended { confirmed, .. }) = log.last() else { panic!("it ends again: {log:?}") };
+    assert_eq!(*confirmed, None, "others were told of the end the first time");
+}
+
+#[test]
+fn an_external_refund_that_is_called_off_leaves_an_order_with_tickets_alone() {
+    let mut order = fulfilled();
+    tell_all(&mut order, [refunded(by(77), None, 1000, 1000, 30)]);
+    tell_all(&mut order, [refused(by(77), None, 0, false, 31)]);
+    assert!(!order.refund_is_stuck());
+    assert_eq!((order.refunded(), order.next_step()), (Some(euros(0)), None));
+
+    tell_all(&mut order, [refunded(by(77), None, 6000, 6000, 40)]);
+    undo_all(&mut order);
+    assert_eq!(order.state, OrderState::Cancelled);
+    tell_all(&mut order, [refused(by(77), None, 0, false, 41)]);
+    assert_eq!(order.next_step(), Some(Step::ReturnMoney), "the tickets are gone: it is owed");
+}
+
+#[test]
+fn a_whole_cancel_beside_a_position_gives_nothing_back_twice() {
+    let mut order = fulfilled();
+    tell_all(&mut order, [cancel(Cause::OrganizerCancelled, &[1], 30)]);
+    let return_id = due_return(&order).expect("one is due").return_id;
+    tell_all(&mut order, [cancel(Cause::EventCancelled, &[], 31)]);
+    undo_all(&mut order);
+    let what = Returned::Money { refund_id: Some(return_id), amount: euros(2500) };
+    let late = Command::RecordReturned { return_id, what, at: second(40) };
+    assert_eq!(tell(&mut order, late), Ok(0));
+    assert_eq!(order.refunded(), Some(euros(6000)));
+}
+
+#[test]
+fn a_refund_that_waits_holds_up_no_other_return() {
+    let mut order = fulfilled();
+    tell_all(&mut order, [cancel(Cause::OrganizerCancelled, &[1], 30)]);
+    let first = due_return(&order).expect("one is due").return_id;
+    for _ in 0..2 {
+        let step = order.next_step().expect("a step is due");
+        let outcome = success(&order, step, second(31));
+        tell_all(&mut order, [outcome]);
+    }
+    assert_eq!(order.next_step(), Some(Step::RefundPositions(first)));
+    tell_all(&mut order, [cancel(Cause::OrganizerCancelled, &[2], 40)]);
+    let second_one = due_return(&order).expect("another is due").return_id;
+    assert_eq!(order.next_step(), Some(Step::VoidPositions(second_one)));
+    for _ in 0..2 {
+        let step = order.next_step().expect("a step is due");
+        let outcome = success(&order, step, second(41));
+        tell_all(&mut order, [outcome]);
+    }
+    let waiting = BTreeSet::from([first]);
+    assert_eq!(order.next_step_beside(&waiting), Some(Step::RefundPositions(second_one)));
 }
 
 #[test]
@@ -133,8 +301,9 @@ fn the_refund_of_a_return_ends_it_though_it_is_all_the_money() {
     let mut order = fulfilled();
     tell_all(&mut order, [refund(Some(Uuid::from_u128(77)), 5000, false, 30)]);
     tell_all(&mut order, [cancel(Cause::OrganizerCancelled, &[3], 31)]);
-    let return_id = order.due_return().expect("one is due").return_id;
+    let return_id = due_return(&order).expect("one is due").return_id;
     tell_all(&mut order, [refund(Some(return_id), 1000, true, 32)]);
-    assert_eq!(undo_all(&mut order), [Step::VoidPositions, Step::ReleasePositions]);
+    let steps: Vec<_> = undo_all(&mut order).into_iter().map(kind).collect();
+    assert_eq!(steps, ["void", "release"]);
     assert_eq!(order.state, OrderState::Fulfilled, "the other two keep their tickets");
 }
