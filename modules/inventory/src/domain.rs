@@ -20,6 +20,7 @@ use contracts::{
     catalog::{Capacity, Quota, TicketTypeCapacity},
     inventory::{HoldState, Places},
 };
+use jiff::SignedDuration;
 use runtime::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::Aggregate;
@@ -36,6 +37,12 @@ pub(crate) use self::{
 /// The most places of one ticket type that one hold may take.
 pub(crate) const MOST_PLACES: u32 = 100;
 
+/// How long a hold that no order was placed with is remembered after it would have expired: longer
+/// than a request is repeated.
+const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(24);
+/// How many holds are forgotten at once; the rest right afterwards.
+const MOST_FORGOTTEN: usize = 1_000;
+
 /// Everything that can be sold of one event. The stream's id is the event's.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Stored")]
@@ -48,6 +55,9 @@ pub(crate) struct Stock {
     /// Holds that still count, by expiry.
     #[serde(skip)]
     expiries: BTreeSet<(Timestamp, Uuid)>,
+    /// Holds that are over and have no order, by when they are forgotten.
+    #[serde(skip)]
+    over: BTreeSet<(Timestamp, Uuid)>,
     /// How many holds that still count each holder has.
     #[serde(skip)]
     open: HashMap<Uuid, u32>,
@@ -66,9 +76,7 @@ struct Stored {
 impl From<Stored> for Stock {
     fn from(stored: Stored) -> Self {
         let Stored { sale, shelves, quotas, house, holds } = stored;
-        let (expiries, open) = (BTreeSet::new(), HashMap::new());
-        let mut stock =
-            Self { sale, shelves, quotas, house, holds: HashMap::new(), expiries, open };
+        let mut stock = Self { sale, shelves, quotas, house, ..Self::default() };
         for (hold_id, mut hold) in holds {
             let state = std::mem::replace(&mut hold.state, HoldState::Expired);
             stock.holds.insert(hold_id, hold);
@@ -144,8 +152,10 @@ impl Stock {
 
     /// Leaves whatever state the hold is in and enters `to`, with all that goes with both.
     fn turn(&mut self, hold_id: Uuid, to: HoldState) {
-        let Some(hold) = self.holds.get_mut(&hold_id) else { return };
-        let from = std::mem::replace(&mut hold.state, to);
+        let Some(from) = self.alter(hold_id, |hold| std::mem::replace(&mut hold.state, to)) else {
+            return;
+        };
+        let Some(hold) = self.holds.get(&hold_id) else { return };
         let (holder_id, expiry) = (hold.holder_id, (hold.expires_at, hold_id));
         if has_places(from) {
             for line in &hold.lines {
@@ -169,6 +179,26 @@ impl Stock {
         if to == HoldState::Held {
             self.expiries.insert(expiry);
             *self.open.entry(holder_id).or_default() += 1;
+        }
+    }
+
+    /// Changes a hold, and with it when it is forgotten.
+    fn alter<T>(&mut self, hold_id: Uuid, change: impl FnOnce(&mut HoldRecord) -> T) -> Option<T> {
+        let hold = self.holds.get_mut(&hold_id)?;
+        if let Some(at) = hold.forgotten_at() {
+            self.over.remove(&(at, hold_id));
+        }
+        let changed = change(hold);
+        if let Some(at) = hold.forgotten_at() {
+            self.over.insert((at, hold_id));
+        }
+        Some(changed)
+    }
+
+    fn forget(&mut self, hold_id: Uuid) {
+        let Some(hold) = self.holds.remove(&hold_id) else { return };
+        if let Some(at) = hold.forgotten_at() {
+            self.over.remove(&(at, hold_id));
         }
     }
 
@@ -300,6 +330,14 @@ impl HoldRecord {
     fn has_lapsed(&self, now: Timestamp) -> bool {
         self.state == HoldState::Held && self.expires_at <= now
     }
+
+    /// When it is forgotten: only if it is over and no order was placed with it. Orders may still ask
+    /// for theirs.
+    fn forgotten_at(&self) -> Option<Timestamp> {
+        let is_over = matches!(self.state, HoldState::Expired | HoldState::Released);
+        let is_left = is_over && self.order_id.is_none();
+        is_left.then(|| self.expires_at.saturating_add(REMEMBERED_FOR).unwrap_or(Timestamp::MAX))
+    }
 }
 
 impl Aggregate for Stock {
@@ -345,9 +383,7 @@ impl Aggregate for Stock {
                 self.release_places(hold_id, release_id, items)
             }
             Command::GiveBack { hold_id } => self.give_back(hold_id),
-            Command::ExpireHolds { now } => {
-                Ok(self.lapsed_holds(now).map(|hold_id| Event::HoldExpired { hold_id }).collect())
-            }
+            Command::EndHolds { now } => Ok(self.end_holds(now)),
         }
     }
 
@@ -380,17 +416,14 @@ impl Aggregate for Stock {
                 self.turn(*hold_id, HoldState::Held);
             }
             Event::HoldTaken { hold_id, order_id } => {
-                if let Some(hold) = self.holds.get_mut(hold_id) {
-                    hold.order_id = Some(*order_id);
-                }
+                self.alter(*hold_id, |hold| hold.order_id = Some(*order_id));
             }
             Event::HoldRenewed { hold_id, expires_at } => {
                 self.turn(*hold_id, HoldState::Expired);
-                if let Some(hold) = self.holds.get_mut(hold_id) {
-                    hold.expires_at = *expires_at;
-                }
+                self.alter(*hold_id, |hold| hold.expires_at = *expires_at);
                 self.turn(*hold_id, HoldState::Held);
             }
+            Event::HoldsForgotten { hold_ids } => hold_ids.iter().for_each(|id| self.forget(*id)),
             Event::HoldExpired { hold_id } => self.turn(*hold_id, HoldState::Expired),
             Event::HoldConfirmed { hold_id } => self.turn(*hold_id, HoldState::Confirmed),
             Event::HoldReleased { hold_id } => self.turn(*hold_id, HoldState::Released),
@@ -401,10 +434,11 @@ impl Aggregate for Stock {
     }
 
     fn wake_at(&self) -> Option<Timestamp> {
-        self.expiries.first().map(|(expiry, _)| *expiry)
+        let first = |moments: &BTreeSet<(Timestamp, Uuid)>| moments.first().map(|(at, _)| *at);
+        first(&self.expiries).into_iter().chain(first(&self.over)).min()
     }
 
-    /// A stock remembers every hold and every seat. Each time it is stored it has grown by about as
+    /// A stock remembers its holds and every seat. Each time it is stored it has grown by about as
     /// much as there was, so that an on-sale writes a few times its size and not its square.
     fn snapshot_after(&self) -> u64 {
         let holds = u64::try_from(self.holds.len()).unwrap_or(u64::MAX);

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub(crate) use self::get_availability::render;
-use crate::{service::Service, shown, views};
+use crate::{service::Service, shown, streams::Streams, views};
 
 /// What the endpoints work with.
 #[derive(Clone)]
@@ -26,6 +26,7 @@ pub(crate) struct App {
     pub(crate) service: Service,
     pub(crate) database: Database,
     pub(crate) ids: runtime::Ids,
+    pub(crate) streams: Streams,
     /// Cancelled when streams are to end.
     pub(crate) draining: CancellationToken,
 }

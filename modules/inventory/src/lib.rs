@@ -9,6 +9,7 @@ mod reactions;
 mod service;
 mod settings;
 mod shown;
+mod streams;
 mod views;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use contracts::{catalog::CatalogEvent, inventory::Inventory};
 use edge::{Idempotency, token::TokenKeys};
 use jiff::SignedDuration;
-use runtime::{Boot, Module, Needed, Provided, SectionSpec, StartError};
+use runtime::{Boot, Module, Needed, Provided, PublicSettings, SectionSpec, StartError};
 use store::{Committer, Events, HandlerError, Schema};
 
 use crate::{
@@ -25,6 +26,7 @@ use crate::{
     reactions::FollowProgramme,
     service::Service,
     settings::InventorySettings,
+    streams::Streams,
     views::HoldIndex,
 };
 
@@ -74,8 +76,14 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
         let (service, database) = checking.clone();
         Box::pin(async move { check::places(&service, &database).await })
     });
-    let app =
-        App { service: service.clone(), database, ids: boot.ids(), draining: boot.draining() };
+    let public: PublicSettings = boot.settings();
+    let app = App {
+        service: service.clone(),
+        database,
+        ids: boot.ids(),
+        streams: Streams::new(&settings, &public),
+        draining: boot.draining(),
+    };
     boot.public(keys.around(http::routes().with_state(app).into()));
 
     let follow = FollowProgramme { stocks: stocks.clone() };
@@ -85,7 +93,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
     store::on_wake(boot, &stocks, move |cx, event_id| {
         let service = service.clone();
         async move {
-            let command = Command::ExpireHolds { now: service.clock.now() };
+            let command = Command::EndHolds { now: service.clock.now() };
             let expiry = service.stocks.execute(&cx, event_id, command).read(|_| ());
             service.execute(event_id, expiry).await.map_err(HandlerError::from)
         }

@@ -22,6 +22,7 @@ pub(crate) static ALL: &[&ProblemType] = &[
     &HOLD_RELEASED,
     &HOLD_DIFFERS,
     &HOLD_BELONGS_TO_ORDER,
+    &TOO_MANY_STREAMS,
 ];
 
 /// A refusal that other services give in the same words.
@@ -66,6 +67,16 @@ pub(crate) static HOLD_BELONGS_TO_ORDER: ProblemType = ProblemType {
     title: "The hold belongs to an order",
     meaning: "An order was placed with this hold, and only with the order are its places given back.",
     what_to_do: "Cancel the order that `order_id` names.",
+};
+
+pub(crate) static TOO_MANY_STREAMS: ProblemType = ProblemType {
+    slug: "too-many-streams",
+    status: 429,
+    title: "Too many streams from one network",
+    meaning: "From the client's network `most` streams of availability are open already.",
+    what_to_do: "Close one, share one among the pages that show it, or read \
+                 `GET /v1/availability/{event_id}` now and then; what it says may be kept for a \
+                 second.",
 };
 
 impl From<Rejection> for Problem {

@@ -84,7 +84,8 @@ mod tests {
         let database = database.expect("the database answers");
         crate::SCHEMA.up_on(&database).await.expect("the migrations run");
         store::prepare_all(&database, STATEMENTS).await.expect("every statement is understood");
-        crate::SCHEMA.down_on(&database, 1).await.expect("and can be taken back");
+        crate::SCHEMA.down_on(&database, 2).await.expect("and can be taken back");
+        crate::SCHEMA.up_on(&database).await.expect("and be run again");
         database.close().await;
     }
 

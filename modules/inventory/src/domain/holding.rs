@@ -6,7 +6,10 @@ use contracts::inventory::{HoldState, Places};
 use runtime::Timestamp;
 use uuid::Uuid;
 
-use super::{Event, HoldRecord, HoldWish, Line, MOST_PLACES, Rejection, Sale, Stock, room::Lapsed};
+use super::{
+    Event, HoldRecord, HoldWish, Line, MOST_FORGOTTEN, MOST_PLACES, Rejection, Sale, Stock,
+    room::Lapsed,
+};
 
 impl Stock {
     pub(super) fn place_hold(&self, wish: HoldWish) -> Result<Vec<Event>, Rejection> {
@@ -141,6 +144,18 @@ impl Stock {
                 (None, _) => Ok(vec![Event::HoldReleased { hold_id }]),
             },
         }
+    }
+
+    /// Records what has expired, and forgets what was over long before.
+    pub(super) fn end_holds(&self, now: Timestamp) -> Vec<Event> {
+        let expired = self.lapsed_holds(now).map(|hold_id| Event::HoldExpired { hold_id });
+        let mut events: Vec<Event> = expired.collect();
+        let old = self.over.iter().take_while(|(at, _)| *at <= now).take(MOST_FORGOTTEN);
+        let hold_ids: Vec<Uuid> = old.map(|(_, hold_id)| *hold_id).collect();
+        if !hold_ids.is_empty() {
+            events.push(Event::HoldsForgotten { hold_ids });
+        }
+        events
     }
 
     /// Whether the hold is what is wished for. Who leaves the choice of seats to us is content with

@@ -43,7 +43,8 @@ pub(crate) enum Command {
     GiveBack {
         hold_id: Uuid,
     },
-    ExpireHolds {
+    /// Records which holds have expired, and forgets those that nobody asks for any more.
+    EndHolds {
         now: Timestamp,
     },
 }
@@ -94,6 +95,10 @@ pub(crate) enum Event {
     HoldRenewed {
         hold_id: Uuid,
         expires_at: Timestamp,
+    },
+    /// They had no order and ended long ago.
+    HoldsForgotten {
+        hold_ids: Vec<Uuid>,
     },
     HoldExpired {
         hold_id: Uuid,

@@ -1,9 +1,8 @@
+mod forgetting;
 mod on_sale;
 mod properties;
 mod quotas;
 mod seats;
-
-use jiff::SignedDuration;
 
 use super::{availability::Availability, *};
 
@@ -118,7 +117,7 @@ fn places_of_a_cancelled_event_are_not_sold_even_to_those_who_hold_them() {
 fn an_expired_hold_is_confirmed_while_there_is_room() {
     let mut stock = on_sale(1, 0);
     tell(&mut stock, hold(1, vec![places(HALL, 1)], minute(0))).expect("the last place");
-    tell(&mut stock, Command::ExpireHolds { now: minute(20) }).expect("recorded");
+    tell(&mut stock, Command::EndHolds { now: minute(20) }).expect("recorded");
     tell(&mut stock, confirm(1, minute(20))).expect("nobody has taken the place");
     assert_eq!(free(&stock, HALL, minute(20)), 0);
 }

@@ -5,7 +5,7 @@ use contracts::{
     inventory::{HoldPlaces, Places},
     seating::Seat,
 };
-use edge::{Answered, IdempotencyKey, Json, Problem};
+use edge::{Answered, Caller, IdempotencyKey, Json, Problem};
 use garde::Validate;
 use runtime::Context;
 use serde::Deserialize;
@@ -65,11 +65,13 @@ edge::problem_responses! {
         problems::TOO_MANY_HOLDS,
         problems::HOLD_RELEASED,
         problems::HOLD_DIFFERS,
+        edge::problems::ACCOUNT_NEEDED,
 }
 
 /// Hold places
 ///
-/// All of them or none, until `expires_at`. Place an order with the hold's id to buy them.
+/// All of them or none, until `expires_at`. Place an order with the hold's id to buy them. Guests
+/// order without a hold of their own.
 #[utoipa::path(
     post,
     path = "/v1/holds",
@@ -88,10 +90,12 @@ edge::problem_responses! {
 pub(super) async fn create_hold(
     State(app): State<App>,
     cx: Context,
+    caller: Caller,
     key: Option<IdempotencyKey>,
     Json(new): Json<NewHold>,
 ) -> Result<Answered, Problem> {
-    let holder_id = edge::user(&cx)?;
+    caller.needs_account()?;
+    let holder_id = caller.user;
     let hold_id = key.as_ref().map_or_else(|| app.ids.next(), IdempotencyKey::id);
     let event_id = new.event_id;
     if key.is_some() && app.is_of_another_event(hold_id, event_id).await? {

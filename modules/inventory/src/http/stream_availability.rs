@@ -8,12 +8,13 @@ use axum::{
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use edge::{Path, Problem, Shown};
+use edge::{ConcurrencyPermit, Network, Path, Problem, Shown};
 use futures_util::stream;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout_at};
 use uuid::Uuid;
 
 use super::App;
+use crate::problems;
 
 /// How often it is looked whether something has changed; no more is told than one change each time.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -28,13 +29,19 @@ const NOT_KEPT: HeaderValue = HeaderValue::from_static("no-store");
 /// Tells nginx and its kind to pass on each piece at once.
 const UNBUFFERED: HeaderValue = HeaderValue::from_static("no");
 
+edge::problem_responses! {
+    /// What following may be refused with.
+    pub(super) StreamProblems: problems::TOO_MANY_STREAMS
+}
+
 /// Follow what is available
 ///
 /// Server-sent events, for everybody: each has the name `availability`, the same JSON as
 /// `GET /v1/availability/{event_id}` as its data, and an id. The first comes at once, unless
 /// `Last-Event-ID` names what is available now; the others whenever something has changed, at most
-/// two a second. Between them come comments. The stream ends when the server stops; come back then,
-/// as browsers do by themselves.
+/// two a second. Between them come comments. The stream ends after some minutes, and when the server
+/// stops; come back then, as browsers do by themselves. Where too many follow, read
+/// `GET /v1/availability/{event_id}` now and then instead.
 #[utoipa::path(
     get,
     path = "/v1/availability/{event_id}/stream",
@@ -43,20 +50,26 @@ const UNBUFFERED: HeaderValue = HeaderValue::from_static("no");
         ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that \
          the client has got."),
     ),
-    responses((
-        status = 200,
-        description = "A stream of events",
-        body = String,
-        content_type = "text/event-stream",
-    )),
+    responses(
+        (
+            status = 200,
+            description = "A stream of events",
+            body = String,
+            content_type = "text/event-stream",
+        ),
+        StreamProblems,
+    ),
     security((), ("bearer" = [])),
 )]
 pub(super) async fn stream_availability(
     State(app): State<App>,
     Path(event_id): Path<Uuid>,
+    network: Network,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let first = app.page(event_id).await?.ok_or_else(Problem::not_found)?;
+    let permit = app.streams.open(network)?;
+    let ends_at = Instant::now() + app.streams.lifetime;
     let known = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     let is_known = known == Some(first.tag.to_string().as_str());
     let opening = if is_known { RETRY.to_owned() } else { format!("{RETRY}{}", event(&first)) };
@@ -68,7 +81,9 @@ pub(super) async fn stream_availability(
         looks,
         told_tag: first.tag,
         told_at: Instant::now(),
+        ends_at,
         opening: Some(opening.into()),
+        _permit: permit,
     };
     let pieces = stream::unfold(follower, |mut follower| async move {
         let piece = follower.next().await?;
@@ -89,18 +104,21 @@ struct Follower {
     looks: Interval,
     told_tag: u64,
     told_at: Instant,
+    ends_at: Instant,
     opening: Option<Bytes>,
+    _permit: ConcurrencyPermit<Network>,
 }
 
 impl Follower {
-    /// What there is to tell next; `None` when the server stops.
+    /// What there is to tell next; `None` at the stream's end and when the server stops.
     async fn next(&mut self) -> Option<Bytes> {
         if let Some(opening) = self.opening.take() {
             return Some(opening);
         }
         loop {
             let draining = self.app.draining.clone();
-            draining.run_until_cancelled(self.looks.tick()).await?;
+            let looking = timeout_at(self.ends_at, self.looks.tick());
+            draining.run_until_cancelled(looking).await?.ok()?;
             // What cannot be read now is looked at again in a moment.
             let page = self.app.page(self.event_id).await.ok().flatten();
             if let Some(page) = page.filter(|page| page.tag != self.told_tag) {

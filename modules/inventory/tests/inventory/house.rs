@@ -74,6 +74,13 @@ impl House {
         self.public().with_token(SIGNER.sign(&claims).expect("claims can be signed"))
     }
 
+    /// Somebody who buys without an account.
+    pub(crate) fn guest(&self, id: Uuid) -> Client {
+        let (now, lifetime) = (self.sandbox.clock().now(), Duration::from_hours(1));
+        let claims = AccessClaims::new(id, vec![Role::Customer], id, id, now, lifetime).of_guest();
+        self.public().with_token(SIGNER.sign(&claims).expect("claims can be signed"))
+    }
+
     /// Catalog tells something.
     pub(crate) async fn announce(&self, event: &CatalogEvent) {
         let _told = self.public().post("/v1/programme", event).await.expect(200);

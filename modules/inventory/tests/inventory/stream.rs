@@ -9,6 +9,8 @@ use tokio::{
     time::timeout,
 };
 
+use testkit::{Storage, eventually};
+
 use crate::{
     house::{EVENT, House, availability},
     on_both_databases,
@@ -112,4 +114,51 @@ async fn a_stream_ends_when_the_process_stops(house: House) {
 async fn nobody_follows_an_event_that_does_not_exist(house: House) {
     let path = format!("/v1/availability/{EVENT}/stream");
     let _problem = house.public().get(&path).await.expect_problem(404, "not-found");
+}
+
+fn stream() -> String {
+    format!("{}/stream", availability())
+}
+
+#[tokio::test]
+async fn those_who_follow_leave_room_for_others() {
+    // A quarter of the connections: three.
+    let house = House::set(Storage::Sqlite, "public.max_connections", "12").await;
+    house.on_sale(10).await;
+    let mut followers = Vec::new();
+    for _ in 0..3 {
+        let mut follower = Follower::of(&house, None).await;
+        follower.until(|heard| heard.contains("data: ")).await;
+        followers.push(follower);
+    }
+    let refused = house.public().get(&stream()).await.expect_problem(503, "service-unavailable");
+    assert!(refused.header("retry-after").is_some(), "{refused}");
+    let _read = house.public().get(&availability()).await.expect(200);
+
+    followers.pop();
+    eventually("a place to be left", || async {
+        let mut follower = Follower::of(&house, None).await;
+        follower.until(|heard| heard.contains("\r\n\r\n")).await.starts_with("HTTP/1.1 200")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_network_leaves_room_for_others() {
+    let house = House::set(Storage::Sqlite, "inventory.streams_per_network", "1").await;
+    house.on_sale(10).await;
+    let mut follower = Follower::of(&house, None).await;
+    follower.until(|heard| heard.contains("data: ")).await;
+    let refused = house.public().get(&stream()).await.expect_problem(429, "too-many-streams");
+    assert_eq!(refused.value()["most"], 1);
+}
+
+#[tokio::test]
+async fn a_stream_ends_in_order_after_its_time() {
+    let house = House::set(Storage::Sqlite, "inventory.stream_lifetime", "300ms").await;
+    house.on_sale(10).await;
+    let mut follower = Follower::of(&house, None).await;
+    let heard = follower.until(|heard| heard.ends_with("\r\n0\r\n\r\n")).await;
+    assert!(heard.ends_with("\r\n0\r\n\r\n"), "{heard}");
+    assert_eq!(follower.events().len(), 1);
 }

@@ -43,6 +43,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => (4_u32..12).prop_map(|room| Move::Capacity { room }),
         1 => Just(Move::Expire),
         2 => (1_i64..20).prop_map(|minutes| Move::Wait { minutes }),
+        1 => (1_000_i64..2_000).prop_map(|minutes| Move::Wait { minutes }),
     ];
     prop::collection::vec(one, 0..80)
 }
@@ -109,7 +110,7 @@ fn command(one: Move, stock: &Stock, now: Timestamp) -> Command {
             Command::ReleasePlaces { hold_id: hold_id(number), release_id, items: one.collect() }
         }
         Move::Capacity { room } => quotas(room),
-        Move::Expire | Move::Wait { .. } => Command::ExpireHolds { now },
+        Move::Expire | Move::Wait { .. } => Command::EndHolds { now },
     }
 }
 

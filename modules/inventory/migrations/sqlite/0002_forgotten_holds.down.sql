@@ -1,0 +1,2 @@
+-- Timers go with the next change of their stock.
+SELECT 1;
