@@ -30,10 +30,7 @@ pub(super) fn fetched(html: &str) -> Option<String> {
     let html = decoded(html).to_lowercase();
     let element = ELEMENTS.iter().find(|name| {
         let tag = format!("<{name}");
-        html.match_indices(&*tag).any(|(at, start)| {
-            let next = html[at + start.len()..].chars().next();
-            !next.is_some_and(char::is_alphanumeric)
-        })
+        html.split(&*tag).skip(1).any(|rest| !rest.starts_with(char::is_alphanumeric))
     });
     if let Some(name) = element {
         return Some(format!("<{name}>"));
@@ -47,10 +44,8 @@ pub(super) fn fetched(html: &str) -> Option<String> {
 
 /// Whether an attribute whose name ends with `name` has a value that begins like none of `fine`.
 fn has_attribute(html: &str, name: &str, fine: &[&str]) -> bool {
-    html.match_indices(name).any(|(at, _)| {
-        let Some(value) = html[at + name.len()..].trim_start().strip_prefix('=') else {
-            return false;
-        };
+    html.split(name).skip(1).any(|rest| {
+        let Some(value) = rest.trim_start().strip_prefix('=') else { return false };
         let value = value.trim_start().trim_start_matches(['"', '\'']);
         !fine.iter().any(|start| value.starts_with(start))
     })
@@ -62,39 +57,35 @@ fn decoded(html: &str) -> String {
     let mut rest = html;
     while let Some((before, after)) = rest.split_once('&') {
         text.push_str(before);
-        let Some((letter, length)) = reference(after) else {
-            text.push('&');
-            rest = after;
-            continue;
-        };
-        text.push(letter);
-        rest = &after[length..];
+        let read = reference(after);
+        text.push(read.map_or('&', |(letter, _)| letter));
+        rest = read.map_or(after, |(_, behind)| behind);
     }
     text.push_str(rest);
     text
 }
 
-/// The letter that a reference stands for, with the reference's length; `None` for those that stand
-/// for none that matters here.
-fn reference(text: &str) -> Option<(char, usize)> {
+/// The letter that a reference stands for, and what follows the reference; `None` for those that
+/// stand for nothing that matters here.
+fn reference(text: &str) -> Option<(char, &str)> {
     for (name, letter) in [("lpar;", '('), ("bsol;", '\\'), ("commat;", '@')] {
-        if text.starts_with(name) {
-            return Some((letter, name.len()));
+        if let Some(rest) = text.strip_prefix(name) {
+            return Some((letter, rest));
         }
     }
-    let digits = text.strip_prefix('#')?;
-    let (digits, radix, skipped) = match digits.strip_prefix(['x', 'X']) {
-        Some(digits) => (digits, 16, 2),
-        None => (digits, 10, 1),
+    let number = text.strip_prefix('#')?;
+    let (number, radix) = match number.strip_prefix(['x', 'X']) {
+        Some(number) => (number, 16),
+        None => (number, 10),
     };
-    let end = digits.find(|it: char| !it.is_digit(radix)).unwrap_or(digits.len());
-    let letter = char::from_u32(u32::from_str_radix(&digits[..end], radix).ok()?)?;
+    let rest = number.trim_start_matches(|it: char| it.is_digit(radix));
+    let letter = u32::from_str_radix(number.strip_suffix(rest)?, radix).ok()?;
+    let letter = char::from_u32(letter)?;
     // What the engine writes for signs of variables is text, and stays so.
     if matches!(letter, '<' | '>' | '"' | '\'' | '&') {
         return None;
     }
-    let semicolon = usize::from(digits[end..].starts_with(';'));
-    Some((letter, skipped + end + semicolon))
+    Some((letter, rest.strip_prefix(';').unwrap_or(rest)))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Mail to a mail server (RFC 5321), over connections that are kept for the next one.
 
-use std::{path::Path, time::Duration};
+use std::{error::Error as _, io, path::Path, time::Duration};
 
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Tokio1Executor,
@@ -92,7 +92,7 @@ fn undelivered(error: &Error) -> Undelivered {
     }
     Undelivered::for_now(if error.is_timeout() {
         "the mail server did not answer in time"
-    } else if error.is_tls() {
+    } else if is_about_encryption(error) {
         "no encrypted connection to the mail server could be agreed on"
     } else if error.is_response() {
         "the mail server answered what nobody understands"
@@ -101,4 +101,18 @@ fn undelivered(error: &Error) -> Undelivered {
     } else {
         "the mail server cannot be reached, or the connection broke"
     })
+}
+
+/// Whether encryption was what failed: a certificate that nobody vouches for is told as a broken
+/// connection, and why it broke stands inside.
+fn is_about_encryption(error: &Error) -> bool {
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let inside = next.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if matches!(inside, Some(it) if it.is::<rustls::Error>()) {
+            return true;
+        }
+        cause = next.source();
+    }
+    error.is_tls()
 }

@@ -7,7 +7,7 @@ use testkit::{Storage, eventually};
 
 use crate::{
     house::{CARA, House, cancelled, fulfilled, positions_cancelled},
-    neighbours::{ADDRESS, NOWHERE, ORPHAN},
+    neighbours::{ADDRESS, BILLBOARD, NOWHERE, ORPHAN},
     smtp::{MailServer, Mood},
 };
 
@@ -170,7 +170,16 @@ async fn who_cannot_be_written_to_is_given_up_with_the_reason(house: House, serv
     server.mails(0).await;
 }
 
+async fn a_name_that_looks_like_a_link_is_not_written(house: House, server: MailServer) {
+    house.tell(1, 0, &fulfilled(BILLBOARD, CARA)).await;
+    let mail = server.mails(1).await.remove(0);
+    assert_eq!(header(&mail, "To"), ADDRESS);
+    assert!(mail.contains("Hello,") && !mail.contains("example.org\""), "{mail}");
+    assert!(!mail.contains("Win at"), "{mail}");
+}
+
 with_a_server! {
+    a_name_that_looks_like_a_link_is_not_written(Mood::Good),
     a_confirmation_has_the_codes_and_the_tickets(Mood::Good),
     cancellations_name_what_is_gone_and_what_goes_back(Mood::Good),
     a_server_that_is_away_is_tried_again_until_it_is_back(Mood::Good),
@@ -193,21 +202,4 @@ async fn without_a_mail_server_mail_lies_in_a_directory() {
     assert!(mail.await.contains("BX1.CODE-1"));
     let left = fs::read_dir(house.mail_directory()).expect("it is there").count();
     assert_eq!(left, 1, "nothing unfinished is left");
-}
-
-#[tokio::test]
-async fn a_server_without_encryption_gets_nothing_when_encryption_is_asked_for() {
-    let server = MailServer::open(Mood::Good).await;
-    let settings = [
-        ("notifications.transport", "smtp".to_owned()),
-        ("notifications.smtp.host", "127.0.0.1".to_owned()),
-        ("notifications.smtp.port", server.port().to_string()),
-        ("notifications.smtp.timeout", "500ms".to_owned()),
-    ];
-    let house = House::with(Storage::Sqlite, settings.into()).await;
-    house.tell(1, 0, &fulfilled(7, CARA)).await;
-    let waiting = house.notification(1, |it| it["attempts"] == 1).await;
-    let error = "the mail server lacks what is asked of it: encryption, or a way to log in";
-    assert_eq!(waiting["last_error"], error);
-    server.mails(0).await;
 }

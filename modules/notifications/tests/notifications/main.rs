@@ -1,6 +1,8 @@
 //! Notifications as its clients see it, on both databases.
 #![cfg(test)]
 
+mod certificate;
+mod encryption;
 mod house;
 mod mailing;
 mod neighbours;

@@ -23,6 +23,8 @@ use crate::house::{ANNA, RIVERSIDE};
 pub(crate) const ORPHAN: u128 = 0x0_0F;
 /// An order whose buyer has an address that is none.
 pub(crate) const NOWHERE: u128 = 0x40_4E;
+/// An order whose buyer has a name that advertises something.
+pub(crate) const BILLBOARD: u128 = 0x0_B0A2D;
 /// What people are called who are told something.
 pub(crate) const ADDRESS: &str = "cara@example.org";
 
@@ -36,11 +38,12 @@ impl Orders for EveryOrder {
         if order_id == Uuid::from_u128(ORPHAN) {
             return Err(OrderError::BuyerGone { order_id });
         }
+        let is_billboard = order_id == Uuid::from_u128(BILLBOARD);
         let is_nowhere = order_id == Uuid::from_u128(NOWHERE);
         Ok(Contact {
             order_id,
             order_code: "K7MPX2QA".to_owned(),
-            name: "Cara".to_owned(),
+            name: if is_billboard { "Win at example.org" } else { "Cara" }.to_owned(),
             email: if is_nowhere { "cara at home" } else { ADDRESS }.to_owned(),
             locale: None,
             secret: Some("open-sesame".to_owned()),
