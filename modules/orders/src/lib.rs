@@ -6,6 +6,7 @@ mod check;
 mod code;
 mod domain;
 mod errands;
+mod guests;
 mod http;
 mod job;
 mod measures;
@@ -38,6 +39,7 @@ use store::{Committer, Events, HandlerError, Schema};
 use crate::{
     cancellation::Cancellation,
     domain::Order,
+    guests::GuestLimits,
     measures::Measured,
     reactions::{FollowCatalog, FollowPayments},
     saga::Purchases,
@@ -97,6 +99,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
         random: boot.random(),
         payment_margin: SignedDuration::from_secs(settings.payment_margin_seconds.into()),
         waiting: Waiting::default(),
+        guests: GuestLimits::new(&settings),
         errands,
     });
     boot.provide::<dyn Orders>(Arc::clone(&purchases) as Arc<dyn Orders>);

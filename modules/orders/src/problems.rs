@@ -7,13 +7,20 @@ use contracts::{
     catalog::CatalogError, identity::IdentityError, inventory::InventoryError, refusals,
 };
 use edge::{FieldFault, Problem, ProblemType, RequestPart};
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::domain::{Cause, Order, Particulars, Refusal, Rejection, Shortage};
 
 /// Every problem that is orders' own.
-pub(crate) static ALL: &[&ProblemType] =
-    &[&HOLD_GONE, &ORDER_IS_PAID, &ORDER_HAS_NO_TICKETS, &ORDER_HAS_ENDED, &ORDER_ACCESS_REFUSED];
+pub(crate) static ALL: &[&ProblemType] = &[
+    &HOLD_GONE,
+    &ORDER_IS_PAID,
+    &ORDER_HAS_NO_TICKETS,
+    &ORDER_HAS_ENDED,
+    &ORDER_ACCESS_REFUSED,
+    &TOO_MANY_GUEST_ORDERS,
+];
 
 const fn refused(refusal: &refusals::Refusal) -> ProblemType {
     let refusals::Refusal { slug, status, title, meaning, what_to_do } = *refusal;
@@ -77,6 +84,24 @@ pub(crate) static ORDER_ACCESS_REFUSED: ProblemType = ProblemType {
     what_to_do: "Take code and secret from the answer to `POST /v1/orders` or from the mail about the \
                  order. Whoever ordered with an account logs in instead.",
 };
+
+pub(crate) static TOO_MANY_GUEST_ORDERS: ProblemType = ProblemType {
+    slug: "too-many-guest-orders",
+    status: 429,
+    title: "Too many orders without an account",
+    meaning: "Without an account `most` orders may be placed from one network within some minutes \
+              and not be paid for, and `most` orders of one event may have one e-mail address and \
+              not be paid for or be free. `detail` tells which of the two it is. Nothing is held, \
+              and nothing was ordered.",
+    what_to_do: "Pay for what is ordered, cancel what has the e-mail address and is not wanted, or \
+                 wait as long as `Retry-After` says where it is there; then repeat the request with \
+                 another Idempotency-Key. Whoever has logged in is not held back so.",
+};
+
+/// Guests have placed `most` orders, and that is all they may.
+pub(crate) fn too_many_guest_orders(most: impl Serialize) -> Problem {
+    Problem::new(&TOO_MANY_GUEST_ORDERS).with("most", most)
+}
 
 impl From<Rejection> for Problem {
     fn from(rejection: Rejection) -> Self {

@@ -27,6 +27,7 @@ use crate::{
     cancellation::Cancellation,
     domain::{Cancel, Cause, Command, Order, Refusal, Rejection, Step},
     errands::Errands,
+    guests::GuestLimits,
     waiting::Waiting,
 };
 
@@ -46,6 +47,7 @@ pub(crate) struct Purchases {
     pub(crate) payment_margin: SignedDuration,
     /// Readers that wait for an order to come to its end.
     pub(crate) waiting: Waiting,
+    pub(crate) guests: GuestLimits,
     /// Orders that are to be driven on at once.
     pub(crate) errands: Errands,
 }

@@ -15,9 +15,9 @@ use crate::{
 const UPSERT: Sql = store::sql!(
     "INSERT INTO orders \
      (order_id, order_code, buyer_id, organizer_id, event_id, state, placed_at, version, cause, \
-     overpaid, refund_stuck, content) \
+     overpaid, refund_stuck, guest_email, content) \
      SELECT order_id, order_code, buyer_id, organizer_id, event_id, state, placed_at, version, \
-     cause, overpaid, refund_stuck, content FROM ",
+     cause, overpaid, refund_stuck, guest_email, content FROM ",
     rows(
         "$1",
         order_id uuid,
@@ -31,6 +31,7 @@ const UPSERT: Sql = store::sql!(
         cause text,
         overpaid bigint,
         refund_stuck bigint,
+        guest_email text,
         content json
     ),
     " WHERE true ON CONFLICT (order_id) DO UPDATE SET \
@@ -69,6 +70,11 @@ const COUNT_UNDONE: &str = "SELECT count(*), \
      coalesce(sum(CASE WHEN refund_stuck <> 0 THEN 1 ELSE 0 END), 0) \
      FROM orders WHERE event_id = $1 AND cause = 'event_cancelled'";
 
+/// Those that take places or cost nothing: a free order counts whatever became of it.
+const COUNT_OF_GUEST: &str = "SELECT count(*) FROM orders WHERE event_id = $1 AND guest_email = $2 \
+     AND (state IN ('placed', 'held') \
+     OR CAST(content -> 'total' ->> 'amount' AS bigint) = 0)";
+
 /// Every statement of this service, for the test that prepares them.
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[(&str, Sql)] = store::statements![
@@ -81,6 +87,7 @@ pub(crate) const STATEMENTS: &[(&str, Sql)] = store::statements![
     LIVE_OF_EVENT,
     COUNT_UNDER_WAY,
     COUNT_UNDONE,
+    COUNT_OF_GUEST,
 ];
 
 #[derive(Debug, Serialize)]
@@ -96,6 +103,7 @@ struct Written {
     cause: Option<Cause>,
     overpaid: i64,
     refund_stuck: i64,
+    guest_email: Option<String>,
     content: OrderResource,
 }
 
@@ -121,6 +129,7 @@ impl View<Order> for OrderList {
                     cause: content.cause,
                     overpaid: content.overpaid.map_or(0, |money| money.amount),
                     refund_stuck: i64::from(change.state.refund_is_stuck()),
+                    guest_email: change.state.guest().map(|guest| guest.email.clone()),
                     content,
                 })
             })
@@ -275,6 +284,17 @@ pub(crate) async fn count_undone(
     Ok(Undone { total, done, failed })
 }
 
+/// How many orders of the event guests have placed with the address that wait for their money or are
+/// free.
+pub(crate) async fn count_of_guest(
+    database: &Database,
+    event_id: Uuid,
+    email: &str,
+) -> Result<u64, StoreError> {
+    let counted = store::fetch_one!(database, (i64,), COUNT_OF_GUEST, event_id, email).await?;
+    Ok(counted.0.unsigned_abs())
+}
+
 #[cfg(test)]
 mod tests {
     use store::DatabaseSettings;
@@ -287,7 +307,7 @@ mod tests {
         let database = database.expect("the database answers");
         crate::SCHEMA.up_on(&database).await.expect("the migrations run");
         store::prepare_all(&database, STATEMENTS).await.expect("every statement is understood");
-        crate::SCHEMA.down_on(&database, 2).await.expect("and can be taken back");
+        crate::SCHEMA.down_on(&database, 3).await.expect("and can be taken back");
         crate::SCHEMA.up_on(&database).await.expect("and be run again");
         database.close().await;
     }

@@ -1,26 +1,29 @@
-//! Readers that wait for an order to come to its end: so many and no more, woken when this process
-//! has recorded it.
+//! Readers that wait for an order to come to its end: so many and no more, a few of each caller, woken
+//! when this process has recorded it.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use edge::{ConcurrencyLimit, ConcurrencyPermit};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 /// How many may wait at the same time; the others are answered at once.
 const MOST: usize = 128;
+/// How many of those one caller may be, so that nobody takes all the places.
+const MOST_OF_CALLER: usize = 4;
 
 /// Those who wait, by order.
 pub(crate) struct Waiting {
-    places: Semaphore,
+    places: ConcurrencyLimit<Uuid>,
     bells: Mutex<HashMap<Uuid, Arc<Notify>>>,
 }
 
 impl Default for Waiting {
     fn default() -> Self {
-        Self { places: Semaphore::new(MOST), bells: Mutex::default() }
+        Self { places: ConcurrencyLimit::new(MOST, MOST_OF_CALLER), bells: Mutex::default() }
     }
 }
 
@@ -29,13 +32,14 @@ pub(crate) struct Listener<'a> {
     waiting: &'a Waiting,
     order_id: Uuid,
     bell: Arc<Notify>,
-    _place: SemaphorePermit<'a>,
+    _place: ConcurrencyPermit<Uuid>,
 }
 
 impl Waiting {
-    /// A place to wait for the order; `None` when all are taken.
-    pub(crate) fn listen(&self, order_id: Uuid) -> Option<Listener<'_>> {
-        let place = self.places.try_acquire().ok()?;
+    /// A place for the caller to wait for the order; `None` when all are taken, or all of the
+    /// caller's.
+    pub(crate) fn listen(&self, order_id: Uuid, caller: Uuid) -> Option<Listener<'_>> {
+        let place = self.places.acquire(caller).ok()?;
         let bell = Arc::clone(self.bells().entry(order_id).or_default());
         Some(Listener { waiting: self, order_id, bell, _place: place })
     }
@@ -81,7 +85,8 @@ mod tests {
     #[tokio::test]
     async fn whoever_waits_is_woken_and_leaves_nothing_behind() {
         let (waiting, order) = (Waiting::default(), Uuid::from_u128(1));
-        let (first, second) = (waiting.listen(order).unwrap(), waiting.listen(order).unwrap());
+        let (first, second) =
+            (waiting.listen(order, order).unwrap(), waiting.listen(order, order).unwrap());
         let (woken, also) = (first.bell().notified(), second.bell().notified());
         waiting.ring(Uuid::from_u128(2));
         waiting.ring(order);
@@ -96,7 +101,17 @@ mod tests {
     fn only_so_many_wait() {
         let waiting = Waiting::default();
         let listeners: Vec<_> =
-            (0..200).filter_map(|id| waiting.listen(Uuid::from_u128(id))).collect();
+            (0..200).map(Uuid::from_u128).filter_map(|id| waiting.listen(id, id)).collect();
         assert_eq!(listeners.len(), MOST);
+    }
+
+    #[test]
+    fn one_caller_leaves_room_for_others() {
+        let (waiting, order) = (Waiting::default(), Uuid::from_u128(1));
+        let mine: Vec<_> = (0..200).filter_map(|_| waiting.listen(order, order)).collect();
+        assert_eq!(mine.len(), MOST_OF_CALLER);
+        assert!(waiting.listen(order, Uuid::from_u128(2)).is_some());
+        drop(mine);
+        assert!(waiting.listen(order, order).is_some());
     }
 }

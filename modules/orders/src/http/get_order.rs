@@ -71,7 +71,7 @@ pub(super) async fn get_order(
         return Ok(shown(id, &order, part)?.into_response());
     };
     // Those who wait take a place that others work in: beyond so many, RFC 7240 lets us decline.
-    let Some(listener) = app.waiting.listen(id) else {
+    let Some(listener) = app.waiting.listen(id, edge::user(&cx)?) else {
         return Ok(shown(id, &order, part)?.into_response());
     };
     let order = app.settled(&listener, order, wait).await?;

@@ -12,7 +12,7 @@ use contracts::{
     inventory::{FindHold, Places},
     seating::Seat,
 };
-use edge::{Answered, Caller, IdempotencyKey, Json, Problem};
+use edge::{Answered, Caller, IdempotencyKey, Json, Network, Problem};
 use garde::Validate;
 use runtime::{Context, Principal, Role, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,7 @@ use super::App;
 use crate::{
     code,
     domain::{Access, Command, Guest, Order, Refusal},
+    guests::{Admission, Wish},
     pricing::priced,
     problems::{self, fault},
     resource::OrderResource,
@@ -111,6 +112,7 @@ edge::problem_responses! {
         problems::TOO_MANY_HOLDS,
         problems::HOLD_GONE,
         problems::ORDER_HAS_ENDED,
+        problems::TOO_MANY_GUEST_ORDERS,
         edge::problems::ACCOUNT_NEEDED,
 }
 
@@ -140,7 +142,8 @@ pub(super) struct PlacedOrder {
 ///
 /// Whoever has no account sends no access token but `guest`, and gets a token for this one order. Its
 /// Idempotency-Key must be one that nobody guesses, such as a random UUID: whoever knows it and the
-/// body gets the same answer.
+/// body gets the same answer. So many orders without an account and no more may be placed from one
+/// network, and with one e-mail address for one event, before they are paid for.
 #[utoipa::path(
     post,
     path = "/v1/orders",
@@ -160,6 +163,7 @@ pub(super) async fn place_order(
     State(app): State<App>,
     cx: Context,
     caller: Option<Caller>,
+    network: Network,
     key: IdempotencyKey,
     Json(new): Json<NewOrder>,
 ) -> Result<Response, Problem> {
@@ -175,7 +179,7 @@ pub(super) async fn place_order(
             is_wanted_again(&earlier.state, id, &new, &wanted)?;
             app.advance(&cx, id, earlier, Some(&reply)).await
         }
-        None => app.place(&cx, id, buyer_id, guest, &new, wanted, &reply).await?,
+        None => app.place(&cx, id, buyer_id, guest, network, &new, wanted, &reply).await?,
     };
     let (order, has_replied) = match driven {
         Ok(advanced) => (advanced.order, advanced.has_replied),
@@ -288,6 +292,7 @@ impl Purchases {
         id: Uuid,
         buyer_id: Uuid,
         guest: Option<Guest>,
+        network: Network,
         new: &NewOrder,
         mut wanted: Vec<Places>,
         reply: &Reply,
@@ -300,6 +305,13 @@ impl Purchases {
         let sale = sale.map_err(problems::from_catalog)?;
         let (hold_id, at) = (new.hold_id.unwrap_or(id), self.clock.now());
         let mut terms = priced(&sale, buyer_id, hold_id, &wanted, at)?;
+        let admission = match &guest {
+            Some(Guest { email, .. }) => {
+                let email = email.clone();
+                Some(self.admit(Wish { order_id: id, event_id, email, network }).await?)
+            }
+            None => None,
+        };
         let access = Some(Access { secret: code::secret(self.random.as_ref()), guest });
         for draws in 1.. {
             terms.order_code = code::code(self.random.as_ref());
@@ -307,6 +319,10 @@ impl Purchases {
             match self.begin(cx, id, place, reply).await {
                 Err(Stuck::Store(StoreError::Failed(reason))) if draws < DRAWS => {
                     tracing::warn!(order = %id, reason, "an order is placed again with another code");
+                }
+                Err(refused @ (Stuck::Refused(_) | Stuck::Rejected(_))) => {
+                    admission.iter().for_each(Admission::was_refused);
+                    return Ok(Err(refused));
                 }
                 begun => return Ok(begun),
             }

@@ -41,6 +41,8 @@ impl House {
 
     pub(crate) async fn shaped(storage: Storage, shape: Shape) -> Self {
         let builder = Sandbox::builder(COMPOSITION).database(storage).shape(shape);
+        // A test says where its clients are.
+        let builder = builder.setting("edge.proxies", "1");
         Self { sandbox: builder.clock(TestClock::running()).start().await }
     }
 

@@ -7,6 +7,7 @@ mod calling_off;
 mod crash;
 mod event_cancelled;
 mod fakes;
+mod guest_limits;
 mod guests;
 mod house;
 mod placing;
