@@ -7,6 +7,7 @@
 mod check;
 mod commands;
 mod configuration;
+mod containers;
 mod keys;
 mod program;
 mod refusals;
