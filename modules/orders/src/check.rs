@@ -239,6 +239,21 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_still_for_more_than_an_hour_is_a_fault() {
+        let golden = include_str!("domain/golden/order.v1.json");
+        let events: Vec<Event> = serde_json::from_str(golden).expect("they are read");
+        let mut order = Order::default();
+        for event in events.iter().take(4) {
+            order.evolve(event);
+        }
+        let since = order.moved_at.expect("it got on");
+        assert_eq!(standstill(&order, since + STANDSTILL), None);
+        let fault = standstill(&order, since + STANDSTILL + SignedDuration::from_secs(1));
+        assert!(fault.is_some_and(|fault| fault.contains("ConfirmPlaces")));
+        assert_eq!(standstill(&fulfilled(), Timestamp::MAX), None, "it is at rest");
+    }
+
+    #[test]
     fn money_that_the_others_do_not_have_is_a_fault() {
         let order = fulfilled();
         assert_eq!(faults_of_money(&order, None).len(), 1);

@@ -16,6 +16,8 @@ on_both_databases! {
     undoing_goes_on_when_others_are_away,
     an_order_that_turns_up_late_is_undone_too,
     only_the_organizer_sees_how_far_it_is,
+    an_order_whose_money_is_not_taken_back_counts_as_failed,
+    money_that_comes_after_the_event_was_cancelled_buys_nothing,
 }
 
 async fn progress(house: &House) -> Value {
@@ -111,4 +113,38 @@ async fn only_the_organizer_sees_how_far_it_is(house: House) {
     let _refused = house.public().get(&path).await.expect_problem(401, "unauthenticated");
     let admin = house.person(Uuid::from_u128(0xAD), Role::Admin);
     let _seen = admin.get(&path).await.expect(200);
+}
+
+async fn an_order_whose_money_is_not_taken_back_counts_as_failed(house: House) {
+    let path = house.fulfilled().await;
+    house.mood("payments", "refund", &["refused"; 3]).await;
+    house.cancel_event().await;
+    let done = is_done(&house).await;
+    assert_eq!(done["orders"], json!({"total": 1, "done": 0, "under_way": 0, "failed": 1}));
+    let order = house.cara().get(&path).await.expect(200).value();
+    assert_eq!(
+        (&order["state"], &order["overpaid"]["amount"]),
+        (&json!("calling_off"), &json!(5000))
+    );
+    assert_eq!(house.tickets(&path).await, 0);
+
+    house.give_back(&path, 5000).await;
+    house.settles(&path, "cancelled").await;
+    let orders = progress(&house).await["orders"].clone();
+    assert_eq!(orders, json!({"total": 1, "done": 1, "under_way": 0, "failed": 0}));
+}
+
+async fn money_that_comes_after_the_event_was_cancelled_buys_nothing(house: House) {
+    let path = house.held().await;
+    house.sandbox.clock().advance(SignedDuration::from_mins(15));
+    house.settles(&path, "expired").await;
+    house.cancel_event().await;
+    is_done(&house).await;
+    house.pay(&path).await;
+    let order = house.settles(&path, "cancelled").await;
+    assert_eq!(
+        (&order["cause"], &order["reason"]),
+        (&json!("event_cancelled"), &json!("The singer is ill."))
+    );
+    assert_eq!((house.tickets(&path).await, house.left(&path).await), (json!(0), json!(0)));
 }

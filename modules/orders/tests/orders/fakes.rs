@@ -30,8 +30,9 @@ use iso_currency::Currency;
 use jiff::SignedDuration;
 use runtime::{
     Boot, BoxFuture, Clock, Context, Fault, IntegrationEvents, Module, Provided, Router,
-    StartError, SystemClock, async_trait,
+    StartError, SystemClock, Unrecognised, async_trait,
 };
+use serde_json::json;
 use uuid::Uuid;
 
 use self::feed::Told;
@@ -249,6 +250,10 @@ impl FakeInventory {
             "not on sale" => Err(InventoryError::NotOnSale { event_id: EVENT }),
             "seat taken" => Err(InventoryError::SeatTaken { seats: vec![seat("12")] }),
             "no seats" => Err(InventoryError::NotSeated { ticket_type_id: SEAT }),
+            "unrecognised" => {
+                let answer = json!({"code": "haunted"});
+                Err(InventoryError::Unrecognised(Unrecognised(answer)))
+            }
             "too many holds" => Err(InventoryError::TooManyHolds { open: 5, most: 5 }),
             _ => Ok(mood == BREAK_AFTER),
         }

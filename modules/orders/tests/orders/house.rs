@@ -122,7 +122,9 @@ impl House {
             if order["state"] == state {
                 return Ok(order);
             }
-            self.sandbox.clock().advance(SignedDuration::from_secs(5));
+            // The time to hold places is short.
+            let seconds = if state == "held" { 1 } else { 5 };
+            self.sandbox.clock().advance(SignedDuration::from_secs(seconds));
             Err(order)
         })
         .await
@@ -147,6 +149,18 @@ impl House {
     pub(crate) async fn give_back(&self, path: &str, cents: i64) {
         let path = format!("/v1/fakes/give-back/{}/{cents}", id_in(path));
         let _given = self.at("payments").post(&path, &json!(null)).await.expect(200);
+    }
+
+    /// The bank sends back what was given back.
+    pub(crate) async fn bounce(&self, path: &str, will_retry: bool) {
+        let path = format!("/v1/fakes/bounce/{}/{will_retry}", id_in(path));
+        let _bounced = self.at("payments").post(&path, &json!(null)).await.expect(200);
+    }
+
+    /// Payments gives back once more what the bank has sent back.
+    pub(crate) async fn repeat_refunds(&self, path: &str) {
+        let path = format!("/v1/fakes/repeat/{}", id_in(path));
+        let _repeated = self.at("payments").post(&path, &json!(null)).await.expect(200);
     }
 
     /// The event is cancelled, at catalog.

@@ -4,7 +4,10 @@ use jiff::SignedDuration;
 use serde_json::json;
 use testkit::eventually;
 
-use crate::{house::House, on_both_databases};
+use crate::{
+    house::{House, id_in},
+    on_both_databases,
+};
 
 on_both_databases! {
     a_paid_order_gets_its_tickets,
@@ -15,6 +18,9 @@ on_both_databases! {
     money_that_comes_too_late_is_returned,
     money_for_an_order_that_was_never_recorded_is_returned,
     an_order_reads_held_once_it_can_be_paid,
+    an_answer_that_nobody_knows_is_a_refusal,
+    an_order_that_cannot_be_held_in_time_is_called_off,
+    a_sale_that_is_refused_for_no_known_reason_gives_the_money_back,
 }
 
 async fn a_paid_order_gets_its_tickets(house: House) {
@@ -58,7 +64,7 @@ async fn an_order_goes_on_when_an_answer_was_lost(house: House) {
     let placed = house.order().await.expect(201);
     let path = format!("/v1/orders/{}", placed.field("id"));
     eventually("the order to wait for money", || async {
-        house.sandbox.clock().advance(SignedDuration::from_secs(5));
+        house.sandbox.clock().advance(SignedDuration::from_secs(1));
         house.cara().get(&path).await.expect(200).value()["payment_id"].is_string()
     })
     .await;
@@ -123,4 +129,34 @@ async fn an_order_reads_held_once_it_can_be_paid(house: House) {
     assert_eq!(placed.value()["payment_id"], json!(null));
     let path = format!("/v1/orders/{}", placed.field("id"));
     assert!(house.settles(&path, "held").await["payment_id"].is_string());
+}
+
+async fn an_answer_that_nobody_knows_is_a_refusal(house: House) {
+    house.mood("inventory", "hold", &["unrecognised"]).await;
+    let refused = house.order().await.expect_problem(409, "order-has-ended");
+    assert_eq!(refused.field("cause"), "not_held");
+    let listed = house.cara().get("/v1/orders").await.expect(200).value();
+    assert_eq!(listed["items"], json!([]), "nothing was ordered");
+}
+
+async fn an_order_that_cannot_be_held_in_time_is_called_off(house: House) {
+    let mut moods = vec!["break after"];
+    moods.resize(500, "break before");
+    house.mood("inventory", "hold", &moods).await;
+    let placed = house.order().await.expect(201);
+    assert_eq!(placed.field("state"), "placed");
+    let path = format!("/v1/orders/{}", placed.field("id"));
+    let order = house.settles(&path, "cancelled").await;
+    assert_eq!(order["cause"], "not_held");
+    assert_eq!(house.hold(id_in(&path)).await["state"], "released");
+    assert_eq!(house.money(&path).await, "closed");
+}
+
+async fn a_sale_that_is_refused_for_no_known_reason_gives_the_money_back(house: House) {
+    let path = house.held().await;
+    house.mood("inventory", "confirm", &["unrecognised"]).await;
+    house.pay(&path).await;
+    let order = house.settles(&path, "cancelled").await;
+    assert_eq!(order["cause"], "paid_too_late");
+    assert_eq!((house.tickets(&path).await, house.left(&path).await), (json!(0), json!(0)));
 }

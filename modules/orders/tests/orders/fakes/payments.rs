@@ -2,17 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use super::*;
 use contracts::payments::{
     ClosePayment, FindPayment, OpenPayment, Payment, PaymentBooks, PaymentError, PaymentEvent,
     PaymentStatus, Payments, RefundLine, RefundOrder, RefundState,
 };
-use serde_json::json;
-
-use super::*;
 
 pub(crate) static PAYMENTS: Module = module(
     "payments",
-    &["/v1/fakes/payments", "/v1/fakes/pay", "/v1/fakes/money", "/v1/fakes/give-back"],
+    &[
+        "/v1/fakes/payments",
+        "/v1/fakes/pay",
+        "/v1/fakes/money",
+        "/v1/fakes/give-back",
+        "/v1/fakes/bounce",
+        "/v1/fakes/repeat",
+    ],
     &[Provided::of::<dyn Payments>()],
     PaymentEvent::NAMES,
     |boot| {
@@ -26,8 +31,15 @@ pub(crate) static PAYMENTS: Module = module(
             let give = async move |Path((order_id, cents)): Path<(Uuid, i64)>| {
                 given.give_back(order_id, cents);
             };
+            let (bounced, repeated) = (Arc::clone(&till), Arc::clone(&till));
+            let bounce = async move |Path((order_id, will_retry)): Path<(Uuid, bool)>| {
+                bounced.bounce(order_id, will_retry);
+            };
+            let repeat = async move |Path(order_id): Path<Uuid>| repeated.repeat(order_id);
             let moods = Arc::new(Moods::default());
             let routes = Router::new()
+                .route("/v1/fakes/bounce/{order_id}/{will_retry}", post(bounce))
+                .route("/v1/fakes/repeat/{order_id}", post(repeat))
                 .route("/v1/fakes/pay/{order_id}", post(pay))
                 .route("/v1/fakes/give-back/{order_id}/{cents}", post(give))
                 .route("/v1/fakes/money/{order_id}", get(show));
@@ -45,16 +57,22 @@ struct Account {
     amount: Money,
     received: i64,
     refunds: BTreeMap<Uuid, i64>,
+    /// What the bank has sent back.
+    bounced: BTreeMap<Uuid, i64>,
 }
 
 impl Account {
     fn opened(amount: Money) -> Self {
         let status = if amount.is_zero() { PaymentStatus::Settled } else { PaymentStatus::Open };
-        Self { status, amount, received: 0, refunds: BTreeMap::new() }
+        Self { status, amount, received: 0, refunds: BTreeMap::new(), bounced: BTreeMap::new() }
     }
 
     fn left(&self) -> i64 {
         self.received - self.refunds.values().sum::<i64>()
+    }
+
+    fn given(&self) -> Money {
+        Money::new(self.received - self.left(), self.amount.currency)
     }
 
     /// The same refund again is the first one.
@@ -103,21 +121,62 @@ impl Till {
     /// The organizer gives money back beside.
     fn give_back(&self, order_id: Uuid, cents: i64) {
         let refund_id = Uuid::from_u128(0x61F7);
-        let (refund, whole) = {
+        self.give(order_id, refund_id, refund_id, cents);
+    }
+
+    fn give(&self, order_id: Uuid, refund_id: Uuid, requested: Uuid, cents: i64) {
+        let (refund, total, whole) = {
             let mut accounts = lock(&self.accounts);
             let Some(account) = accounts.get_mut(&order_id) else { return };
-            (account.refund(refund_id, cents), account.left() == 0)
+            (account.refund(refund_id, cents), account.given(), account.left() == 0)
         };
         self.told.tell(&PaymentEvent::PaymentRefunded {
-            requested_refund_id: None,
+            requested_refund_id: Some(requested),
             order_id,
             payment_id: payment_id(order_id),
             amount: refund.amount,
             refunded_at: SystemClock.now(),
             refund_id: Some(refund_id),
-            total_refunded: None,
+            total_refunded: Some(total),
             whole,
         });
+    }
+
+    /// The bank sends back everything that was given back.
+    fn bounce(&self, order_id: Uuid, will_retry: bool) {
+        let bounced = {
+            let mut accounts = lock(&self.accounts);
+            let Some(account) = accounts.get_mut(&order_id) else { return };
+            account.status = PaymentStatus::Settled;
+            let bounced = std::mem::take(&mut account.refunds);
+            account.bounced.clone_from(&bounced);
+            bounced
+        };
+        for (refund_id, cents) in bounced {
+            self.refuse(order_id, refund_id, cents, will_retry);
+        }
+    }
+
+    fn refuse(&self, order_id: Uuid, refund_id: Uuid, cents: i64, will_retry: bool) {
+        let Some(total) = lock(&self.accounts).get(&order_id).map(Account::given) else { return };
+        self.told.tell(&PaymentEvent::RefundFailed {
+            order_id,
+            payment_id: payment_id(order_id),
+            refund_id,
+            amount: Money::new(cents, Currency::EUR),
+            reason: "the account is closed".to_owned(),
+            will_retry,
+            requested_refund_id: Some(refund_id),
+            total_refunded: Some(total),
+        });
+    }
+
+    /// What the bank has sent back is given back once more.
+    fn repeat(&self, order_id: Uuid) {
+        let bounced = lock(&self.accounts).get(&order_id).map(|it| it.bounced.clone());
+        for (requested, cents) in bounced.into_iter().flatten() {
+            self.give(order_id, Uuid::from_u128(requested.as_u128() + 1), requested, cents);
+        }
     }
 }
 
@@ -172,18 +231,34 @@ impl Payments for FakePayments {
     async fn refund(&self, _cx: &Context, request: RefundOrder) -> Result<Payment, PaymentError> {
         let mood = self.begin("refund").await?;
         let order_id = request.order_id;
+        if mood == "refused" {
+            let left = self.till.books(order_id).map_or(0, |(_, left)| left);
+            self.till.refuse(order_id, payment_id(order_id), left, false);
+            let accounts = lock(&self.till.accounts);
+            let account = accounts.get(&order_id).ok_or(PaymentError::Unknown { order_id })?;
+            return Ok(shown(order_id, account, None));
+        }
         let mut accounts = lock(&self.till.accounts);
         let account = accounts.get_mut(&order_id).ok_or(PaymentError::Unknown { order_id })?;
         let left = account.left();
+        let known = request.refund_id.and_then(|id| Some((id, *account.refunds.get(&id)?)));
+        let bounced = request.refund_id.filter(|id| account.bounced.contains_key(id));
         let mut refund = match (request.refund_id, request.amount) {
-            (Some(id), Some(amount)) => {
-                if amount.amount > left && !account.refunds.contains_key(&id) {
+            _ if bounced.is_some() => return Ok(shown(order_id, account, None)),
+            (Some(refund_id), Some(amount)) => match known {
+                Some((_, begun)) if begun != amount.amount => {
+                    return Err(PaymentError::RefundDiffers { refund_id });
+                }
+                None if amount.amount > left => {
                     let left = Money::new(left, amount.currency);
                     return Err(PaymentError::RefundExceeds { order_id, left });
                 }
-                account.refund(id, amount.amount)
-            }
-            _ => account.refund(payment_id(order_id), left),
+                _ => account.refund(refund_id, amount.amount),
+            },
+            _ => match known {
+                Some((refund_id, begun)) => account.refund(refund_id, begun),
+                None => account.refund(payment_id(order_id), left),
+            },
         };
         if mood == "in transit" {
             refund.state = RefundState::InTransit;

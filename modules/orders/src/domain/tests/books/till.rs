@@ -66,8 +66,8 @@ impl Till {
         if !self.refunds.iter().any(|it| it.id == id) {
             self.begin(id, id, amount, is_quick, at);
         }
-        let of_it = self.refunds.iter().filter(|it| it.requested == id);
-        let latest = of_it.last().expect("it was begun");
+        let mut of_it = self.refunds.iter().rev().filter(|it| it.requested == id);
+        let latest = of_it.next().expect("it was begun");
         Line { id: latest.id, amount: latest.amount, is_done: latest.state == State::Done }
     }
 
@@ -125,7 +125,7 @@ impl Till {
             return;
         }
         let at_random = which.index(alive.len());
-        let refund = &mut alive[at_random];
+        let refund = &mut *alive[at_random];
         refund.state = if will_retry { State::Refused } else { State::GivenUp };
         let (refund_id, requested) = (refund.id, Some(refund.requested));
         let total = Some(euros(self.refunded()));
