@@ -31,7 +31,7 @@ pub(crate) enum Cause {
     PaidTooLate,
     /// All the money was given back.
     Refunded,
-    /// The places could not be held in time, since something was out of order.
+    /// The places could not be held and the payment opened in time, since something was out of order.
     NotHeld,
     /// It was paid, and its tickets could not be issued for a day.
     NotFulfilled,
@@ -54,7 +54,7 @@ impl Cause {
             Self::EventCancelled => "the event was cancelled",
             Self::PaidTooLate => "paid after the places had gone to others",
             Self::Refunded => "the money was given back",
-            Self::NotHeld => "the places could not be held",
+            Self::NotHeld => "the places could not be held for a payment",
             Self::NotFulfilled => "the tickets could not be issued",
             Self::Underpaid => "less was paid than it costs",
         }

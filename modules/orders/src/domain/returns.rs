@@ -109,7 +109,8 @@ impl Order {
                 if refund_id.is_some_and(|id| self.refunds.has_heard_of(id)) {
                     return Vec::new();
                 }
-                let news = self.news(self.given().saturating_add(amount.amount));
+                let given = self.given().saturating_add(amount.amount);
+                let news = self.news(given.min(self.received_amount()));
                 let parties = terms.parties();
                 Event::PositionsRefunded { return_id, refund_id, amount, news, parties, at }
             }

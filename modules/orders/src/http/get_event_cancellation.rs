@@ -38,7 +38,7 @@ pub(super) struct EventCancellation {
 enum CancellationState {
     /// Orders are being undone, or may still turn up that were placed as the event was cancelled.
     Running,
-    /// All are.
+    /// All are, but for the money of those that failed.
     Done,
 }
 
@@ -51,7 +51,8 @@ struct UndoneOrders {
     done: u64,
     /// Those that are being undone.
     under_way: u64,
-    /// Those whose money the provider would not give back. Each is in the list of orders, `overpaid`.
+    /// Those whose money the provider would not give back. Each is in the list of orders, `overpaid`, and
+    /// done once somebody has given it back otherwise.
     failed: u64,
 }
 

@@ -175,7 +175,7 @@ impl Story {
                 }
             }
             Happening::Arrive => {
-                till.arrive(at);
+                till.arrive(None, at);
             }
             Happening::Bounce { which, will_retry } => till.bounce(which, will_retry, at),
             Happening::Repeat => {
@@ -218,7 +218,7 @@ impl Story {
         }
         for _ in 0..60 {
             let at = second(self.now);
-            while self.world.payment.repeat(at) || self.world.payment.arrive(at) {}
+            while self.world.payment.repeat(at) || self.world.payment.arrive(None, at) {}
             while let Some(news) = self.world.payment.next_news() {
                 self.tell(news);
             }

@@ -95,13 +95,14 @@ impl Till {
         let (state, is_repeated) = (State::InTransit, false);
         self.refunds.push(Refund { id, requested, amount, state, is_repeated });
         if is_quick {
-            self.arrive(at);
+            self.arrive(Some(id), at);
         }
     }
 
-    /// The first refund that is on its way arrives.
-    pub(super) fn arrive(&mut self, at: Timestamp) -> bool {
-        let on_its_way = |it: &&mut Refund| it.state == State::InTransit;
+    /// The refund, or the first that is on its way, arrives.
+    pub(super) fn arrive(&mut self, id: Option<Uuid>, at: Timestamp) -> bool {
+        let is_it = |it: &Refund| id.is_none_or(|id| it.id == id);
+        let on_its_way = |it: &&mut Refund| it.state == State::InTransit && is_it(it);
         let Some(refund) = self.refunds.iter_mut().find(on_its_way) else { return false };
         refund.state = State::Done;
         let refund = *refund;
