@@ -31,6 +31,22 @@ fn an_order_of_the_first_version_is_what_it_was() {
 }
 
 #[test]
+fn money_of_an_order_of_the_first_version_may_still_come_back() {
+    let mut order = replay(include_str!("../golden/order.v1.json"));
+    let refund_id = Uuid::from_u128(77);
+    let refused = Command::RecordRefundRefused {
+        refund_id,
+        requested: Some(refund_id),
+        total: Some(euros(0)),
+        will_retry: true,
+        at: second(2_000_000_000),
+    };
+    tell_all(&mut order, [refused]);
+    assert_eq!((order.state, order.overpaid()), (OrderState::CallingOff, Some(euros(5000))));
+    assert_eq!(order.next_step(), Some(Step::ReturnMoney));
+}
+
+#[test]
 fn refusals_of_the_first_version_are_read() {
     let order = replay(include_str!("../golden/refused.v1.json"));
     assert_eq!(order.shortage.map(|shortage| shortage.left), Some(1));
