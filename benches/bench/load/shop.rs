@@ -13,8 +13,9 @@ use super::wire::{Connection, Reply};
 
 const PASSWORD: &str = "correct-horse-battery";
 const ADMIN: &str = "admin@example.org";
-/// Accounts that all buyers share: each costs two password hashes to make.
-const ACCOUNTS: usize = 8;
+/// Accounts that all buyers share, four of a hundred each: no more may wait for orders as one caller.
+/// Each costs two password hashes to make.
+const ACCOUNTS: usize = 32;
 
 /// How the services are spread over processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
