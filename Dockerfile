@@ -10,7 +10,7 @@ WORKDIR /src
 # as no manifest changes, neither does this, and the layer with the dependencies is used again.
 FROM toolchain AS manifests
 COPY . .
-RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -name main.rs ! -name lib.rs ! -path '*/benches/*.rs' -delete \
+RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -name main.rs ! -name lib.rs ! -path '*/benches/*.rs' ! -path './.cargo/*' -delete \
     && for file in $(find . -name lib.rs); do : > "$file"; done \
     && for file in $(find . -name main.rs -o -path '*/benches/*.rs'); do echo 'fn main() {}' > "$file"; done \
     && find . -type d -empty -delete

@@ -65,7 +65,7 @@ pub(crate) struct Order {
     /// When the step that is due is asked for by nobody but the timer.
     resume_at: Option<Timestamp>,
     /// How often in a row the outcome of the step that is due was not known.
-    awaited: u32,
+    waits: u32,
     /// When it got on last.
     pub(crate) moved_at: Option<Timestamp>,
 }
@@ -294,7 +294,7 @@ impl Order {
             Command::RecordRefundRefused { refund_id, requested, total, will_retry, at } => {
                 Ok(vec![Event::RefundRefused { refund_id, requested, total, will_retry, at }])
             }
-            Command::RecordAwaited { at } => Ok(self.awaits(at)),
+            Command::RecordAwaited { at } => Ok(self.wait_longer(at)),
             Command::Place { .. } | Command::Cancel(_) => Err(Rejection::Ended),
             _ => Ok(Vec::new()),
         }
@@ -360,7 +360,7 @@ impl Aggregate for Order {
             Command::RecordRefundRefused { refund_id, requested, total, will_retry, at } => {
                 vec![Event::RefundRefused { refund_id, requested, total, will_retry, at }]
             }
-            Command::RecordAwaited { at } => self.awaits(at),
+            Command::RecordAwaited { at } => self.wait_longer(at),
             Command::RecordPaymentClosed { at } => {
                 when_due(Step::ClosePayment, Event::PaymentClosed { at })
             }
@@ -382,7 +382,7 @@ impl Aggregate for Order {
     fn evolve(&mut self, event: &Event) {
         self.resume_at = event.resume_at();
         if event.is_progress() {
-            self.awaited = 0;
+            self.waits = 0;
             self.moved_at = Some(event.at());
         }
         match event {
@@ -438,7 +438,7 @@ impl Aggregate for Order {
                 // Others are told of it once, even if its money comes back and it ends again.
                 self.was_confirmed = false;
             }
-            Event::OutcomeAwaited { .. } => self.awaited = self.awaited.saturating_add(1),
+            Event::OutcomeAwaited { .. } => self.waits = self.waits.saturating_add(1),
             Event::PositionsCancelled { .. }
             | Event::PositionTicketsVoided { .. }
             | Event::PositionPlacesReleased { .. } => self.evolve_return(event),

@@ -37,13 +37,13 @@ impl Order {
     }
 
     /// Waits longer each time, for what others will know some day.
-    pub(super) fn awaits(&self, at: Timestamp) -> Vec<Event> {
+    pub(super) fn wait_longer(&self, at: Timestamp) -> Vec<Event> {
         let longest = match self.next_step() {
             Some(Step::ReturnMoney | Step::RefundPositions(_)) => LONGEST_FOR_MONEY,
             Some(Step::ClosePayment) => LONGEST_FOR_PLACES,
             _ => return Vec::new(),
         };
-        let pause = RESUME_AFTER.saturating_mul(1 << self.awaited.min(16)).min(longest);
+        let pause = RESUME_AFTER.saturating_mul(1 << self.waits.min(16)).min(longest);
         let until = at.checked_add(pause).unwrap_or(at);
         vec![Event::OutcomeAwaited { until, at }]
     }
