@@ -37,7 +37,7 @@ async fn people_buy_while_the_process_is_killed(people: usize, places: u32, kill
     })
     .await;
     let sale = house.sale(places).await;
-    let people = join_all((0..people).map(|_| house.somebody())).await;
+    let people = house.crowd(people).await;
 
     let sold = Cell::new(0);
     let purchases = people

@@ -6,6 +6,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use testkit::{Client, Reply, eventually};
 
@@ -58,6 +59,9 @@ pub struct Sale {
     pub ticket_type: String,
 }
 
+/// How many people come in at the same time.
+const AT_A_TIME: usize = 8;
+
 impl House {
     /// Somebody new.
     pub async fn somebody(&self) -> Person {
@@ -66,6 +70,12 @@ impl House {
         let client = self.client().register(&email, PASSWORD).await;
         let id = client.get("/v1/auth/me").await.expect(200).field("id");
         Person { client, id, email }
+    }
+
+    /// So many new people, a few at a time: more passwords may not wait to be hashed for one network.
+    pub async fn crowd(&self, size: usize) -> Vec<Person> {
+        let arriving = stream::iter(0..size).map(|_| self.somebody());
+        arriving.buffered(AT_A_TIME).collect().await
     }
 
     /// Somebody who may run events.

@@ -139,7 +139,7 @@ impl Default for PasswordSettings {
             parallelism: 1,
             at_once: None,
             waiting: 64,
-            waiting_per_network: 16,
+            waiting_per_network: 32,
         }
     }
 }

@@ -37,7 +37,7 @@ pub async fn of_two_who_want_the_last_place_one_gets_it(house: &House) {
 
 pub async fn sixty_at_once_buy_twenty_five_places_and_not_one_more(house: &House) {
     let sale = house.sale(25).await;
-    let buyers = join_all((0..60).map(|_| house.somebody())).await;
+    let buyers = house.crowd(60).await;
 
     let is_over = Cell::new(false);
     let rush = async {
