@@ -25,6 +25,7 @@ use self::{
 use crate::figures::{Effort, Filter, Row, Table};
 
 const BUYERS: usize = 100;
+const CROWDS: [usize; 3] = [1, 16, BUYERS];
 const MANY_EVENTS: usize = 100;
 /// Places that are not sold out in any run.
 const PLENTY: u32 = 10_000_000;
@@ -72,7 +73,7 @@ async fn measure_one(
     let headings = ["", "a second", "p50", "p99", "p99.9", "server CPU each"];
     let table = Table::new(name, &headings);
     let mut run = Run { effort, filter, name, shop, table };
-    run.all(grouping == Grouping::Monolith).await;
+    run.all().await;
     let Run { shop, mut table, .. } = run;
     let after = shop.usage().await.resident_bytes;
     let mebibytes = |bytes: f64| format!("{:.0} MiB", bytes / 1024.0 / 1024.0);
@@ -85,28 +86,30 @@ async fn measure_one(
     table
 }
 
+fn buyers(count: usize) -> String {
+    if count == 1 { "1 buyer".to_owned() } else { format!("{count} buyers") }
+}
+
 impl Run<'_> {
     fn wants(&self, scene: &str) -> bool {
         self.filter.wants_in(self.name, scene)
     }
 
-    /// `in_full` with every number of buyers, otherwise with the largest.
-    async fn all(&mut self, in_full: bool) {
+    async fn all(&mut self) {
         let one = self.shop.put_on_sale(1, PLENTY).await;
-        let crowds: &[usize] = if in_full { &[1, 16, BUYERS] } else { &[BUYERS] };
         // Once, so that nothing is measured that happens once.
         let warm = self.shop.buyers(4).await;
         self.load(warm, &one, purchase, self.effort.warm_up).await;
-        for crowd in crowds {
+        for crowd in CROWDS {
             if self.wants("orders") {
-                let what = format!("orders placed, {crowd} buyers, one event");
-                self.timed(&what, *crowd, &one, place).await;
+                let what = format!("orders placed, {}, one event", buyers(crowd));
+                self.timed(&what, crowd, &one, place).await;
             }
         }
-        for crowd in crowds {
+        for crowd in CROWDS {
             if self.wants("purchases") {
-                let what = format!("complete purchases, {crowd} buyers, one event");
-                self.timed(&what, *crowd, &one, purchase).await;
+                let what = format!("complete purchases, {}, one event", buyers(crowd));
+                self.timed(&what, crowd, &one, purchase).await;
             }
         }
         if self.wants("spread") {
