@@ -17,7 +17,8 @@ use crate::{check::Checks, readiness::Readiness};
 pub type MetricsRender = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// `/livez`: the process runs; touches nothing else. `/startupz`: every module has started.
-/// `/readyz`: it should get traffic, with a reason for each module that says no. `/metrics`.
+/// `/readyz`: it should get traffic, with a reason for each module that says no, and with what is
+/// degraded while it does. `/metrics`.
 /// `/check`: makes the standing check and says what it found.
 pub(crate) fn router(
     readiness: Arc<Readiness>,

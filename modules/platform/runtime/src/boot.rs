@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Checked, Clock, Config, Context, Contract, DEFAULT_DEADLINE, HttpClient, Ids, InternalServer,
-    LocalCalls, Module, Plan, Principal, Random, Section, StartError, Tasks, TraceContext,
-    check::Checks, network::Network, readiness::Readiness, tasks::panic_message,
+    LocalCalls, Module, Plan, Principal, Random, Section, Standing, StartError, Tasks,
+    TraceContext, check::Checks, network::Network, readiness::Readiness, tasks::panic_message,
 };
 
 /// Handed to [`Module::start`], for that module alone.
@@ -206,6 +206,18 @@ impl Boot {
         check: impl Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync + 'static,
     ) {
         self.node.readiness.check(self.module.name, name, Arc::new(check));
+    }
+
+    /// Adds a report on something that the module can do its work without, which `/readyz` shows
+    /// under `name`: a cache that is away, brokers that cannot be reached, figures for operators.
+    /// What is degraded is told and makes nothing unready. A report that takes over a second is
+    /// degraded.
+    pub fn standing(
+        &self,
+        name: impl Into<String>,
+        report: impl Fn() -> BoxFuture<'static, Standing> + Send + Sync + 'static,
+    ) {
+        self.node.readiness.standing(self.module.name, name.into(), Arc::new(report));
     }
 
     /// Adds a check of something that must always be true of what the module knows. It runs now and

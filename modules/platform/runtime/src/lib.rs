@@ -65,7 +65,7 @@ pub use network::FEED;
 pub use preflight::{data_dir_fault, preflight};
 pub use principal::{Principal, Role};
 pub use random::{Random, SystemRandom};
-pub use readiness::{ModuleReadiness, ReadinessReport};
+pub use readiness::{ModuleReadiness, ReadinessReport, Standing};
 pub use registry::{ALL_SERVICES, Plan, registry_faults};
 pub use runtime_macros::service;
 pub use tasks::{Task, TaskFault, Tasks};

@@ -1,4 +1,4 @@
-//! Whether each module can do its work, and if not, why.
+//! Whether each module can do its work, and if not, why; and how well it does it.
 
 use std::{
     collections::BTreeMap,
@@ -8,11 +8,43 @@ use std::{
 
 use futures_util::future::{BoxFuture, join_all};
 use serde::Serialize;
+use serde_json::Value;
 
 /// A check that does not answer within this time has failed.
 const CHECK_LIMIT: Duration = Duration::from_secs(1);
 
 type Check = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+pub(crate) type StandingCheck = Arc<dyn Fn() -> BoxFuture<'static, Standing> + Send + Sync>;
+
+/// How well something does that a module can do its work without, such as a cache or the brokers
+/// between its log and others: see [`Boot::standing`](crate::Boot::standing).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// What is not as it should be and what that means, in a sentence; `None` when all is well.
+    pub degraded: Option<String>,
+    /// Figures and states for operators; `null` when there are none. Never personal data or
+    /// secrets.
+    pub details: Value,
+}
+
+impl Standing {
+    /// All is well.
+    pub fn good() -> Self {
+        Self::default()
+    }
+
+    /// The module does its work, but not as it should: `reason` says why.
+    pub fn degraded(reason: impl Into<String>) -> Self {
+        Self { degraded: Some(reason.into()), details: Value::Null }
+    }
+
+    /// The same with `details` for operators.
+    #[must_use]
+    pub fn with_details(self, details: Value) -> Self {
+        Self { details, ..self }
+    }
+}
 
 /// What `/readyz` says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,6 +53,9 @@ pub struct ReadinessReport {
     pub ready: bool,
     /// Why not, one sentence a reason, each beginning with the module it is about.
     pub reasons: Vec<String>,
+    /// What is not as it should be while the work goes on, written like the reasons. Nothing here
+    /// makes a process unready.
+    pub degraded: Vec<String>,
     /// Each module that is hosted here.
     pub modules: BTreeMap<&'static str, ModuleReadiness>,
 }
@@ -32,6 +67,10 @@ pub struct ModuleReadiness {
     pub ready: bool,
     /// Why not; empty when it can.
     pub reasons: Vec<String>,
+    /// What is not as it should be while it does its work.
+    pub degraded: Vec<String>,
+    /// What it tells operators about what it stands on, by the name of that.
+    pub details: BTreeMap<String, Value>,
 }
 
 /// Collects what modules say about themselves. Shared between the node and its admin listener.
@@ -51,6 +90,7 @@ struct ModuleState {
     started: bool,
     broken: Vec<String>,
     checks: Vec<(String, Check)>,
+    standings: Vec<(String, StandingCheck)>,
 }
 
 impl Readiness {
@@ -81,6 +121,10 @@ impl Readiness {
         self.lock().modules.entry(module).or_default().checks.push((name.into(), check));
     }
 
+    pub(crate) fn standing(&self, module: &'static str, name: String, standing: StandingCheck) {
+        self.lock().modules.entry(module).or_default().standings.push((name, standing));
+    }
+
     pub(crate) fn stopping(&self) {
         self.lock().stopping = true;
     }
@@ -90,12 +134,11 @@ impl Readiness {
         let (about_process, questions) = self.questions();
         let modules: BTreeMap<&'static str, ModuleReadiness> =
             join_all(questions.into_iter().map(Question::ask)).await.into_iter().collect();
-        let about_modules = modules.iter().flat_map(|(module, readiness)| {
-            readiness.reasons.iter().map(move |reason| format!("{module}: {reason}"))
-        });
         let about_process = about_process.map(str::to_owned).into_iter();
+        let about_modules = with_their_modules(&modules, |module| &module.reasons);
         let reasons: Vec<String> = about_process.chain(about_modules).collect();
-        ReadinessReport { ready: reasons.is_empty(), reasons, modules }
+        let degraded = with_their_modules(&modules, |module| &module.degraded).collect();
+        ReadinessReport { ready: reasons.is_empty(), reasons, degraded, modules }
     }
 
     fn questions(&self) -> (Option<&'static str>, Vec<Question>) {
@@ -116,6 +159,7 @@ impl Readiness {
                     module,
                     known: state.broken.iter().cloned().chain(starting).collect(),
                     checks: state.checks.clone(),
+                    standings: state.standings.clone(),
                 }
             })
             .collect();
@@ -127,25 +171,55 @@ impl Readiness {
     }
 }
 
+fn with_their_modules(
+    modules: &BTreeMap<&'static str, ModuleReadiness>,
+    sentences: impl Fn(&ModuleReadiness) -> &Vec<String>,
+) -> impl Iterator<Item = String> {
+    modules.iter().flat_map(move |(name, module)| {
+        sentences(module).iter().map(move |sentence| format!("{name}: {sentence}"))
+    })
+}
+
 /// What is known of one module, and what remains to be asked.
 struct Question {
     module: &'static str,
     known: Vec<String>,
     checks: Vec<(String, Check)>,
+    standings: Vec<(String, StandingCheck)>,
 }
 
 impl Question {
     async fn ask(self) -> (&'static str, ModuleReadiness) {
-        let answers = join_all(self.checks.into_iter().map(|(name, check)| async move {
-            match tokio::time::timeout(CHECK_LIMIT, check()).await {
-                Ok(Ok(())) => None,
-                Ok(Err(reason)) => Some(reason),
-                Err(_) => Some(format!("{name} did not answer within {CHECK_LIMIT:?}")),
-            }
-        }))
-        .await;
+        let checks = join_all(self.checks.into_iter().map(ask_check));
+        let standings = join_all(self.standings.into_iter().map(ask_standing));
+        let (answers, standings) = tokio::join!(checks, standings);
         let reasons: Vec<String> =
             self.known.into_iter().chain(answers.into_iter().flatten()).collect();
-        (self.module, ModuleReadiness { ready: reasons.is_empty(), reasons })
+        let mut degraded = Vec::new();
+        let mut details = BTreeMap::new();
+        for (name, standing) in standings {
+            degraded.extend(standing.degraded);
+            if !standing.details.is_null() {
+                details.insert(name, standing.details);
+            }
+        }
+        (self.module, ModuleReadiness { ready: reasons.is_empty(), reasons, degraded, details })
     }
+}
+
+async fn ask_check((name, check): (String, Check)) -> Option<String> {
+    match tokio::time::timeout(CHECK_LIMIT, check()).await {
+        Ok(answer) => answer.err(),
+        Err(_) => Some(no_answer(&name)),
+    }
+}
+
+async fn ask_standing((name, standing): (String, StandingCheck)) -> (String, Standing) {
+    let answer = tokio::time::timeout(CHECK_LIMIT, standing()).await;
+    let standing = answer.unwrap_or_else(|_| Standing::degraded(no_answer(&name)));
+    (name, standing)
+}
+
+fn no_answer(name: &str) -> String {
+    format!("{name} did not answer within {CHECK_LIMIT:?}")
 }

@@ -1,6 +1,7 @@
 //! Whole processes, from start to stop, with real listeners.
 
 mod check;
+mod standing;
 mod support;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -222,12 +223,17 @@ async fn while_modules_start_the_process_is_live_and_says_for_what_it_waits() {
     let (_, report) = get_json(admin, "/readyz").await;
     insta::assert_snapshot!(serde_json::to_string_pretty(&report).unwrap(), @r#"
     {
+      "degraded": [],
       "modules": {
         "adder": {
+          "degraded": [],
+          "details": {},
           "ready": true,
           "reasons": []
         },
         "gated": {
+          "degraded": [],
+          "details": {},
           "ready": false,
           "reasons": [
             "starting",
