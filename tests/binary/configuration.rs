@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use boxoffice::node;
-use runtime::{Config, Entry, PeersSettings, Plan, ProcessesSettings, Sources};
+use runtime::{Addresses, Config, Entry, PeersSettings, Plan, ProcessesSettings, Sources};
 
 fn file(name: &str) -> Sources {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -72,7 +72,9 @@ fn every_service_has_its_place_in_the_split() {
             continue;
         }
         let peer = peers.get(name).unwrap();
-        let url = |address: Option<std::net::SocketAddr>| address.map(|it| format!("http://{it}"));
+        let url = |address: Option<std::net::SocketAddr>| -> Addresses {
+            address.map(|it| format!("http://{it}")).into_iter().collect()
+        };
         assert_eq!(peer.internal, url(process.internal), "{name}");
         assert_eq!(peer.public, url(process.public), "{name}");
     }

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use axum::{Router, extract::Request, routing::any};
-use reqwest::Url;
 use runtime::{Boot, Context, Peer, PeersSettings, StartError};
 
 use crate::forward::{Gateway, Upstream};
@@ -39,8 +38,8 @@ pub(crate) fn upstreams(boot: &Boot) -> Result<Vec<Upstream>, StartError> {
 }
 
 fn upstream(service: &'static str, peer: Option<&Peer>) -> Result<Upstream, StartError> {
-    let address = peer.and_then(|peer| peer.public.as_deref());
-    let base = address.and_then(|address| Url::parse(address).ok()).ok_or_else(|| {
+    let bases = peer.map(|peer| peer.public.urls()).unwrap_or_default();
+    let base = bases.into_iter().next().ok_or_else(|| {
         StartError::new(format!(
             "{service} is elsewhere, and nobody says where its public listener is; set \
              peers.{service}.public"

@@ -4,6 +4,7 @@
 
 mod durations;
 mod load;
+mod peers;
 mod secret;
 mod section;
 mod settings;
@@ -14,12 +15,12 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use figment::value::{Dict, Value};
 
 pub use durations::{duration, optional_duration};
+pub use peers::{Addresses, Peer, PeersSettings};
 pub use secret::Secret;
 pub use section::{Section, SectionSpec};
 pub use settings::{
     AdminSettings, CheckSettings, InternalSettings, LogFormat, LogSettings, Mode, NodeSettings,
-    Peer, PeersSettings, ProcessAddresses, ProcessesSettings, PublicSettings, ServiceAuthSettings,
-    ShutdownSettings,
+    ProcessAddresses, ProcessesSettings, PublicSettings, ServiceAuthSettings, ShutdownSettings,
 };
 pub use sources::{ENVIRONMENT_PREFIX, Sources};
 

@@ -44,10 +44,10 @@ pub use calls::{
 pub use check::{CheckReport, CheckResult, Checked, Finding, describe_check_metrics};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use config::{
-    AdminSettings, CheckSettings, Config, ENVIRONMENT_PREFIX, Entry, InternalSettings, LogFormat,
-    LogSettings, Mode, NodeSettings, Peer, PeersSettings, ProcessAddresses, ProcessesSettings,
-    PublicSettings, Secret, Section, SectionSpec, ServiceAuthSettings, ShutdownSettings, Sources,
-    duration, optional_duration,
+    Addresses, AdminSettings, CheckSettings, Config, ENVIRONMENT_PREFIX, Entry, InternalSettings,
+    LogFormat, LogSettings, Mode, NodeSettings, Peer, PeersSettings, ProcessAddresses,
+    ProcessesSettings, PublicSettings, Secret, Section, SectionSpec, ServiceAuthSettings,
+    ShutdownSettings, Sources, duration, optional_duration,
 };
 pub use context::{Context, DEFAULT_DEADLINE, TraceContext};
 pub use contract::{

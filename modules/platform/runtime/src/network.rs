@@ -6,8 +6,9 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 use reqwest::Url;
 
 use crate::{
-    AllowList, Clock, Config, Faults, HttpClient, InternalServer, InternalSettings, KeyPlaces,
-    Module, Outbound, Peer, PeersSettings, Plan, Random, ServiceAuthSettings, ServiceTokens, Tasks,
+    Addresses, AllowList, Clock, Config, Faults, HttpClient, InternalServer, InternalSettings,
+    KeyPlaces, Module, Outbound, Peer, PeersSettings, Plan, Random, ServiceAuthSettings,
+    ServiceTokens, Tasks,
     peers::{Acquaintance, IS_UP},
 };
 
@@ -49,15 +50,15 @@ impl Network {
         Ok(Self { peers, tokens, allowed, random, outbound: Some(outbound) })
     }
 
-    /// The base URL of the internal listener of `service`, when it is configured.
-    fn internal_url(&self, service: &str) -> Option<Url> {
-        Url::parse(self.peers.get(service)?.internal.as_ref()?).ok()
+    /// The internal listeners of `service`, as far as they are configured.
+    fn internal(&self, service: &str) -> Addresses {
+        self.peers.get(service).map(|peer| peer.internal.clone()).unwrap_or_default()
     }
 
     /// The calls of `caller` to `service`, when it is known where that is.
     pub(crate) fn client(&self, caller: &'static str, service: &'static str) -> Option<HttpClient> {
-        let url = self.internal_url(service)?;
-        self.outbound.as_ref()?.client(caller, service, &[url]).ok()
+        let urls = self.internal(service).urls();
+        self.outbound.as_ref()?.client(caller, service, &urls).ok()
     }
 
     /// Looks for `service` on behalf of `caller`.
@@ -67,7 +68,7 @@ impl Network {
         service: &'static str,
     ) -> Option<Acquaintance> {
         let client = self.client(caller, service)?;
-        Some(Acquaintance::new(caller, &client, self.internal_url(service)?))
+        Some(Acquaintance::new(caller, &client, self.internal(service)))
     }
 
     /// Receives calls for a service whose remaining work goes to `tasks`.
@@ -138,9 +139,9 @@ fn leaves_this_machine(
             && plan.start_order.iter().any(|caller| allowed.knows(caller.name, service))
     };
     peers.iter().filter(|(service, _)| is_needed(service)).find_map(|(service, peer)| {
-        let url = peer.internal.as_ref()?;
-        let is_here = Url::parse(url).is_ok_and(|url| is_loopback(&url));
-        (!is_here).then(|| format!("peers.{service}.internal is {url}"))
+        let far = peer.internal.urls().into_iter().find(|url| !is_loopback(url))?;
+        let far = far.as_str().trim_end_matches('/');
+        Some(format!("peers.{service}.internal is {far}"))
     })
 }
 

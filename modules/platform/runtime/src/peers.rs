@@ -8,15 +8,14 @@ use std::{
 };
 
 use axum::Router;
-use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use crate::{
-    Context, ContractError, Fault, HttpClient, HttpMethod, Ids, InternalServer, Method, Principal,
-    Random, TraceContext, Unrecognised,
+    Addresses, Context, ContractError, Fault, HttpClient, HttpMethod, Ids, InternalServer, Method,
+    Principal, Random, TraceContext, Unrecognised,
 };
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -55,19 +54,19 @@ pub(crate) fn router(service: &'static str, server: &InternalServer) -> Router {
 pub(crate) struct Acquaintance {
     caller: &'static str,
     service: &'static str,
-    url: Url,
+    addresses: Addresses,
     is_up: HttpMethod,
     failure: Arc<Mutex<Option<String>>>,
 }
 
 impl Acquaintance {
-    /// `caller` has not asked for the service of `client` yet, which has its internal listener at
-    /// `url`.
-    pub(crate) fn new(caller: &'static str, client: &HttpClient, url: Url) -> Self {
+    /// `caller` has not asked for the service of `client` yet, which has its internal
+    /// listeners at `addresses`.
+    pub(crate) fn new(caller: &'static str, client: &HttpClient, addresses: Addresses) -> Self {
         Self {
             caller,
             service: client.callee(),
-            url,
+            addresses,
             is_up: client.method(&IS_UP),
             failure: Arc::new(Mutex::new(Some("not asked yet".to_owned()))),
         }
@@ -78,7 +77,7 @@ impl Acquaintance {
         let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         match failure.as_deref() {
             None => Ok(()),
-            Some(why) => Err(format!("waiting for {} at {} ({why})", self.service, self.address())),
+            Some(why) => Err(format!("waiting for {} at {} ({why})", self.service, self.addresses)),
         }
     }
 
@@ -88,15 +87,15 @@ impl Acquaintance {
         loop {
             let cx = self.context(random.as_ref(), &ids);
             let Some(answer) = stop.run_until_cancelled(self.ask(&cx)).await else { return };
-            let (peer, at) = (self.service, self.address());
+            let (peer, at) = (self.service, &self.addresses);
             match answer {
                 Ok(()) => {
-                    tracing::info!(module = self.caller, peer, at, "peer reached");
+                    tracing::info!(module = self.caller, peer, %at, "peer reached");
                     self.learn(None);
                     return;
                 }
                 Err(why) => {
-                    tracing::debug!(module = self.caller, peer, at, why, "peer not reached");
+                    tracing::debug!(module = self.caller, peer, %at, why, "peer not reached");
                     self.learn(Some(why));
                 }
             }
@@ -119,10 +118,6 @@ impl Acquaintance {
         let principal = Principal::Service { name: self.caller.to_owned() };
         let trace = TraceContext::start(random);
         Context::new(principal, Instant::now() + PATIENCE, ids.next().to_string(), trace)
-    }
-
-    fn address(&self) -> &str {
-        self.url.as_str().trim_end_matches('/')
     }
 
     fn learn(&self, failure: Option<String>) {

@@ -309,8 +309,8 @@ fn unaddressed(
     peers: &BTreeMap<String, Peer>,
 ) -> Vec<String> {
     let has_internal =
-        |service: &str| peers.get(service).is_some_and(|peer| peer.internal.is_some());
-    let has_public = |service: &str| peers.get(service).is_some_and(|peer| peer.public.is_some());
+        |service: &str| peers.get(service).is_some_and(|peer| !peer.internal.is_empty());
+    let has_public = |service: &str| peers.get(service).is_some_and(|peer| !peer.public.is_empty());
     let is_missing = |service: &str| !hosted.contains(service) && !has_internal(service);
 
     let mut faults = Vec::new();

@@ -3,8 +3,8 @@
 use std::{io::Write as _, time::Duration};
 
 use runtime::{
-    Config, Mode, NodeSettings, PublicSettings, Secret, Section, SectionSpec, ShutdownSettings,
-    Sources, duration,
+    Addresses, Config, Mode, NodeSettings, PublicSettings, Secret, Section, SectionSpec,
+    ShutdownSettings, Sources, duration,
 };
 use serde::{Deserialize, Serialize};
 
@@ -341,10 +341,37 @@ fn the_shape_decides_how_long_a_stopping_process_keeps_serving() {
 fn what_is_shown_can_be_read_again() {
     let sources = Sources::new().toml(
         "a.toml",
-        "[shop]\ncode = \"quote \\\" and \\n line\"\n[peers.orders]\ninternal = 'http://o:1'\n",
+        "[shop]\ncode = \"quote \\\" and \\n line\"\n[peers.orders]\ninternal = 'http://o:1'\n\
+         public = ['http://o:2', 'http://p:2']\n",
     );
     let shown = load(sources).unwrap().to_string();
     let again = load(Sources::new().toml("shown.toml", &shown)).unwrap();
     assert_eq!(again.section::<Shop>().code, "quote \" and \n line");
-    assert_eq!(again.peer("orders").unwrap().internal.as_deref(), Some("http://o:1"));
+    let orders = again.peer("orders").unwrap();
+    assert_eq!(orders.internal, Addresses::from_iter(["http://o:1"]));
+    assert_eq!(orders.public, Addresses::from_iter(["http://o:2", "http://p:2"]));
+}
+
+#[test]
+fn replicas_are_named_in_a_list_or_in_a_text_with_commas() {
+    let replicas = Addresses::from_iter(["http://a:1", "http://b:1"]);
+    let of = |sources: Sources| load(sources).unwrap().peer("orders").unwrap().internal;
+    let list = "[peers.orders]\ninternal = ['http://a:1', 'http://b:1']\n";
+    assert_eq!(of(Sources::new().toml("list.toml", list)), replicas);
+    for text in ["http://a:1, http://b:1", "[\"http://a:1\", \"http://b:1\"]"] {
+        let name = "BOXOFFICE__PEERS__ORDERS__INTERNAL".to_owned();
+        assert_eq!(of(Sources::new().environment([(name, text.to_owned())])), replicas, "{text}");
+    }
+}
+
+#[test]
+fn every_replica_whose_address_is_wrong_is_reported() {
+    let list = "[peers.orders]\ninternal = ['a:1', 'http://b:1', 'http://b:1/', 'http://c:1/v1']\n";
+    insta::assert_snapshot!(load(Sources::new().toml("list.toml", list)).unwrap_err(), @r#"
+    - list.toml: peers.orders.internal: "a:1" is not the base URL of a listener; write scheme, host and port only, like http://host:8081
+    - list.toml: peers.orders.internal: "http://c:1/v1" is not the base URL of a listener; write scheme, host and port only, like http://host:8081
+    - list.toml: peers.orders.internal: http://b:1/ is named twice; name each replica once
+    "#);
+    let wrong = "[peers.orders]\ninternal = 5\n";
+    insta::assert_snapshot!(load(Sources::new().toml("wrong.toml", wrong)).unwrap_err(), @"- wrong.toml: peers.orders.internal: is 5, but must be a URL or a list of URLs");
 }

@@ -98,8 +98,10 @@ fn names(of: &[&str]) -> Vec<String> {
 fn peers<const N: usize>(of: [(&str, Option<&str>, Option<&str>); N]) -> BTreeMap<String, Peer> {
     of.into_iter()
         .map(|(service, internal, public)| {
-            let peer =
-                Peer { internal: internal.map(str::to_owned), public: public.map(str::to_owned) };
+            let peer = Peer {
+                internal: internal.into_iter().collect(),
+                public: public.into_iter().collect(),
+            };
             (service.to_owned(), peer)
         })
         .collect()

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 
 use serde::{Deserialize, Serialize};
 
-use super::{Section, SectionSpec, duration, optional_duration};
+use super::{PeersSettings, Section, SectionSpec, duration, optional_duration};
 
 /// The sections of the platform, which every process has.
 pub(super) const PLATFORM: &[SectionSpec] = &[
@@ -171,55 +171,6 @@ impl Default for AdminSettings {
 
 impl Section for AdminSettings {
     const NAME: &'static str = "admin";
-}
-
-/// `[peers.<service>]`: where services that are hosted elsewhere can be reached.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct PeersSettings(pub BTreeMap<String, Peer>);
-
-/// Where one service can be reached.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Peer {
-    /// The base URL of its internal listener, for calls and feeds.
-    pub internal: Option<String>,
-    /// The base URL of its public listener, for the gateway.
-    pub public: Option<String>,
-}
-
-impl Section for PeersSettings {
-    const NAME: &'static str = "peers";
-
-    fn check(&self) -> Vec<String> {
-        let addresses = self.0.iter().flat_map(|(service, peer)| {
-            let named = [("internal", &peer.internal), ("public", &peer.public)];
-            named.into_iter().map(move |(kind, url)| (service, kind, url))
-        });
-        addresses
-            .filter_map(|(service, kind, url)| {
-                Some((service, kind, base_url_fault(url.as_ref()?)?))
-            })
-            .map(|(service, kind, fault)| format!("{service}.{kind}: {fault}"))
-            .collect()
-    }
-}
-
-/// What is wrong with the base URL of a peer, if anything is.
-fn base_url_fault(url: &str) -> Option<String> {
-    let parsed = match reqwest::Url::parse(url) {
-        Ok(parsed) => parsed,
-        Err(error) => {
-            return Some(format!("\"{url}\" is no URL ({error}); write it like http://host:8081"));
-        }
-    };
-    let is_base = matches!(parsed.scheme(), "http" | "https")
-        && parsed.has_host()
-        && parsed.path() == "/"
-        && parsed.query().is_none()
-        && parsed.fragment().is_none();
-    let why = "is not the base URL of a listener; write scheme, host and port only";
-    (!is_base).then(|| format!("\"{url}\" {why}, like http://host:8081"))
 }
 
 /// `[processes.<service>]`: where each process of a split on one machine listens. With mode
