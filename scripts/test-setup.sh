@@ -35,6 +35,9 @@ has_postgresql() {
         compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null
 }
 
+# The place in which testkit looks for Redis.
+has_redis() { [ -n "${BOXOFFICE_TEST_REDIS_URL:-}" ] || command -v redis-server >/dev/null; }
+
 if ! command -v cargo >/dev/null; then
     say "missing: Rust, at least the version that Cargo.toml names as rust-version. See rust-lang.org."
 fi
@@ -46,4 +49,5 @@ for component in fmt clippy; do
 done
 need "a C compiler, for SQLite and the cryptography" build-essential has_c_compiler
 need "PostgreSQL's server" postgresql has_postgresql
+need "Redis's server" redis-server has_redis
 need "curl, with which the README sells a ticket" curl has_curl

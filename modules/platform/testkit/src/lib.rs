@@ -1,5 +1,5 @@
-//! What tests stand on: sandboxes of one node or many, an HTTP client that reads well in tests, a
-//! private PostgreSQL, clocks and randomness that tests decide over, and waiting for a condition
+//! What tests stand on: sandboxes of one node or many, an HTTP client that reads well in tests,
+//! private servers (PostgreSQL, Redis), clocks and randomness that tests decide over, and waiting for a condition
 //! instead of for a time.
 //!
 //! For tests only: what goes wrong here panics, with a message for whoever reads the test's output.
@@ -15,8 +15,11 @@ mod clock;
 mod eventually;
 mod ports;
 pub mod postgres;
+mod process;
 mod random;
+pub mod redis;
 mod sandbox;
+mod server;
 
 pub use client::{Client, Reply, Request};
 pub use clock::TestClock;
@@ -24,3 +27,4 @@ pub use eventually::{Probe, eventually, within};
 pub use ports::Port;
 pub use random::SeededRandom;
 pub use sandbox::{Builder, Composition, Node, Sandbox, Shape, Storage};
+pub use server::Server;

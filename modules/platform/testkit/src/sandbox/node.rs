@@ -1,13 +1,9 @@
 //! One node of a sandbox: started, stopped, killed and started again in the same place.
 
 use std::{
-    env,
-    ffi::OsString,
     fs,
     future::ready,
-    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
     sync::Arc,
 };
 
@@ -15,26 +11,11 @@ use runtime::{CheckReport, Config, RunningNode, Sources};
 use tokio::sync::Mutex;
 
 use super::{Adjust, Composition, START_PATIENCE, plan::Site};
-use crate::{Client, TestClock, eventually, within};
-
-/// Runs a command until it ends or standard input does; then it is killed. Says the command's
-/// process id first, and ends as the command does. `$1`: where the command's output goes.
-const SUPERVISE: &str = r#"
-log=$1; shift
-exec 3<&0
-"$@" >>"$log" 2>&1 </dev/null 3<&- &
-command=$!
-echo $command
-{ cat >/dev/null; kill -KILL $command; } <&3 >/dev/null 2>&1 &
-watch=$!
-wait $command
-status=$?
-kill $watch
-exit $status
-"#;
-
-/// How much of a process's log a failure shows.
-const SHOWN_LINES: usize = 40;
+use crate::{
+    Client, TestClock, eventually,
+    process::{Process, Program},
+    within,
+};
 
 /// One node. It keeps its ports, its configuration and its data over restarts.
 pub struct Node {
@@ -60,7 +41,7 @@ pub(super) struct Recipe {
 
 enum Running {
     Here(Box<RunningNode>),
-    Apart(Process),
+    Apart(Apart),
 }
 
 impl Node {
@@ -138,7 +119,7 @@ impl Node {
             Origin::Composition(recipe) => {
                 Running::Here(Box::new(launch_here(&self.site, recipe).await))
             }
-            Origin::Binary(binary) => Running::Apart(Process::spawn(&self.site, binary)),
+            Origin::Binary(binary) => Running::Apart(Apart::spawn(&self.site, binary)),
         };
         *self.running.lock().await = Some(running);
     }
@@ -194,148 +175,88 @@ async fn launch_here(site: &Site, recipe: &Recipe) -> RunningNode {
     }
 }
 
-/// A node that is a process of its own, under a shell that kills it when the test's process ends.
-struct Process {
-    supervisor: Child,
-    id: String,
-    log: PathBuf,
-}
+/// A node that is a process of its own.
+struct Apart(Process);
 
-impl Process {
+impl Apart {
     fn spawn(site: &Site, binary: &Path) -> Self {
         let configuration = site.home.join(format!("{}.toml", site.name));
         let log = site.home.join(format!("{}.log", site.name));
         let settings = site.settings.iter().map(|(key, value)| {
             (format!("BOXOFFICE__{}", key.to_uppercase().replace('.', "__")), value)
         });
-        let started = fs::write(&configuration, &site.configuration).and_then(|()| {
-            let mut supervisor = Command::new("sh")
-                .args(["-c", SUPERVISE, "sh"])
-                .args([&log, binary])
-                .args(["serve", "--config"])
-                .arg(&configuration)
-                .env_clear()
-                .envs(search_path())
-                .envs(settings)
-                .current_dir(&site.home)
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::null())
-                .spawn()?;
-            let output = supervisor.stdout.take().ok_or(std::io::ErrorKind::BrokenPipe)?;
-            let mut id = String::new();
-            BufReader::new(output).read_line(&mut id)?;
-            Ok(Self { supervisor, id: id.trim().to_owned(), log: log.clone() })
+        let program = Program::new(&log, "KILL", None).with(|shell| {
+            let serve = shell.arg(binary).args(["serve", "--config"]).arg(&configuration);
+            serve.envs(settings).current_dir(&site.home)
         });
-        started.unwrap_or_else(|error| panic!("{} cannot start: {error}", site.name))
+        let started = fs::write(&configuration, &site.configuration).and_then(|()| program.spawn());
+        Self(started.unwrap_or_else(|error| panic!("{} cannot start: {error}", site.name)))
     }
 
     async fn readiness(&mut self, admin_url: &str) -> Result<(), String> {
-        if let Some(status) = self.ended() {
-            panic!("the process ended with {status}:\n{}", self.last_lines());
+        if let Some(status) = self.0.ended() {
+            panic!("the process ended with {status}:\n{}", self.0.last_lines());
         }
         match Client::new(admin_url).get("/readyz").send().await {
             Ok(reply) if reply.status().is_success() => Ok(()),
             Ok(reply) => Err(reply.text()),
-            Err(error) => Err(format!("{error}; its log ends:\n{}", self.last_lines())),
+            Err(error) => Err(format!("{error}; its log ends:\n{}", self.0.last_lines())),
         }
     }
 
     async fn stop(mut self, name: &str) {
-        self.signal("TERM");
-        let status = eventually(format!("{name} to stop"), || ready(self.ended())).await;
-        assert!(status.success(), "{name} stopped with {status}:\n{}", self.last_lines());
+        self.0.signal("TERM");
+        let status = eventually(format!("{name} to stop"), || ready(self.0.ended())).await;
+        assert!(status.success(), "{name} stopped with {status}:\n{}", self.0.last_lines());
     }
 
     async fn kill(mut self) {
-        self.signal("KILL");
-        eventually("a killed process to be gone", || ready(self.ended())).await;
-    }
-
-    fn signal(&self, signal: &str) {
-        let command = format!("kill -{signal} {} 2>/dev/null", self.id);
-        let _gone_already = Command::new("sh").args(["-c", &command]).status();
-    }
-
-    fn ended(&mut self) -> Option<ExitStatus> {
-        self.supervisor.try_wait().ok().flatten()
-    }
-
-    fn last_lines(&self) -> String {
-        let text = fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        let skipped = lines.len().saturating_sub(SHOWN_LINES);
-        lines.into_iter().skip(skipped).collect::<Vec<_>>().join("\n")
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a child gets nothing else of the environment")]
-fn search_path() -> Option<(&'static str, OsString)> {
-    env::var_os("PATH").map(|path| ("PATH", path))
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // The shell kills the process once its standard input is closed.
-        drop(self.supervisor.stdin.take());
-        let _status = self.supervisor.wait();
+        self.0.signal("KILL");
+        eventually("a killed process to be gone", || ready(self.0.ended())).await;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use tempfile::TempDir;
 
     use super::*;
     use crate::{Shape, sandbox::plan::Plan};
 
     /// A shell that runs `script` in place of a node.
-    fn spawn(script: &str) -> (Process, TempDir) {
+    fn spawn(script: &str) -> (Apart, TempDir) {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join("serve"), script).unwrap();
         let plan = Plan::new(&[], &Shape::Groups(vec![vec!["any"]]));
         let site = plan.into_sites(home.path(), &[]).remove(0);
-        (Process::spawn(&site, Path::new("sh")), home)
-    }
-
-    fn is_there(id: &str) -> bool {
-        let probe = Command::new("sh").args(["-c", &format!("kill -0 {id} 2>/dev/null")]).status();
-        probe.unwrap().success()
+        (Apart::spawn(&site, Path::new("sh")), home)
     }
 
     #[tokio::test]
     async fn a_process_is_asked_to_stop() {
         let stops = "tail -f /dev/null &\ntrap 'kill $!; exit 0' TERM\necho ready\nwait\n";
-        let (process, _home) = spawn(stops);
-        eventually("the script to set its trap", || ready(process.last_lines().contains("ready")))
-            .await;
-        process.stop("the script").await;
+        let (node, _home) = spawn(stops);
+        eventually("the script to set its trap", || ready(node.0.log().contains("ready"))).await;
+        node.stop("the script").await;
     }
 
     #[tokio::test]
     #[should_panic(expected = "stopped with exit status: 3:\nlast words")]
     async fn a_stop_without_success_shows_the_log() {
         let fails = "tail -f /dev/null &\ntrap 'kill $!; exit 3' TERM\necho last words\nwait\n";
-        let (process, _home) = spawn(fails);
-        eventually("the script to set its trap", || ready(process.last_lines().contains("words")))
-            .await;
-        process.stop("the script").await;
+        let (node, _home) = spawn(fails);
+        eventually("the script to set its trap", || ready(node.0.log().contains("words"))).await;
+        node.stop("the script").await;
     }
 
     #[tokio::test]
     async fn a_killed_process_is_gone() {
-        let (process, _home) = spawn("exec tail -f /dev/null");
-        let id = process.id.clone();
-        process.kill().await;
-        assert!(!is_there(&id));
-    }
-
-    #[test]
-    fn a_process_ends_with_its_sandbox() {
-        let (process, _home) = spawn("exec tail -f /dev/null");
-        let id = process.id.clone();
-        assert!(is_there(&id));
-        drop(process);
-        assert!(!is_there(&id));
+        let (node, _home) = spawn("exec tail -f /dev/null");
+        let id = node.0.id().to_owned();
+        node.kill().await;
+        let probe = Command::new("sh").args(["-c", &format!("kill -0 {id} 2>/dev/null")]).status();
+        assert!(!probe.unwrap().success());
     }
 }
