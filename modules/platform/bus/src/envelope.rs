@@ -2,15 +2,12 @@
 
 use std::{any::Any, panic::AssertUnwindSafe};
 
-use runtime::{IntegrationEvents, Timestamp};
+use runtime::{FIRST_EVENT_VERSION, IntegrationEvents, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{Aggregate, Position, RawRecorded, Recorded};
 use utoipa::ToSchema;
 use uuid::Uuid;
-
-/// The schema version of integration events. They only grow, so there has been one.
-const SCHEMA_VERSION: u16 = 1;
 
 /// An integration event with what is known about it. It travels as JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -20,7 +17,7 @@ pub struct Envelope {
     /// Its full name, such as `orders.order_confirmed`.
     #[serde(rename = "type")]
     pub event_type: String,
-    /// The version of its schema.
+    /// The version of the schema of its payload. Each event has a version of its own.
     pub schema_version: u16,
     /// What it is about. Events with one key are delivered in their order.
     pub key: Uuid,
@@ -86,7 +83,7 @@ impl Envelope {
         let frame = Self {
             id: raw.id,
             event_type: format!("{}.{}.{}", E::PUBLISHER, raw.category, raw.event_type),
-            schema_version: SCHEMA_VERSION,
+            schema_version: FIRST_EVENT_VERSION,
             key: key(&raw),
             time: raw.recorded_at.0,
             correlation_id: raw.correlation_id.clone(),
@@ -109,7 +106,8 @@ impl Envelope {
             Ok(Some((key, payload))) => {
                 let tag = payload.get("type").and_then(Value::as_str).unwrap_or_default();
                 let event_type = format!("{}.{tag}", E::PUBLISHER);
-                Some(Self { event_type, key, payload, ..frame })
+                let schema_version = E::version(&event_type);
+                Some(Self { event_type, schema_version, key, payload, ..frame })
             }
             Err(reason) => {
                 tracing::error!(event = %frame.id, frame.event_type, reason, "not translated");
@@ -119,13 +117,14 @@ impl Envelope {
         }
     }
 
-    /// The event as its handler gets it, or why this build cannot read it.
+    /// The event as its handler gets it, whichever version it was written in, or why this build
+    /// cannot read it.
     pub(crate) fn open<E: IntegrationEvents>(&self) -> Result<Delivered<E>, String> {
         if let Some(fault) = &self.fault {
             return Err(format!("{} could not tell what happened: {fault}", E::PUBLISHER));
         }
-        let event = E::deserialize(&self.payload)
-            .map_err(|_quotes_the_value| format!("this build cannot read {}", self.event_type))?;
+        let event = E::read(&self.event_type, self.schema_version, &self.payload)
+            .map_err(|unreadable| unreadable.to_string())?;
         Ok(Delivered {
             event,
             id: self.id,

@@ -53,7 +53,10 @@ pub use context::{Context, DEFAULT_DEADLINE, TraceContext};
 pub use contract::{
     Contract, ContractDescription, ContractError, Message, Method, MethodDescription,
 };
-pub use events::IntegrationEvents;
+pub use events::{
+    EventDescription, FIRST_EVENT_VERSION, IntegrationEvents, UnreadableEvent, describe_events,
+    describe_schema,
+};
 pub use fault::{Fault, Unrecognised};
 pub use faults::{Faults, StartError};
 pub use futures_util::future::BoxFuture;
