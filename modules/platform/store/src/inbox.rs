@@ -13,7 +13,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    At, Database, DeadLetter, DeadLetterState, Json, Position, Sql, StoreError, Tx,
+    At, Database, DeadLetter, DeadLetterState, Json, Partition, Passed, Position, Sql, StoreError,
+    Tx,
     dead_letters::{Row, select},
 };
 
@@ -196,6 +197,26 @@ impl Inbox {
             crate::fetch_optional!(database, (i64, i64), POSITION, &self.consumer, &self.publisher)
                 .await?;
         Ok(found.map_or(Position::START, |(txn, seq)| Position { txn, seq }))
+    }
+
+    /// All that the consumer has passed, by its feed and by partitions of topics.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn passed(&self, database: &Database) -> Result<Passed, StoreError> {
+        let feed = self.position(database).await?;
+        Passed::read(database, &self.consumer, &self.publisher, feed).await
+    }
+
+    /// One partition of a topic of the publisher's that has `count`.
+    pub fn partition(&self, topic: &str, count: u32, number: u32) -> Partition {
+        Partition {
+            consumer: self.consumer.clone(),
+            publisher: self.publisher.clone(),
+            topic: topic.to_owned(),
+            count,
+            number,
+        }
     }
 
     /// Notes that the consumer has come from `from` to `to`. `false` when it was not at `from`: then

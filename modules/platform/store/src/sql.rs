@@ -301,7 +301,7 @@ mod tests {
     use super::*;
     use crate::{
         DatabaseSettings, Schema, database, dead_letters, feed, idempotency, inbox, lease, log,
-        replay, timers,
+        partitions, relays, replay, timers,
     };
 
     static NOTHING_MORE: Schema =
@@ -322,6 +322,8 @@ mod tests {
             inbox::STATEMENTS,
             lease::STATEMENTS,
             log::STATEMENTS,
+            partitions::STATEMENTS,
+            relays::STATEMENTS,
             replay::STATEMENTS,
             timers::STATEMENTS,
         ];

@@ -1,0 +1,2 @@
+DROP TABLE relays;
+DROP TABLE partitions;

@@ -1,0 +1,95 @@
+//! How far a service's log was published to a broker's topic.
+
+use std::collections::BTreeMap;
+
+use sqlx::FromRow;
+
+use crate::{Database, Json, Position, StoreError, Tx};
+
+/// The statements of this file, for the test that prepares them.
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[(&str, crate::Sql)] = crate::statements![READ, WRITE, RESET];
+
+const READ: &str = "SELECT txn, seq, tails FROM relays WHERE topic = $1";
+const WRITE: &str = "INSERT INTO relays (topic, txn, seq, tails) VALUES ($1, $2, $3, $4) \
+     ON CONFLICT (topic) \
+     DO UPDATE SET txn = excluded.txn, seq = excluded.seq, tails = excluded.tails \
+     WHERE relays.txn = $5 AND relays.seq = $6";
+const RESET: &str = "DELETE FROM relays WHERE topic = $1";
+
+/// How far a log was published to a topic.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RelayPosition {
+    /// Everything up to here is with the broker.
+    pub reached: Position,
+    /// The last event in each partition that has one.
+    pub tails: BTreeMap<u32, Position>,
+}
+
+#[derive(FromRow)]
+struct Row {
+    txn: i64,
+    seq: i64,
+    tails: Json<BTreeMap<u32, Position>>,
+}
+
+/// The publisher's side of a topic. Only whoever holds the relay's lease moves it on.
+#[derive(Debug, Clone)]
+pub struct RelayLog {
+    topic: String,
+}
+
+impl RelayLog {
+    /// That of `topic`.
+    pub fn new(topic: impl Into<String>) -> Self {
+        Self { topic: topic.into() }
+    }
+
+    /// How far the log was published; the beginning when nothing was.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn read(&self, database: &Database) -> Result<RelayPosition, StoreError> {
+        let row: Option<Row> = crate::fetch_optional!(database, Row, READ, &self.topic).await?;
+        Ok(row.map_or_else(RelayPosition::default, |row| RelayPosition {
+            reached: Position { txn: row.txn, seq: row.seq },
+            tails: row.tails.0,
+        }))
+    }
+
+    /// Notes that the log was published from `from` to `to`. `false` when `from` is not what is
+    /// stored: then roll back and read it again.
+    ///
+    /// # Errors
+    /// When the statement fails.
+    pub async fn advance(
+        &self,
+        tx: &mut Tx,
+        from: Position,
+        to: &RelayPosition,
+    ) -> Result<bool, sqlx::Error> {
+        let moved = crate::execute!(
+            tx,
+            WRITE,
+            &self.topic,
+            to.reached.txn,
+            to.reached.seq,
+            Json(&to.tails),
+            from.txn,
+            from.seq
+        )
+        .await?;
+        Ok(moved > 0)
+    }
+
+    /// Has the whole log published again, from its beginning. Consumers pass over what they have
+    /// taken.
+    ///
+    /// # Errors
+    /// When the database does not answer; then nothing happened.
+    pub async fn reset(&self, database: &Database) -> Result<(), StoreError> {
+        let mut tx = database.begin().await?;
+        crate::execute!(&mut tx, RESET, &self.topic).await?;
+        tx.commit().await
+    }
+}
