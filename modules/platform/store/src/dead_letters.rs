@@ -1,39 +1,26 @@
 //! Events that a consumer could not take, for the people who decide about them.
 //!
-//! How they get here and what consumers do with them is in [`crate::inbox`].
+//! How they get here and what consumers do with them is in [`crate::inbox`]; how they are written
+//! in the database is in `rows.rs`.
+
+mod rows;
 
 use std::sync::Arc;
 
 use runtime::{Clock, Timestamp};
 use serde_json::Value;
-use sqlx::FromRow;
 use uuid::Uuid;
 
+#[cfg(test)]
+pub(crate) use self::rows::STATEMENTS;
+use self::rows::{
+    DISCARDED, DiscardedRow, FIRST, FORGET, KEEP, LIST, LIST_DISCARDED, RETRY, RETRY_ALL, SHOW,
+};
+pub(crate) use self::rows::{Row, select};
 use crate::{At, Database, Position, StoreError};
 
-/// The statements of this file, for the test that prepares them.
-#[cfg(test)]
-pub(crate) const STATEMENTS: &[(&str, crate::Sql)] = crate::statements![LIST, SHOW, RETRY, DISCARD];
-
-/// The columns of [`DeadLetter`].
-macro_rules! select {
-    ($rest:literal) => {
-        concat!(
-            "SELECT d.id, d.consumer, d.publisher, d.key, d.txn, d.seq, d.type, d.event, d.state, \
-             d.attempts, d.error, d.due, d.parked_at, (SELECT count(*) FROM dead_letters w \
-             WHERE w.consumer = d.consumer AND w.publisher = d.publisher AND w.key = d.key \
-             AND (w.txn, w.seq) > (d.txn, d.seq)) AS waiting FROM dead_letters d ",
-            $rest
-        )
-    };
-}
-pub(crate) use select;
-
-const LIST: &str = select!("WHERE d.state <> 'waiting' AND d.id > $1 ORDER BY d.id LIMIT $2");
-const SHOW: &str = select!("WHERE d.id = $1");
-const RETRY: &str = "UPDATE dead_letters SET state = 'retrying', attempts = 0, due = $2 \
-     WHERE id = $1 AND state <> 'waiting'";
-const DISCARD: &str = "DELETE FROM dead_letters WHERE id = $1";
+/// How often a decision is written again because somebody else, such as the consumer, was faster.
+const TRIES: u32 = 8;
 
 /// An event that a consumer could not take.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,12 +45,25 @@ pub struct DeadLetter {
     pub attempts: u32,
     /// What went wrong the last time.
     pub error: Option<String>,
-    /// When it is tried next, unless it is dead.
+    /// When it is tried next, if it is.
     pub due: Timestamp,
     /// When it was put aside.
     pub parked_at: Timestamp,
     /// How many later events with its key wait behind it.
     pub waiting: u64,
+    /// Who threw it away, when and why, if somebody did.
+    pub discarded: Option<Discarded>,
+}
+
+/// Why an event never takes effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discarded {
+    /// Why.
+    pub reason: String,
+    /// Who decided it: `user:<id>`, or how whoever gave the command calls himself.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// What becomes of a [`DeadLetter`].
@@ -75,71 +75,84 @@ pub enum DeadLetterState {
     Dead,
     /// It waits behind an earlier event with the same key.
     Waiting,
+    /// Somebody decided that it never takes effect.
+    Discarded,
 }
 
 impl DeadLetterState {
+    const ALL: [Self; 4] = [Self::Retrying, Self::Dead, Self::Waiting, Self::Discarded];
+
     /// How the database writes it.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Retrying => "retrying",
             Self::Dead => "dead",
             Self::Waiting => "waiting",
+            Self::Discarded => "discarded",
         }
     }
 
     fn parse(text: &str) -> Result<Self, StoreError> {
-        [Self::Retrying, Self::Dead, Self::Waiting]
+        Self::ALL
             .into_iter()
             .find(|state| state.as_str() == text)
             .ok_or_else(|| StoreError::Corrupt(format!("no dead letter is in state \"{text}\"")))
     }
 }
 
-#[derive(FromRow)]
-pub(crate) struct Row {
-    id: Uuid,
-    consumer: String,
-    publisher: String,
-    key: Uuid,
-    txn: i64,
-    seq: i64,
-    #[sqlx(rename = "type")]
-    event_type: String,
-    event: Value,
-    state: String,
-    #[sqlx(try_from = "i64")]
-    attempts: u32,
-    error: Option<String>,
-    due: At,
-    parked_at: At,
-    #[sqlx(try_from = "i64")]
-    waiting: u64,
+/// Which dead letters are wanted: those that fulfil every condition.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WantedLetters {
+    /// Of this consumer; of every one when empty.
+    pub consumer: String,
+    /// Events of this publisher; of every one when empty.
+    pub publisher: String,
+    /// In this state; dead or retrying when absent.
+    pub state: Option<DeadLetterState>,
 }
 
-impl TryFrom<Row> for DeadLetter {
-    type Error = StoreError;
+/// Why what was decided about a dead letter was not done.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum LetterError {
+    /// There is none: there never was, or it has taken effect meanwhile.
+    #[error("there is no such dead letter, or it has taken effect meanwhile")]
+    Unknown,
+    /// It waits for its turn.
+    #[error("it waits behind an earlier event with the same key")]
+    Waiting {
+        /// The dead letter that is in front, about which must be decided first. Absent when its turn
+        /// has just come, so that it is tried by itself.
+        behind: Option<Uuid>,
+    },
+    /// Somebody has thrown it away.
+    #[error("it was discarded before")]
+    Discarded(Box<DeadLetter>),
+    /// The database does not answer; what was decided was not done.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
 
-    fn try_from(row: Row) -> Result<Self, StoreError> {
-        Ok(Self {
-            id: row.id,
-            consumer: row.consumer,
-            publisher: row.publisher,
-            key: row.key,
-            position: Position { txn: row.txn, seq: row.seq },
-            event_type: row.event_type,
-            event: row.event,
-            state: DeadLetterState::parse(&row.state)?,
-            attempts: row.attempts,
-            error: row.error,
-            due: row.due.0,
-            parked_at: row.parked_at.0,
-            waiting: row.waiting,
-        })
+impl From<sqlx::Error> for LetterError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
     }
 }
 
+/// Writes a decision, again where somebody else changed the same rows.
+macro_rules! against_others {
+    ($once:expr) => {{
+        let mut tries = 1;
+        loop {
+            match $once.await {
+                Err(LetterError::Store(StoreError::Contended(_))) if tries < TRIES => tries += 1,
+                decided => break decided,
+            }
+        }
+    }};
+}
+
 /// The dead letters of one service, for its API and its command. What is decided here is done by
-/// the consumer, wherever it runs: at once in the same process, within a second in another.
+/// the consumer within a second, wherever it runs.
 #[derive(Clone)]
 pub struct DeadLetters {
     database: Database,
@@ -152,57 +165,141 @@ impl DeadLetters {
         Self { database: database.clone(), clock }
     }
 
-    /// Those that are dead or still retried, oldest first: at most `limit` that come after `after`.
-    /// Events that wait behind them are only counted.
+    /// Those that are wanted, oldest first: at most `limit` that come after `after`.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn list(
         &self,
+        wanted: &WantedLetters,
         after: Option<Uuid>,
         limit: u32,
     ) -> Result<Vec<DeadLetter>, StoreError> {
-        let after = after.unwrap_or(Uuid::nil());
+        let WantedLetters { consumer, publisher, state } = wanted;
+        let (after, limit) = (after.unwrap_or(Uuid::nil()), i64::from(limit));
+        if *state == Some(DeadLetterState::Discarded) {
+            let rows: Vec<DiscardedRow> = crate::fetch_all!(
+                &self.database,
+                DiscardedRow,
+                LIST_DISCARDED,
+                after,
+                consumer,
+                publisher,
+                limit
+            )
+            .await?;
+            return Ok(rows.into_iter().map(DeadLetter::from).collect());
+        }
+        let state = state.map_or("", DeadLetterState::as_str);
         let rows: Vec<Row> =
-            crate::fetch_all!(&self.database, Row, LIST, after, i64::from(limit)).await?;
+            crate::fetch_all!(&self.database, Row, LIST, after, consumer, publisher, state, limit)
+                .await?;
         rows.into_iter().map(DeadLetter::try_from).collect()
     }
 
-    /// One of them, also one that waits. `None` when there is none with this `id`.
+    /// One of them, also one that waits or was discarded. `None` when there is none with this `id`.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn show(&self, id: Uuid) -> Result<Option<DeadLetter>, StoreError> {
         let row: Option<Row> = crate::fetch_optional!(&self.database, Row, SHOW, id).await?;
-        row.map(DeadLetter::try_from).transpose()
+        match row {
+            Some(row) => DeadLetter::try_from(row).map(Some),
+            None => self.show_discarded(id).await,
+        }
+    }
+
+    async fn show_discarded(&self, id: Uuid) -> Result<Option<DeadLetter>, StoreError> {
+        let row: Option<DiscardedRow> =
+            crate::fetch_optional!(&self.database, DiscardedRow, DISCARDED, id).await?;
+        Ok(row.map(DeadLetter::from))
     }
 
     /// Has the consumer try it again, with as many attempts as a new event gets; once it succeeds,
-    /// those that wait behind it follow in order. `false` when there is none with this `id`, or it
-    /// waits behind another one.
+    /// those that wait behind it follow in order. Answers with it as it is now.
     ///
     /// # Errors
-    /// When the database does not answer; then nothing happened.
-    pub async fn retry(&self, id: Uuid) -> Result<bool, StoreError> {
-        let mut tx = self.database.begin().await?;
-        let changed = crate::execute!(&mut tx, RETRY, id, At(self.clock.now())).await?;
-        self.commit(tx, changed).await
+    /// When there is none, it waits behind another one, or it was discarded.
+    pub async fn retry(&self, id: Uuid) -> Result<DeadLetter, LetterError> {
+        against_others!(self.retry_once(id))
     }
 
-    /// Throws the event away: it never takes effect, and those that wait behind it follow. `false`
-    /// when there is none with this `id`.
+    async fn retry_once(&self, id: Uuid) -> Result<DeadLetter, LetterError> {
+        let mut tx = self.database.begin().await?;
+        if crate::execute!(&mut tx, RETRY, id, At(self.clock.now())).await? == 0 {
+            tx.rollback().await?;
+            return Err(self.why_not(id).await?);
+        }
+        let row = crate::fetch_one!(&mut tx, Row, SHOW, id).await?;
+        self.commit(tx).await?;
+        Ok(row.try_into()?)
+    }
+
+    async fn why_not(&self, id: Uuid) -> Result<LetterError, StoreError> {
+        let Some(letter) = self.show(id).await? else { return Ok(LetterError::Unknown) };
+        if letter.discarded.is_some() {
+            return Ok(LetterError::Discarded(Box::new(letter)));
+        }
+        let first: Option<(Uuid,)> =
+            crate::fetch_optional!(&self.database, (Uuid,), FIRST, id).await?;
+        let behind = first.map(|(first,)| first).filter(|first| *first != id);
+        Ok(LetterError::Waiting { behind })
+    }
+
+    /// As [`DeadLetters::retry`] with all of `consumer` that do not wait, of one publisher or, when
+    /// that is empty, of all. Answers with how many.
     ///
     /// # Errors
-    /// When the database does not answer; then nothing happened.
-    pub async fn discard(&self, id: Uuid) -> Result<bool, StoreError> {
-        let mut tx = self.database.begin().await?;
-        let changed = crate::execute!(&mut tx, DISCARD, id).await?;
-        self.commit(tx, changed).await
+    /// When the database does not answer.
+    pub async fn retry_all(&self, consumer: &str, publisher: &str) -> Result<u64, LetterError> {
+        against_others!(self.retry_all_once(consumer, publisher))
     }
 
-    async fn commit(&self, tx: crate::Tx, changed: u64) -> Result<bool, StoreError> {
+    async fn retry_all_once(&self, consumer: &str, publisher: &str) -> Result<u64, LetterError> {
+        let mut tx = self.database.begin().await?;
+        let now = At(self.clock.now());
+        let retried = crate::execute!(&mut tx, RETRY_ALL, consumer, publisher, now).await?;
+        self.commit(tx).await?;
+        Ok(retried)
+    }
+
+    /// Throws the event away for this `reason`: it never takes effect, and those that wait behind it
+    /// follow. `by` says who decides it. It is kept as discarded, and answered with.
+    ///
+    /// # Errors
+    /// When there is none, or it was discarded before; then the first reason stands.
+    pub async fn discard(
+        &self,
+        id: Uuid,
+        reason: &str,
+        by: &str,
+    ) -> Result<DeadLetter, LetterError> {
+        against_others!(self.discard_once(id, reason, by))
+    }
+
+    async fn discard_once(
+        &self,
+        id: Uuid,
+        reason: &str,
+        by: &str,
+    ) -> Result<DeadLetter, LetterError> {
+        let mut tx = self.database.begin().await?;
+        let now = At(self.clock.now());
+        if crate::execute!(&mut tx, KEEP, id, reason, by, now).await? == 0 {
+            tx.rollback().await?;
+            let before = self.show_discarded(id).await?;
+            return Err(before
+                .map_or(LetterError::Unknown, |letter| LetterError::Discarded(Box::new(letter))));
+        }
+        crate::execute!(&mut tx, FORGET, id).await?;
+        let row = crate::fetch_one!(&mut tx, DiscardedRow, DISCARDED, id).await?;
+        self.commit(tx).await?;
+        Ok(row.into())
+    }
+
+    async fn commit(&self, tx: crate::Tx) -> Result<(), StoreError> {
         tx.commit().await?;
         self.database.committed();
-        Ok(changed > 0)
+        Ok(())
     }
 }

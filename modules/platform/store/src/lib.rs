@@ -44,7 +44,9 @@ pub use aggregate::{Aggregate, Change, Loaded, View};
 pub use at::At;
 pub use committer::{CommitLoop, CommitObserver, Committer, RecordedSummary};
 pub use database::{Database, Dialect};
-pub use dead_letters::{DeadLetter, DeadLetterState, DeadLetters};
+pub use dead_letters::{
+    DeadLetter, DeadLetterState, DeadLetters, Discarded, LetterError, WantedLetters,
+};
 pub use error::StoreError;
 pub use events::{Events, ExecuteError, Execution};
 pub use feed::{Feed, Page};

@@ -15,7 +15,7 @@ const FOREVER: u32 = u32::MAX;
 /// The only dead letter, once it is dead and `waiting` events wait behind it.
 async fn dead_letter(office: &Office, waiting: u64) -> DeadLetter {
     eventually("one dead letter", || async {
-        let letters = office.letters.list(None, 10).await.unwrap();
+        let letters = office.dead_letters().await;
         match letters.as_slice() {
             [one] if one.state == DeadLetterState::Dead && one.waiting == waiting => {
                 Ok(one.clone())
@@ -57,10 +57,10 @@ on_both! {
         let letter = dead_letter(&office, 3).await;
 
         clerk.stumble(1, 2, 0);
-        assert!(office.letters.retry(letter.id).await.unwrap());
+        office.letters.retry(letter.id).await.unwrap();
         office.has_booked(1, 1..=5).await;
         eventually("no dead letters", || async {
-            office.letters.list(None, 10).await.unwrap().is_empty()
+            office.dead_letters().await.is_empty()
         })
         .await;
         shop.sell(1, 1).await;
@@ -74,7 +74,7 @@ on_both! {
         office.read(shop.feed(), &clerk);
         let letter = dead_letter(&office, 1).await;
         let before = clerk.calls_for(1, 1);
-        assert!(office.letters.retry(letter.id).await.unwrap());
+        office.letters.retry(letter.id).await.unwrap();
         eventually("as many attempts again", || async {
             clerk.calls_for(1, 1) >= before + ATTEMPTS as usize
         })
@@ -89,7 +89,7 @@ on_both! {
         shop.sell(1, 4).await;
         office.read(shop.feed(), &clerk);
         let letter = dead_letter(&office, 2).await;
-        assert!(office.letters.discard(letter.id).await.unwrap());
+        office.letters.discard(letter.id, "spoiled", "the manager").await.unwrap();
         office.has_booked(1, [1, 3, 4]).await;
     }
 
@@ -99,7 +99,7 @@ on_both! {
         shop.sell(1, 4).await;
         office.read(shop.feed(), &clerk);
         office.has_booked(1, 1..=4).await;
-        assert_eq!(office.letters.list(None, 10).await.unwrap(), []);
+        assert_eq!(office.dead_letters().await, []);
     }
 
     async fn attempts_are_counted_across_restarts(town: Town) {
@@ -138,7 +138,7 @@ on_both! {
         office.read(shop.feed(), &clerk);
         let many = ATTEMPTS as usize * 2;
         eventually("many attempts", || async { clerk.calls_for(1, 1) > many }).await;
-        assert_eq!(office.letters.list(None, 10).await.unwrap(), []);
+        assert_eq!(office.dead_letters().await, []);
         assert_eq!(office.booked(1).await, [] as [u64; 0]);
 
         clerk.with(|mood| mood.is_helpless = false);
@@ -171,9 +171,9 @@ on_both! {
         assert_eq!(untranslated[0].envelope.key, uuid(41));
 
         // As long as the publisher cannot, retrying changes nothing.
-        assert!(office.letters.retry(letter.id).await.unwrap());
+        office.letters.retry(letter.id).await.unwrap();
         dead_letter(&office, 1).await;
-        assert!(office.letters.discard(letter.id).await.unwrap());
+        office.letters.discard(letter.id, "spoiled", "the manager").await.unwrap();
         office.has_booked(1, [UNSPEAKABLE + 1]).await;
     }
 }

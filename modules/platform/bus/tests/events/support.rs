@@ -15,8 +15,8 @@ use runtime::{
 };
 use serde::{Deserialize, Serialize};
 use store::{
-    Aggregate, CommitObserver, Committer, Database, DatabaseSettings, DeadLetters, Events, Schema,
-    Work,
+    Aggregate, CommitObserver, Committer, Database, DatabaseSettings, DeadLetter, DeadLetters,
+    Events, Schema, WantedLetters, Work,
 };
 use testkit::{TestClock, eventually, postgres};
 use tokio::{task::JoinSet, time::Instant};
@@ -200,6 +200,11 @@ impl Office {
             random(),
         );
         self.tasks.spawn(consumer.run(source, self.stop.clone()));
+    }
+
+    /// What is dead or tried again.
+    pub(crate) async fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.letters.list(&WantedLetters::default(), None, 10).await.unwrap()
     }
 
     /// The numbers of the sales that took effect, in the order in which they did.
