@@ -38,6 +38,11 @@ has_postgresql() {
 # The place in which testkit looks for Redis.
 has_redis() { [ -n "${BOXOFFICE_TEST_REDIS_URL:-}" ] || command -v redis-server >/dev/null; }
 
+# The places in which testkit looks for Java, with which it runs Kafka.
+has_java() {
+    [ -n "${BOXOFFICE_TEST_KAFKA_BROKERS:-}" ] || command -v "${JAVA_HOME:+$JAVA_HOME/bin/}java" >/dev/null
+}
+
 if ! command -v cargo >/dev/null; then
     say "missing: Rust, at least the version that Cargo.toml names as rust-version. See rust-lang.org."
 fi
@@ -50,4 +55,8 @@ done
 need "a C compiler, for SQLite and the cryptography" build-essential has_c_compiler
 need "PostgreSQL's server" postgresql has_postgresql
 need "Redis's server" redis-server has_redis
-need "curl, with which the README sells a ticket" curl has_curl
+need "curl, with which the README sells a ticket and Kafka is fetched" curl has_curl
+need "Java, which runs Kafka" openjdk-17-jre-headless has_java
+if [ -z "${BOXOFFICE_TEST_KAFKA_BROKERS:-}" ]; then
+    "$(dirname "$0")/kafka.sh" || say "missing: Apache Kafka. scripts/kafka.sh could not fetch it."
+fi

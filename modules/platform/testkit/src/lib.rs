@@ -1,5 +1,5 @@
 //! What tests stand on: sandboxes of one node or many, an HTTP client that reads well in tests,
-//! private servers (PostgreSQL, Redis), clocks and randomness that tests decide over, and waiting for a condition
+//! private servers (PostgreSQL, Redis, Kafka), clocks and randomness that tests decide over, and waiting for a condition
 //! instead of for a time.
 //!
 //! For tests only: what goes wrong here panics, with a message for whoever reads the test's output.
@@ -13,6 +13,7 @@
 mod client;
 mod clock;
 mod eventually;
+pub mod kafka;
 mod ports;
 pub mod postgres;
 mod process;
