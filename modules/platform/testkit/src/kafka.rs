@@ -142,6 +142,8 @@ fn settings(clients: &str, controller: &str) -> String {
          share.coordinator.state.topic.min.isr=1\n\
          share.coordinator.state.topic.num.partitions=1\n\
          group.initial.rebalance.delay.ms=0\n\
+         broker.session.timeout.ms=3000\n\
+         broker.heartbeat.interval.ms=500\n\
          log.cleaner.dedupe.buffer.size=2097152\n\
          num.network.threads=2\n\
          num.io.threads=4\n"

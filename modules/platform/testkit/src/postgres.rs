@@ -1,29 +1,29 @@
 //! A private PostgreSQL: one server for each test process, one database for each test.
 //!
 //! The server is started on first use, in a temporary directory, and it ends with the test process
-//! however that ends: a shell watches a pipe that closes when the process is gone, then stops the
-//! server and removes the directory.
+//! however that ends.
 
 use std::{
     env,
     ffi::OsStr,
-    fmt, fs,
-    io::{BufRead, BufReader, Read},
-    net::TcpListener,
+    fmt, fs, io,
     os::unix::{
-        fs::{MetadataExt, chown},
+        fs::{MetadataExt, OpenOptionsExt, chown},
         process::CommandExt,
     },
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::{
-        OnceLock,
-        atomic::{AtomicU32, Ordering},
-    },
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use runtime::{Random, SystemRandom};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use tokio::sync::OnceCell;
+
+use crate::{
+    Port,
+    server::{Recipe, Server},
+};
 
 /// Names a server to use instead of a private one: `postgres://user:password@host:port/database`,
 /// with the right to create databases. What tests leave there is named `boxoffice_test_…`.
@@ -31,23 +31,6 @@ const SERVER_VARIABLE: &str = "BOXOFFICE_TEST_POSTGRES_URL";
 
 /// Debian keeps the server's programs out of the PATH, in a folder for each major version.
 const DEBIAN_VERSIONS: &str = "/usr/lib/postgresql";
-
-/// Another process may take the free port before the server does; then another one is tried.
-const ATTEMPTS: u32 = 5;
-
-/// Starts the server, says so, and stops it once standard input ends.
-/// `$1`: the programs' folder, `$2`: the server's folder, `$3`: its port.
-const SUPERVISE: &str = r#"
-"$1/initdb" --pgdata "$2/data" --username boxoffice --pwfile "$2/password" --auth password \
-    --encoding UTF8 --locale C --no-sync >"$2/log" 2>&1 &&
-"$1/pg_ctl" start --wait --silent --pgdata "$2/data" --log "$2/log" \
-    --options "-p $3 -k '$2' -c listen_addresses=127.0.0.1 -c max_connections=800" ||
-{ cat "$2/log"; rm -rf "$2"; exit 1; }
-echo started
-cat >/dev/null
-"$1/pg_ctl" stop --mode immediate --silent --pgdata "$2/data"
-rm -rf "$2"
-"#;
 
 /// Where a test's own database is. Shown, it is the whole address with the password, for
 /// `database.url`.
@@ -72,46 +55,81 @@ impl fmt::Display for PostgresUrl {
 /// # Panics
 /// When there is no server and none can be started; the message says what to install.
 pub async fn fresh_database() -> PostgresUrl {
+    static SHARED: OnceCell<(Place, Option<Server>)> = OnceCell::const_new();
     static NEXT: AtomicU32 = AtomicU32::new(1);
 
-    let server = server().await;
-    let name =
-        format!("boxoffice_test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-    let created = async {
-        let mut connection = PgConnection::connect(&server.url("postgres")).await?;
-        let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
-        connection.execute(create).await?;
-        connection.close().await
-    };
-    if let Err(error) = created.await {
-        panic!("cannot create the test's database {name}: {error}");
-    }
-    PostgresUrl(server.url(&name))
+    let (place, _) = SHARED.get_or_init(find_or_start).await;
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    place.create(&format!("boxoffice_test_{}_{number}", std::process::id())).await
 }
 
-struct Server {
+/// A server of the test's own, to stop, start and pause, and a database on it.
+///
+/// # Panics
+/// When it cannot be started; the message says what to install.
+pub async fn private() -> (PostgresUrl, Server) {
+    private_with(Extra::default()).await
+}
+
+/// What a private server has beside the usual.
+#[derive(Debug, Default)]
+pub struct Extra {
+    /// Settings, as in `postgresql.conf`: names and values.
+    pub settings: Vec<(&'static str, String)>,
+    /// Files in the server's folder, to be named in settings: names and contents. Only the server's
+    /// account can read them.
+    pub files: Vec<(&'static str, String)>,
+}
+
+/// As [`private`], with something beside the usual.
+///
+/// # Panics
+/// As [`private`].
+pub async fn private_with(extra: Extra) -> (PostgresUrl, Server) {
+    let (place, server) = start(extra).await;
+    (place.create("boxoffice").await, server)
+}
+
+/// A server as it is reached.
+struct Place {
     /// The server's address up to the slash before the database.
     base: String,
     /// What follows the database: `?…` or nothing.
     parameters: String,
-    /// Holds the pipe whose end tells the supervising shell to stop the server.
-    _supervisor: Option<Child>,
 }
 
-impl Server {
+impl Place {
+    /// A server that somebody named.
+    fn parse(url: &str) -> Result<Self, String> {
+        let (address, parameters) = url.split_at(url.find('?').unwrap_or(url.len()));
+        let base = match address.split_once("://") {
+            Some((_, rest)) if rest.contains('/') => address.rsplit_once('/').map(|(base, _)| base),
+            Some(_) => Some(address),
+            None => None,
+        };
+        let base = base.ok_or_else(|| {
+            format!(
+                "{SERVER_VARIABLE} is no address like postgres://user:password@host:port/database"
+            )
+        })?;
+        Ok(Self { base: base.to_owned(), parameters: parameters.to_owned() })
+    }
+
     fn url(&self, database: &str) -> String {
         format!("{}/{database}{}", self.base, self.parameters)
     }
-}
 
-async fn server() -> &'static Server {
-    static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
-
-    let started = tokio::task::spawn_blocking(|| SERVER.get_or_init(find_or_start)).await;
-    match started {
-        Ok(Ok(server)) => server,
-        Ok(Err(reason)) => panic!("{reason}"),
-        Err(error) => panic!("starting PostgreSQL broke: {error}"),
+    async fn create(&self, database: &str) -> PostgresUrl {
+        let created = async {
+            let mut connection = PgConnection::connect(&self.url("postgres")).await?;
+            let create = AssertSqlSafe(format!("CREATE DATABASE {database}"));
+            connection.execute(create).await?;
+            connection.close().await
+        };
+        if let Err(error) = created.await {
+            panic!("cannot create the test's database {database}: {error}");
+        }
+        PostgresUrl(self.url(database))
     }
 }
 
@@ -119,26 +137,107 @@ async fn server() -> &'static Server {
     clippy::disallowed_methods,
     reason = "a test process has no configuration but its environment"
 )]
-fn find_or_start() -> Result<Server, String> {
-    match env::var(SERVER_VARIABLE) {
-        Ok(url) => named_server(&url),
-        Err(_) => {
-            start_private(&programs(env::var_os("PATH").as_deref(), Path::new(DEBIAN_VERSIONS))?)
-        }
+async fn find_or_start() -> (Place, Option<Server>) {
+    if let Ok(url) = env::var(SERVER_VARIABLE) {
+        let place = Place::parse(&url).unwrap_or_else(|reason| panic!("{reason}"));
+        return (place, None);
     }
+    let (place, server) = start(Extra::default()).await;
+    (place, Some(server))
 }
 
-fn named_server(url: &str) -> Result<Server, String> {
-    let (address, parameters) = url.split_at(url.find('?').unwrap_or(url.len()));
-    let base = match address.split_once("://") {
-        Some((_, rest)) if rest.contains('/') => address.rsplit_once('/').map(|(base, _)| base),
-        Some(_) => Some(address),
-        None => None,
+#[expect(clippy::disallowed_methods, reason = "where programs are is said by the environment")]
+fn search_path() -> Option<std::ffi::OsString> {
+    env::var_os("PATH")
+}
+
+async fn start(extra: Extra) -> (Place, Server) {
+    let programs = programs(search_path().as_deref(), Path::new(DEBIAN_VERSIONS))
+        .unwrap_or_else(|reason| panic!("{reason}"));
+    let account = account().unwrap_or_else(|error| panic!("cannot tell who runs tests: {error}"));
+    let port = Port::reserve();
+    let address = port.address();
+    let random: &dyn Random = &SystemRandom::default();
+    let password = format!("{:032x}", u128::from_be_bytes(random.bytes()));
+    let place = Place {
+        base: format!("postgres://boxoffice:{password}@{address}"),
+        parameters: "?sslmode=disable".to_owned(),
     };
-    let base = base.ok_or_else(|| {
-        format!("{SERVER_VARIABLE} is no address like postgres://user:password@host:port/database")
-    })?;
-    Ok(Server { base: base.to_owned(), parameters: parameters.to_owned(), _supervisor: None })
+    let recipe = Recipe {
+        name: "PostgreSQL",
+        ready: "database system is ready to accept connections",
+        stop: "INT",
+        crash: "QUIT",
+    };
+    let (initdb, postgres) = (programs.join("initdb"), programs.join("postgres"));
+    let prepare = move |home: &Path| {
+        prepare(home, &initdb, account.as_ref(), &password, &extra.files)
+            .map_err(|error| format!("{}: {error}", initdb.display()))
+    };
+    let settings: Vec<String> = [
+        ("port", address.port().to_string()),
+        ("listen_addresses", address.ip().to_string()),
+        ("max_connections", "800".to_owned()),
+    ]
+    .into_iter()
+    .chain(extra.settings)
+    .map(|(name, value)| format!("{name}={value}"))
+    .collect();
+    let server = Server::bring_up(recipe, prepare, move |program, home| {
+        let _held = &port;
+        program.with(|shell| {
+            let run = shell.arg(&postgres).arg("-D").arg(home.join("data")).arg("-k").arg(home);
+            settings.iter().for_each(|setting| {
+                run.args(["-c", setting]);
+            });
+            become_account(run.current_dir(home), account.as_ref())
+        })
+    })
+    .await;
+    (place, server)
+}
+
+/// Makes an empty installation in `home/data`, and files beside it.
+fn prepare(
+    home: &Path,
+    initdb: &Path,
+    account: Option<&Account>,
+    password: &str,
+    files: &[(&str, String)],
+) -> io::Result<()> {
+    let give = |path: &Path| match account {
+        Some(account) => chown(path, Some(account.user), Some(account.group)),
+        None => Ok(()),
+    };
+    give(home)?;
+    for (name, contents) in files.iter().chain([&("password", password.to_owned())]) {
+        let path = home.join(name);
+        let mut options = fs::OpenOptions::new();
+        let mut file = options.create_new(true).write(true).mode(0o600).open(&path)?;
+        io::Write::write_all(&mut file, contents.as_bytes())?;
+        give(&path)?;
+    }
+    let mut command = Command::new(initdb);
+    command
+        .arg("--pgdata")
+        .arg(home.join("data"))
+        .arg("--pwfile")
+        .arg(home.join("password"))
+        .args(["--username", "boxoffice", "--auth", "password"])
+        .args(["--encoding", "UTF8", "--locale", "C", "--no-sync"])
+        .current_dir(home);
+    let output = become_account(&mut command, account).output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()))
+}
+
+fn become_account<'a>(command: &'a mut Command, account: Option<&Account>) -> &'a mut Command {
+    match account {
+        Some(account) => command.uid(account.user).gid(account.group),
+        None => command,
+    }
 }
 
 /// The folder that holds `initdb`, `pg_ctl` and `postgres`; the newest of those that Debian keeps.
@@ -170,90 +269,15 @@ fn programs(path: Option<&OsStr>, versions: &Path) -> Result<PathBuf, String> {
         })
 }
 
-fn start_private(programs: &Path) -> Result<Server, String> {
-    let mut failures = Vec::new();
-    for _ in 0..ATTEMPTS {
-        match try_to_start(programs) {
-            Ok(server) => return Ok(server),
-            Err(failure) => failures.push(failure),
-        }
-    }
-    Err(format!(
-        "cannot start a private PostgreSQL with {}: {}",
-        programs.display(),
-        failures.join("; then: ")
-    ))
-}
-
-fn try_to_start(programs: &Path) -> Result<Server, String> {
-    let fault = |what: &str| {
-        let what = what.to_owned();
-        move |error: std::io::Error| format!("{what}: {error}")
-    };
-    let home = tempfile::Builder::new()
-        .prefix("boxoffice-postgres-")
-        .tempdir()
-        .map_err(fault("cannot make a temporary directory"))?;
-    let password = password();
-    fs::write(home.path().join("password"), &password).map_err(fault("cannot write into it"))?;
-    let port = TcpListener::bind(("127.0.0.1", 0))
-        .and_then(|listener| listener.local_addr())
-        .map_err(fault("cannot find a free port"))?
-        .port();
-
-    let mut supervisor = Command::new("sh");
-    supervisor
-        .args(["-c", SUPERVISE, "sh"])
-        .arg(programs)
-        .arg(home.path())
-        .arg(port.to_string())
-        .current_dir(home.path())
-        .process_group(0)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit());
-    if let Some(account) = account_for(home.path()).map_err(fault("cannot look at it"))? {
-        chown(home.path(), Some(account.user), Some(account.group))
-            .and_then(|()| {
-                chown(home.path().join("password"), Some(account.user), Some(account.group))
-            })
-            .map_err(fault("cannot give it to the server's account"))?;
-        supervisor.uid(account.user).gid(account.group);
-    }
-    let mut child = supervisor.spawn().map_err(fault("cannot run sh"))?;
-    // From here on the shell removes the directory.
-    let _path = home.keep();
-
-    let output = child.stdout.take().ok_or("the shell has no output")?;
-    let mut lines = BufReader::new(output);
-    let mut first = String::new();
-    lines.read_line(&mut first).map_err(fault("cannot hear from the shell"))?;
-    if first.trim_end() != "started" {
-        let mut rest = String::new();
-        let _incomplete = lines.read_to_string(&mut rest);
-        let _status = child.wait();
-        return Err(format!("{first}{rest}").trim_end().to_owned());
-    }
-    Ok(Server {
-        base: format!("postgres://boxoffice:{password}@127.0.0.1:{port}"),
-        parameters: "?sslmode=disable".to_owned(),
-        _supervisor: Some(child),
-    })
-}
-
-fn password() -> String {
-    let random: &dyn Random = &SystemRandom::default();
-    format!("{:032x}", u128::from_be_bytes(random.bytes()))
-}
-
+#[derive(Debug, Clone, Copy)]
 struct Account {
     user: u32,
     group: u32,
 }
 
 /// PostgreSQL refuses to run as root: then it runs as `postgres` or, failing that, `nobody`.
-fn account_for(our_directory: &Path) -> std::io::Result<Option<Account>> {
-    if fs::metadata(our_directory)?.uid() != 0 {
+fn account() -> io::Result<Option<Account>> {
+    if tempfile::tempfile()?.metadata()?.uid() != 0 {
         return Ok(None);
     }
     let accounts = fs::read_to_string("/etc/passwd")?;
@@ -271,6 +295,8 @@ fn account_for(our_directory: &Path) -> std::io::Result<Option<Account>> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn pretend_to_install(folder: &Path) {
@@ -296,17 +322,59 @@ mod tests {
         assert_eq!((tables(&one).await, tables(&other).await), (1, 0));
     }
 
+    #[tokio::test]
+    async fn a_private_server_keeps_what_was_committed_over_stops_and_crashes() {
+        let (url, server) = private().await;
+        let mut connection = PgConnection::connect(url.as_str()).await.unwrap();
+        connection.execute("CREATE TABLE seats (id bigint)").await.unwrap();
+        server.stop().await;
+        assert!(connection.execute("SELECT 1").await.is_err());
+        server.start().await;
+        assert_eq!(tables(&url).await, 1);
+        server.crash().await;
+        assert!(PgConnection::connect(url.as_str()).await.is_err());
+        server.start().await;
+        assert_eq!(tables(&url).await, 1);
+    }
+
+    #[tokio::test]
+    async fn connections_of_a_paused_server_answer_nothing_until_it_goes_on() {
+        let (url, server) = private().await;
+        let mut connection = PgConnection::connect(url.as_str()).await.unwrap();
+        server.pause().await;
+        let mut asking = Box::pin(connection.execute("SELECT 1"));
+        assert!(tokio::time::timeout(Duration::from_millis(100), &mut asking).await.is_err());
+        server.resume().await;
+        tokio::time::timeout(Duration::from_secs(30), asking).await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_private_server_may_have_settings_and_files_of_its_own() {
+        let extra = Extra {
+            settings: vec![("work_mem", "7MB".to_owned()), ("cluster_name", "stalls".to_owned())],
+            files: vec![("server.key", "secret".to_owned())],
+        };
+        let (url, _server) = private_with(extra).await;
+        let mut connection = PgConnection::connect(url.as_str()).await.unwrap();
+        let set: (String, String) =
+            sqlx::query_as("SELECT current_setting('work_mem'), current_setting('cluster_name')")
+                .fetch_one(&mut connection)
+                .await
+                .unwrap();
+        assert_eq!(set, ("7MB".to_owned(), "stalls".to_owned()));
+    }
+
     #[test]
     fn the_server_named_in_the_environment_keeps_its_parameters() {
-        let named = named_server("postgres://me:secret@db:5432/any?sslmode=require").unwrap();
+        let named = Place::parse("postgres://me:secret@db:5432/any?sslmode=require").unwrap();
         assert_eq!(named.url("mine"), "postgres://me:secret@db:5432/mine?sslmode=require");
-        let without_database = named_server("postgres://me@db").unwrap();
+        let without_database = Place::parse("postgres://me@db").unwrap();
         assert_eq!(without_database.url("mine"), "postgres://me@db/mine");
     }
 
     #[test]
     fn a_named_server_that_is_no_address_is_refused() {
-        let refused = named_server("localhost").err().unwrap();
+        let refused = Place::parse("localhost").err().unwrap();
         assert!(refused.contains(SERVER_VARIABLE), "{refused}");
     }
 

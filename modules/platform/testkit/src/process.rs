@@ -92,8 +92,15 @@ impl Process {
 
     /// Sends it a signal, such as `TERM`.
     pub(crate) fn signal(&self, signal: &str) {
-        let command = format!("kill -{signal} {} 2>/dev/null", self.id);
-        let _gone_already = Command::new("sh").args(["-c", &command]).status();
+        send(signal, &self.id);
+    }
+
+    /// Sends it and all that it has started a signal: `STOP`, so that all stands still, or `CONT`.
+    pub(crate) fn signal_all(&self, signal: &str) {
+        send(signal, &self.id);
+        for id in children(&self.id) {
+            send(signal, &id);
+        }
     }
 
     /// How it ended, once it has.
@@ -115,6 +122,24 @@ impl Process {
         let skipped = lines.len().saturating_sub(SHOWN_LINES);
         lines.into_iter().skip(skipped).collect::<Vec<_>>().join("\n")
     }
+}
+
+fn send(signal: &str, id: &str) {
+    let command = format!("kill -{signal} {id} 2>/dev/null");
+    let _gone_already = Command::new("sh").args(["-c", &command]).status();
+}
+
+/// The processes that a process has started, as Linux tells of them.
+fn children(parent: &str) -> Vec<String> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = processes.filter_map(|entry| entry.file_name().into_string().ok());
+    ids.filter(|id| {
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        // The name, in brackets, may hold anything; the state and the parent follow it.
+        let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        after_name.split_whitespace().nth(1) == Some(parent)
+    })
+    .collect()
 }
 
 impl Drop for Process {

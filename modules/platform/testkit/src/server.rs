@@ -45,15 +45,18 @@ impl Server {
     /// When it does not start; the message shows its log.
     pub(crate) async fn bring_up(
         recipe: Recipe,
-        prepare: impl FnOnce(&Path) -> Result<(), String>,
+        prepare: impl FnOnce(&Path) -> Result<(), String> + Send + 'static,
         describe: impl Fn(Program, &Path) -> Program + Send + Sync + 'static,
     ) -> Self {
         let home = tempfile::Builder::new()
             .prefix("boxoffice-server-")
             .tempdir()
             .unwrap_or_else(|error| panic!("cannot make a temporary directory: {error}"));
-        if let Err(reason) = prepare(home.path()) {
-            panic!("cannot prepare a private {}: {reason}", recipe.name);
+        let folder = home.path().to_owned();
+        match tokio::task::spawn_blocking(move || prepare(&folder)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(reason)) => panic!("cannot prepare a private {}: {reason}", recipe.name),
+            Err(error) => panic!("preparing a private {} broke: {error}", recipe.name),
         }
         let server = Self { recipe, describe: Box::new(describe), process: Mutex::default(), home };
         server.start().await;
@@ -105,24 +108,24 @@ impl Server {
 
     /// Makes it stand still: connections stay open, and nothing answers.
     pub async fn pause(&self) {
-        self.signal("STOP").await;
+        self.signal_all("STOP").await;
     }
 
     /// Lets it go on after [`Server::pause`].
     pub async fn resume(&self) {
-        self.signal("CONT").await;
+        self.signal_all("CONT").await;
     }
 
-    async fn signal(&self, signal: &str) {
+    async fn signal_all(&self, signal: &str) {
         if let Some(process) = self.process.lock().await.as_ref() {
-            process.signal(signal);
+            process.signal_all(signal);
         }
     }
 
     async fn end(&self, signal: &str) {
         let Some(mut process) = self.process.lock().await.take() else { return };
         process.signal(signal);
-        process.signal("CONT");
+        process.signal_all("CONT");
         within(PATIENCE, format!("{} to stop", self.recipe.name), || {
             ready(if process.ended().is_some() { Ok(()) } else { Err(process.last_lines()) })
         })
