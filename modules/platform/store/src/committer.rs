@@ -305,10 +305,11 @@ impl Committer {
     /// The connection broke while committing: asks the server, on another one, what came of it.
     async fn find_out(&self, written: Option<Written>, reason: String) -> Result<Written, Setback> {
         let unknown = Setback::Batch(Failure::Store(StoreError::Unknown(reason)));
-        let Some((written, txn)) = written.and_then(|it| it.txn.map(|txn| (it, txn))) else {
+        let Some(written) = written else { return Err(unknown) };
+        let (Some(txn), Some(event)) = (written.txn, written.events.first()) else {
             return Err(unknown);
         };
-        match self.database().fate_of(txn).await {
+        match self.database().fate_of(txn, event).await {
             Fate::Committed => Ok(written),
             Fate::RolledBack => {
                 let reason = "the connection broke before the commit".to_owned();

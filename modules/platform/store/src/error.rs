@@ -77,6 +77,20 @@ impl StoreError {
         }
     }
 
+    /// What it says beside its kind.
+    pub(crate) fn reason(&self) -> &str {
+        match self {
+            Self::Overloaded(reason)
+            | Self::Unavailable(reason)
+            | Self::Contended(reason)
+            | Self::Corrupt(reason)
+            | Self::Unstorable(reason)
+            | Self::NotClaimed(reason)
+            | Self::Unknown(reason)
+            | Self::Failed(reason) => reason,
+        }
+    }
+
     /// Whether the database as a whole is the trouble, so that trying other work now is pointless.
     pub(crate) fn is_about_the_database(&self) -> bool {
         matches!(self, Self::Unavailable(_))
@@ -90,8 +104,10 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::PoolTimedOut => {
                 Self::Unavailable("no connection became free in time".to_owned())
             }
+            // A protocol that is cut short, as by a server that goes away, is a connection that broke.
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed => Self::Unavailable(reason),
             // What a decoder says quotes the value.
@@ -122,12 +138,12 @@ fn from_sqlstate(state: &str, reason: String) -> StoreError {
         // Serialization failure, deadlock.
         "40001" | "40P01" => StoreError::Contended(reason),
         // A lock was not granted in time, a statement took too long, the server is read-only.
-        "55P03" | "57014" | "25006" => StoreError::Unavailable(reason),
+        // The connection with its transaction was ended because nothing happened in it for too long.
+        "55P03" | "57014" | "25006" | "25P03" | "25P04" => StoreError::Unavailable(reason),
         // A character that text cannot hold: NUL.
         "22021" | "22P05" => StoreError::Unstorable(reason),
         _ => match state.get(..2).unwrap_or_default() {
-            // Connection, resources (disk full, too many connections), operator, system, and
-            // transactions that timed out or cannot be.
+            // Connection, resources (disk full, too many connections), operator, system.
             "08" | "53" | "57" | "58" => StoreError::Unavailable(reason),
             "XX" => StoreError::Corrupt(reason),
             _ => StoreError::Failed(reason),

@@ -10,7 +10,7 @@ use sqlx::{
 
 use crate::{
     DatabaseSettings, StoreError,
-    database::{check_name, postgres_options},
+    database::{Servers, check_name},
     files::{database_file, not_opened},
 };
 
@@ -36,9 +36,8 @@ impl Peek {
     ) -> Result<Self, StoreError> {
         check_name(name)?;
         if !settings.url.is_empty() {
-            let options = postgres_options(settings, name)?;
-            let search_path = [("search_path", name)];
-            return Ok(Self::Postgres(Box::new(options.options(search_path).connect().await?)));
+            let (connection, _) = Servers::new(settings, name)?.connect().await?;
+            return Ok(Self::Postgres(Box::new(connection)));
         }
         let file = database_file(data_dir, name);
         if !file.exists() {

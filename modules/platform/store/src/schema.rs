@@ -1,12 +1,13 @@
 //! Schemas and their migrations: the tables that every service has, then the service's own.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use runtime::{Config, Migration, Migrations, StartError, TakenBack, async_trait};
 use sqlx::{
     Connection as _, PgConnection, SqliteConnection,
     migrate::{Migrate, MigrateError, Migrator},
 };
+use tokio::time::{Instant, sleep_until};
 
 use crate::{
     Connection, Database, DatabaseSettings, Dialect, StoreError,
@@ -166,6 +167,18 @@ impl Schema {
         Ok(TakenBack { steps, tables: before.difference(&after).cloned().collect() })
     }
 
+    /// The database, where it has all the steps that this build knows.
+    pub(crate) async fn connect_current(&self, config: &Config) -> Result<Database, StartError> {
+        let steps = self.status(config).await?;
+        if let Some(missing) = steps.iter().find(|step| !step.applied) {
+            return Err(StartError::new(format!(
+                "the database of {} lacks step {} of {} ({}); run `boxoffice migrate up` first",
+                self.name, missing.version, missing.set, missing.description
+            )));
+        }
+        Ok(self.connect(config).await?)
+    }
+
     async fn connect(&self, config: &Config) -> Result<Database, StoreError> {
         let settings: DatabaseSettings = config.section();
         let data_dir = config.node().data_dir;
@@ -229,6 +242,8 @@ impl<'s> Set<'s> {
         migrator.dangerous_set_table_name(table);
         // The previous release starts on the schema of the next, for a rollback.
         migrator.set_ignore_missing(true);
+        // `Migrating` holds a lock of its own, which no other service's steps wait for.
+        migrator.set_locking(false);
         Self { name, table, migrator }
     }
 
@@ -274,6 +289,31 @@ async fn tables(database: &Database) -> Result<BTreeSet<String>, StoreError> {
     Ok(names.into_iter().collect())
 }
 
+/// Among other locks of the same database, those on schemas of services.
+const LOCK: &str = "SELECT pg_try_advisory_lock(hashtextextended('boxoffice schema ' || $1, 0))";
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+/// One process at a time looks at a schema's steps and changes them. The lock goes with the
+/// connection. Services do not wait for each other, and nobody waits unseen: a process that starts
+/// tells in its readiness what it waits for.
+async fn lock(connection: &mut PgConnection, database: &Database) -> Result<(), StoreError> {
+    let give_up = Instant::now() + database.settings().acquire_timeout;
+    loop {
+        let is_ours: bool =
+            sqlx::query_scalar(LOCK).bind(database.name()).fetch_one(&mut *connection).await?;
+        if is_ours {
+            return Ok(());
+        }
+        if Instant::now() >= give_up {
+            return Err(StoreError::Unavailable(format!(
+                "another process is changing the schema of {}",
+                database.name()
+            )));
+        }
+        sleep_until(Instant::now() + LOCK_PAUSE).await;
+    }
+}
+
 /// The connection that migrations run on.
 enum Migrating {
     Sqlite(sqlx::pool::PoolConnection<sqlx::Sqlite>),
@@ -282,10 +322,12 @@ enum Migrating {
 
 impl Migrating {
     async fn open(database: &Database) -> Result<Self, StoreError> {
-        match database.sqlite_writer() {
-            Some(writer) => Ok(Self::Sqlite(writer.acquire().await?)),
-            None => Ok(Self::Postgres(Box::new(database.unlimited_connection().await?))),
+        if let Some(writer) = database.sqlite_writer() {
+            return Ok(Self::Sqlite(writer.acquire().await?));
         }
+        let mut connection = database.unlimited_connection().await?;
+        lock(&mut connection, database).await?;
+        Ok(Self::Postgres(Box::new(connection)))
     }
 
     fn dialect(&self) -> Dialect {
@@ -370,7 +412,6 @@ async fn take_back<C: Migrate>(
     applied: &[i64],
     oldest: i64,
 ) -> Result<(), MigrateError> {
-    connection.lock().await?;
     let going = set.migrator.iter().rev().filter(|step| {
         step.migration_type.is_down_migration()
             && step.version >= oldest
@@ -379,7 +420,7 @@ async fn take_back<C: Migrate>(
     for step in going {
         connection.revert(set.table, step).await?;
     }
-    connection.unlock().await
+    Ok(())
 }
 
 fn fault(set: &Set<'_>, error: MigrateError) -> StoreError {

@@ -1,19 +1,45 @@
 //! `[database]`: which databases a process uses, and how.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use runtime::{Secret, Section, duration};
 use serde::{Deserialize, Serialize};
 
 use crate::Dialect;
 
+/// Whether the way to a PostgreSQL server is encrypted, and what its certificate must show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsMode {
+    /// Nothing is encrypted.
+    Disable,
+    /// Encrypted where the server can; whoever answers is believed.
+    Prefer,
+    /// Encrypted; whoever answers is believed.
+    Require,
+    /// Encrypted, and the certificate was issued by an authority that is trusted.
+    VerifyCa,
+    /// As `verify-ca`, and the certificate is of the host that the address names.
+    VerifyFull,
+}
+
 /// `[database]`: which databases a process uses, and how.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DatabaseSettings {
     /// A PostgreSQL server, `postgres://user:password@host:5432/database`, in which each service
-    /// has a schema of its own. Empty: each service has a SQLite file in the data directory.
+    /// has a schema of its own. Several hosts, with commas between them: the one that takes writes.
+    /// Empty: each service has a SQLite file in the data directory.
     pub url: Secret,
+    /// Whether the way to the server is encrypted. `None`: as the address says with `sslmode`, or
+    /// [`TlsMode::Prefer`].
+    pub tls: Option<TlsMode>,
+    /// Certificates (PEM) of authorities to trust beside the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// A certificate (PEM) to show to the server.
+    pub certificate_file: Option<PathBuf>,
+    /// Its key (PEM).
+    pub key_file: Option<PathBuf>,
     /// Connections of each service to PostgreSQL.
     pub postgres_connections: u32,
     /// Connections of each service that read its SQLite file; one more writes.
@@ -51,6 +77,10 @@ impl Default for DatabaseSettings {
     fn default() -> Self {
         Self {
             url: Secret::default(),
+            tls: None,
+            ca_file: None,
+            certificate_file: None,
+            key_file: None,
             postgres_connections: 8,
             sqlite_readers: 4,
             acquire_timeout: Duration::from_secs(3),
@@ -68,6 +98,43 @@ impl Default for DatabaseSettings {
 }
 
 impl DatabaseSettings {
+    /// Whether the address says itself how it is encrypted.
+    fn url_names_tls(&self) -> bool {
+        ["sslmode=", "ssl-mode="].iter().any(|key| self.url.expose().contains(key))
+    }
+
+    fn tls_faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        if self.tls.is_some() && self.url_names_tls() {
+            faults.push("tls: database.url says sslmode, too; say it in one place".to_owned());
+        }
+        let verifies = matches!(self.tls, Some(TlsMode::VerifyCa | TlsMode::VerifyFull));
+        if self.ca_file.is_some() && !verifies && !self.url_names_tls() {
+            faults.push(
+                "ca_file: is used by nobody; set tls to \"verify-full\", or leave it out"
+                    .to_owned(),
+            );
+        }
+        if self.certificate_file.is_some() != self.key_file.is_some() {
+            faults.push(
+                "certificate_file: it and key_file are given together or not at all".to_owned(),
+            );
+        }
+        let files = [
+            ("ca_file", &self.ca_file),
+            ("certificate_file", &self.certificate_file),
+            ("key_file", &self.key_file),
+        ];
+        for (key, file) in files {
+            if let Some(file) = file
+                && let Err(error) = std::fs::File::open(file)
+            {
+                faults.push(format!("{key}: {} cannot be read: {error}", file.display()));
+            }
+        }
+        faults
+    }
+
     /// Which kind of database they are about.
     pub(crate) fn dialect(&self) -> Dialect {
         if self.url.is_empty() { Dialect::Sqlite } else { Dialect::Postgres }
@@ -114,6 +181,6 @@ impl Section for DatabaseSettings {
             times.into_iter().filter(|(_, time)| time.as_millis() == 0).map(|(key, _)| {
                 format!("{key}: is less than 1ms, in which nothing works; use 1s or more")
             });
-        url_fault.into_iter().chain(too_few).chain(too_short).collect()
+        url_fault.into_iter().chain(self.tls_faults()).chain(too_few).chain(too_short).collect()
     }
 }

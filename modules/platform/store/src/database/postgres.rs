@@ -1,0 +1,288 @@
+//! How a schema of a PostgreSQL server is reached: a pool of connections to the server that takes
+//! writes, and another one when that has become another server.
+
+use std::{
+    mem,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use sqlx::{
+    PgConnection, PgPool, Postgres as Driver,
+    pool::{PoolConnection, PoolOptions},
+    postgres::PgConnectOptions,
+};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until, timeout},
+};
+
+use super::servers::{self, Identity, Servers};
+use crate::{StoreError, Tx, settings::DatabaseSettings};
+
+/// A connection that was idle for longer is tested before it is used.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// How long such a test may take.
+const TEST_TIME: Duration = Duration::from_secs(1);
+/// Between two attempts on a server that drops connections.
+const PAUSE: Duration = Duration::from_millis(50);
+
+const FIND_SCHEMA: &str = "SELECT 1 FROM pg_namespace WHERE nspname = $1";
+
+/// The connections to a schema.
+pub(super) struct Postgres {
+    name: String,
+    settings: DatabaseSettings,
+    servers: Arc<Servers>,
+    /// Where they lead.
+    current: RwLock<Current>,
+    /// Held by whoever looks for the server; when that was done last.
+    looked: tokio::sync::Mutex<Option<Instant>>,
+}
+
+struct Current {
+    identity: Identity,
+    pool: PgPool,
+}
+
+impl Postgres {
+    /// Finds the server, and makes the schema if it is missing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] while no server takes writes; [`StoreError::Failed`] when the
+    /// settings are wrong.
+    pub(super) async fn open(settings: &DatabaseSettings, name: &str) -> Result<Self, StoreError> {
+        let servers = Arc::new(Servers::new(settings, name)?);
+        let (mut connection, identity) = servers.connect().await?;
+        create_schema(&mut connection, name).await?;
+        close(connection).await;
+        let pool = pool(settings, &servers, &identity)?;
+        Ok(Self {
+            name: name.to_owned(),
+            settings: settings.clone(),
+            servers,
+            current: RwLock::new(Current { identity, pool }),
+            looked: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// The pool as of now; another one after a failover.
+    pub(super) fn pool(&self) -> PgPool {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).pool.clone()
+    }
+
+    /// How to reach the server, without limits of time for statements.
+    pub(super) fn options(&self) -> Result<PgConnectOptions, StoreError> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        self.servers.options(&current.identity).cloned().ok_or_else(nowhere)
+    }
+
+    /// A connection of the pool. Looks for the server while there is time, when there is none.
+    ///
+    /// # Errors
+    /// When there is none within the configured time.
+    pub(super) async fn acquire(&self) -> Result<PoolConnection<Driver>, sqlx::Error> {
+        let give_up = Instant::now() + self.settings.acquire_timeout;
+        loop {
+            let asked_at = Instant::now();
+            let refusals = self.servers.refusals();
+            let pool = self.pool();
+            let acquired = tokio::select! {
+                acquired = pool.acquire() => acquired,
+                () = refused(refusals) => Err(sqlx::Error::PoolTimedOut),
+                () = self.moved(asked_at) => Err(sqlx::Error::PoolTimedOut),
+            };
+            match acquired {
+                Err(error) if is_passing(&error) && self.has_time(give_up) => {
+                    self.look(asked_at).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Begins a transaction. Looks for the server while there is time, when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it does not begin within the configured time.
+    pub(super) async fn begin(&self) -> Result<Tx, StoreError> {
+        let give_up = Instant::now() + self.settings.acquire_timeout;
+        loop {
+            let asked_at = Instant::now();
+            let refusals = self.servers.refusals();
+            let begun = tokio::select! {
+                begun = begin_uninterrupted(self.pool()) => begun,
+                () = refused(refusals) => Err(StoreError::Unavailable("it is read-only".to_owned())),
+                () = self.moved(asked_at) => Err(StoreError::Unavailable("it has moved".to_owned())),
+            };
+            match begun {
+                Err(StoreError::Unavailable(_)) if self.has_time(give_up) => {
+                    self.look(asked_at).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn has_time(&self, give_up: Instant) -> bool {
+        Instant::now() < give_up && !self.pool().is_closed()
+    }
+
+    /// Returns when somebody has waited since `asked_at` for connections that lead nowhere any more.
+    /// Connections that wait for an answer which never comes do not come back by themselves.
+    async fn moved(&self, asked_at: Instant) {
+        let before = self.identity();
+        sleep_until(asked_at + self.settings.acquire_timeout / 3).await;
+        self.look(asked_at).await;
+        if self.identity() == before {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn identity(&self) -> Identity {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).identity.clone()
+    }
+
+    /// Says that something went wrong.
+    pub(super) fn doubt(&self) {
+        self.servers.doubt();
+    }
+
+    /// Finds the server that takes writes, unless somebody else did since `asked_at`. Where it is
+    /// another one, or was started anew, old connections are left to themselves: some may never
+    /// answer again. Without one, this takes a moment.
+    pub(super) async fn look(&self, asked_at: Instant) {
+        self.servers.doubt();
+        let mut looked = self.looked.lock().await;
+        if looked.is_some_and(|at| at > asked_at) {
+            return;
+        }
+        match self.servers.connect().await {
+            Ok((connection, identity)) => {
+                close(connection).await;
+                self.turn_to(identity);
+            }
+            Err(error) => tracing::debug!(service = self.name, %error, "no server takes writes"),
+        }
+        sleep_until(Instant::now() + PAUSE).await;
+        *looked = Some(Instant::now());
+    }
+
+    fn turn_to(&self, identity: Identity) {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if current.identity == identity {
+            return;
+        }
+        let Ok(pool) = pool(&self.settings, &self.servers, &identity) else { return };
+        let server = self.servers.address(&identity);
+        tracing::warn!(service = self.name, server, "the database was started anew or has moved");
+        current.identity = identity;
+        let old = mem::replace(&mut current.pool, pool);
+        // Connections in use are closed when they come back; nobody waits for that.
+        drop(old.close());
+    }
+
+    /// Closes all connections; those in use when they come back.
+    pub(super) async fn close(&self) {
+        self.pool().close().await;
+    }
+}
+
+async fn refused(mut refusals: watch::Receiver<u64>) {
+    if refusals.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn is_passing(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Database(refusal) => {
+            refusal.code().is_some_and(|state| state.starts_with("57") || state.starts_with("08"))
+        }
+        _ => false,
+    }
+}
+
+/// A `begin` that is cancelled leaves its connection inside a transaction in the pool, so it runs
+/// where nobody cancels it.
+#[expect(clippy::disallowed_methods, reason = "awaited at once; ends by itself when cancelled")]
+async fn begin_uninterrupted(pool: PgPool) -> Result<Tx, StoreError> {
+    let begun = tokio::spawn(async move {
+        pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await.map(Tx::postgres)
+    });
+    match begun.await {
+        Ok(begun) => Ok(begun?),
+        Err(stopped) => Err(StoreError::Unavailable(format!("beginning stopped: {stopped}"))),
+    }
+}
+
+fn pool(
+    settings: &DatabaseSettings,
+    servers: &Arc<Servers>,
+    identity: &Identity,
+) -> Result<PgPool, StoreError> {
+    let milliseconds = |limit: Duration| limit.as_millis().to_string();
+    let limited = servers.options(identity).cloned().ok_or_else(nowhere)?.options([
+        ("statement_timeout", milliseconds(settings.statement_timeout)),
+        ("lock_timeout", milliseconds(settings.lock_timeout)),
+        ("idle_in_transaction_session_timeout", milliseconds(settings.idle_in_transaction_timeout)),
+    ]);
+    let (testing, meeting) = (Arc::clone(servers), Arc::clone(servers));
+    Ok(PoolOptions::new()
+        .max_connections(settings.postgres_connections)
+        .acquire_timeout(settings.acquire_timeout)
+        .test_before_acquire(false)
+        .before_acquire(move |connection: &mut PgConnection, meta| {
+            let servers = Arc::clone(&testing);
+            Box::pin(async move {
+                if meta.idle_for < TRUSTED_IDLE && !servers.is_doubted() {
+                    return Ok(true);
+                }
+                let tested = timeout(TEST_TIME, servers::takes_writes(connection)).await;
+                let is_good = matches!(tested, Ok(Ok(true)));
+                if !is_good {
+                    servers.doubt();
+                }
+                Ok(is_good)
+            })
+        })
+        .after_connect(move |connection, _| {
+            let servers = Arc::clone(&meeting);
+            Box::pin(async move {
+                if !servers::takes_writes(connection).await? {
+                    servers.refuse();
+                    // Whoever asked has heard, and looks elsewhere; the pool would try the same
+                    // server again.
+                    std::future::pending::<()>().await;
+                }
+                Ok(())
+            })
+        })
+        .connect_lazy_with(limited))
+}
+
+fn nowhere() -> StoreError {
+    StoreError::Failed("database.url names no server".to_owned())
+}
+
+async fn close(connection: PgConnection) {
+    if let Err(error) = sqlx::Connection::close(connection).await {
+        tracing::debug!(%error, "a connection was not closed in order");
+    }
+}
+
+async fn create_schema(connection: &mut PgConnection, name: &str) -> Result<(), StoreError> {
+    let found = sqlx::query(FIND_SCHEMA).bind(name).fetch_optional(&mut *connection).await?;
+    if found.is_some() {
+        return Ok(());
+    }
+    // `check_name` let only letters and underscores through.
+    let create = sqlx::AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS \"{name}\""));
+    match sqlx::query(create).execute(&mut *connection).await {
+        Ok(_) => Ok(()),
+        // Another process created it at the same moment.
+        Err(sqlx::Error::Database(refusal)) if refusal.is_unique_violation() => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
