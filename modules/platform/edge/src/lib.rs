@@ -7,6 +7,7 @@
 //! - what texts of clients must look like: [`text`];
 //! - how much at the same time: [`ConcurrencyLimit`];
 //! - who may: [`user`], [`require`], [`owner`]; tokens: [`token`], [`Authenticator`];
+//! - events that a service could not take in: [`dead_letters`];
 //! - documentation: [`openapi`], [`docs()`];
 //! - around it all: [`public_stack`] and its [`EdgeSettings`].
 //!
@@ -17,6 +18,7 @@ mod authenticate;
 mod authorize;
 mod concurrency;
 mod conditional;
+pub mod dead_letters;
 mod docs;
 mod extract;
 mod idempotency;

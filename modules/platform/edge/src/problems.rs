@@ -28,6 +28,8 @@ pub static ALL: &[&ProblemType] = &[
     &IDEMPOTENCY_KEY_IN_FLIGHT,
     &PRECONDITION_REQUIRED,
     &PRECONDITION_FAILED,
+    &DEAD_LETTER_WAITS,
+    &DEAD_LETTER_DISCARDED,
     &TOO_BUSY,
     &SERVICE_UNAVAILABLE,
     &TIMED_OUT,
@@ -209,6 +211,29 @@ pub static PRECONDITION_FAILED: ProblemType = ProblemType {
               after you read it. Nothing was changed by this request.",
     what_to_do: "Read the resource again, apply your change to what it is now, and send the new \
                  `ETag` as `If-Match`.",
+};
+
+/// A dead letter is not the first of its queue.
+pub static DEAD_LETTER_WAITS: ProblemType = ProblemType {
+    slug: "dead-letter-waits",
+    status: 409,
+    title: "The dead letter waits behind another one",
+    meaning: "Events about the same thing take effect in their order. An earlier one could not be \
+              taken in, so this one waits and cannot be retried before it. `behind` is the id of the \
+              dead letter that is first; it is absent when the turn of this one has just come. \
+              Nothing was changed.",
+    what_to_do: "Retry or discard the dead letter that `behind` names; this one then follows by \
+                 itself.",
+};
+
+/// Somebody decided about a dead letter before.
+pub static DEAD_LETTER_DISCARDED: ProblemType = ProblemType {
+    slug: "dead-letter-discarded",
+    status: 409,
+    title: "The dead letter was discarded",
+    meaning: "Somebody threw this event away, so that it never takes effect. `discarded` says who, \
+              when and why. Nothing was changed.",
+    what_to_do: "Correct what the event should have done by other means; it cannot be brought back.",
 };
 
 /// More requests are under way than the process takes.

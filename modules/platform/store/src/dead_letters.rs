@@ -173,10 +173,10 @@ impl DeadLetters {
         &self,
         wanted: &WantedLetters,
         after: Option<Uuid>,
-        limit: u32,
+        limit: i64,
     ) -> Result<Vec<DeadLetter>, StoreError> {
         let WantedLetters { consumer, publisher, state } = wanted;
-        let (after, limit) = (after.unwrap_or(Uuid::nil()), i64::from(limit));
+        let after = after.unwrap_or(Uuid::nil());
         if *state == Some(DeadLetterState::Discarded) {
             let rows: Vec<DiscardedRow> = crate::fetch_all!(
                 &self.database,

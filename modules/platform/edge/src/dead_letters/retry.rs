@@ -1,0 +1,40 @@
+//! `POST /v1/admin/<service>/dead-letters/{dead_letter_id}/retry`.
+
+use axum::{extract::State, http::StatusCode};
+use runtime::Context;
+use uuid::Uuid;
+
+use super::{Desk, resource::DeadLetterResource};
+use crate::{Json, Path, Problem, problems};
+
+crate::problem_responses! {
+    /// What retrying may be refused with.
+    pub(super) RetryProblems: problems::DEAD_LETTER_WAITS, problems::DEAD_LETTER_DISCARDED
+}
+
+/// Retry an event that this service could not take in
+///
+/// For admins: it is tried within a second, as often as a new event is. Once it has taken effect it
+/// does not exist any more, and those that wait behind it follow in order. Should it fail again, it is
+/// dead again. Repeating this is harmless.
+#[utoipa::path(
+    post,
+    path = "/dead-letters/{dead_letter_id}/retry",
+    params(("dead_letter_id" = Uuid, Path)),
+    responses(
+        (status = 202, description = "It will be tried", body = DeadLetterResource),
+        RetryProblems,
+    ),
+    security(("bearer" = [])),
+)]
+pub(super) async fn retry_dead_letter(
+    State(desk): State<Desk>,
+    cx: Context,
+    Path(id): Path<Uuid>,
+) -> Result<(StatusCode, Json<DeadLetterResource>), Problem> {
+    let by = Desk::admin(&cx)?;
+    let letter = desk.letters.retry(id).await?;
+    let (service, consumer) = (desk.service, &letter.consumer);
+    tracing::info!(service, consumer, dead_letter = %id, by, "a dead letter is to be retried");
+    Ok((StatusCode::ACCEPTED, Json(letter.into())))
+}
