@@ -37,9 +37,10 @@ fn platform_crates_stand_on_each_other_in_one_order() {
         ("runtime", &["runtime-macros"]),
         ("store", &["runtime"]),
         ("bus", &["runtime", "store"]),
-        ("edge", &["runtime", "store"]),
+        ("cache", &["runtime"]),
+        ("edge", &["cache", "runtime", "store"]),
         ("telemetry", &[]),
-        ("testkit", &["bus", "edge", "runtime", "store", "telemetry"]),
+        ("testkit", &["bus", "cache", "edge", "runtime", "store", "telemetry"]),
     ];
     let workspace = Workspace::load();
     let mut offences = Vec::new();

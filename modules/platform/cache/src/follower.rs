@@ -1,0 +1,245 @@
+//! Hears over Redis what other replicas have written and which sessions have ended, and tells them
+//! what this process has.
+//!
+//! Both are streams that are read to their end and then waited at, on a connection of its own. Ended
+//! sessions stay in theirs for as long as they matter, so that a process that starts knows all of
+//! them. News is for whoever listens: who was away from it takes it that everything was written.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use redis::{
+    AsyncConnectionConfig, RedisResult, Script, Value,
+    aio::MultiplexedConnection,
+    streams::{StreamRangeReply, StreamReadReply},
+};
+use runtime::{CancellationToken, Clock, Timestamp};
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::{
+    face::Shared,
+    link::{Link, State},
+    measures,
+    news::News,
+    revoked::Revocation,
+};
+
+/// The one field of each entry: a message as JSON.
+const MESSAGE: &str = "m";
+/// How long Redis waits for something to tell before it says that there is nothing.
+const WAIT: Duration = Duration::from_secs(1);
+/// An answer may take so much longer than that.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Entries that are read at once.
+const BATCH: usize = 500;
+/// News that is kept for those who read a little late.
+const NEWS_KEPT: usize = 1_000;
+/// News waits so long for more: many writes of one thing are one message.
+const GATHER: Duration = Duration::from_millis(10);
+/// The wait before a connection that broke is made anew.
+const PAUSE: Duration = Duration::from_millis(200);
+
+const START: &str = "0-0";
+
+/// Adds an entry, and lets go of those that are older than so many milliseconds by Redis' own clock.
+static ADD_REVOCATION: std::sync::LazyLock<Script> = std::sync::LazyLock::new(|| {
+    Script::new(
+        "local time = redis.call('TIME') \
+         local oldest = string.format('%.0f', time[1] * 1000 - ARGV[1]) \
+         redis.call('XADD', KEYS[1], 'MINID', '~', oldest, '*', ARGV[2], ARGV[3]) \
+         return redis.call('PEXPIRE', KEYS[1], ARGV[1])",
+    )
+});
+
+/// What one process tells the others of what it has written.
+#[derive(Serialize, Deserialize)]
+struct Bulletin {
+    /// The process: it has heard itself.
+    origin: Uuid,
+    /// By topic.
+    news: BTreeMap<String, News>,
+}
+
+fn revoked_stream(link: &Link) -> String {
+    link.key("revoked")
+}
+
+fn news_stream(link: &Link) -> String {
+    link.key("news")
+}
+
+/// Tells all others that sessions have ended. Whether Redis knows.
+pub(crate) async fn tell_revocation(link: &Link, told: &Revocation, now: Timestamp) -> bool {
+    let life = Duration::try_from(told.until.duration_since(now)).unwrap_or_default();
+    let millis = u64::try_from(life.as_millis()).unwrap_or(u64::MAX).max(1);
+    let Ok(message) = serde_json::to_string(told) else { return false };
+    let name = revoked_stream(link);
+    let added = link.call("revoke", |mut redis| async move {
+        let mut invocation = ADD_REVOCATION.key(name);
+        invocation.arg(millis).arg(MESSAGE).arg(message);
+        invocation.invoke_async::<i64>(&mut redis).await
+    });
+    added.await.is_some()
+}
+
+/// Tells all others again which sessions this process has ended, whenever Redis has come back, until
+/// `stop`: it may have forgotten, or never heard.
+pub(crate) async fn tell_own(
+    shared: Arc<Shared>,
+    link: Arc<Link>,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+) {
+    let mut states = link.watch();
+    while let Some(Ok(())) = stop.run_until_cancelled(states.changed()).await {
+        if *states.borrow_and_update() != State::Up {
+            continue;
+        }
+        let now = clock.now();
+        for revocation in shared.revoked.own(now) {
+            tell_revocation(&link, &revocation, now).await;
+        }
+    }
+}
+
+/// Tells the others what this process writes, until `stop`.
+pub(crate) async fn tell_news(shared: Arc<Shared>, link: Arc<Link>, stop: CancellationToken) {
+    loop {
+        if stop.run_until_cancelled(shared.board.has_news.notified()).await.is_none() {
+            return;
+        }
+        let news = shared.board.take();
+        if news.is_empty() {
+            continue;
+        }
+        let bulletin = Bulletin { origin: shared.origin, news };
+        if !publish(&link, &bulletin).await {
+            for (topic, news) in bulletin.news {
+                shared.board.post(&topic, news);
+            }
+            if stop.run_until_cancelled(until_up(&link)).await.is_none() {
+                return;
+            }
+        }
+        let _ = timeout(GATHER, stop.cancelled()).await;
+    }
+}
+
+async fn publish(link: &Link, bulletin: &Bulletin) -> bool {
+    let Ok(message) = serde_json::to_string(bulletin) else { return true };
+    let name = news_stream(link);
+    let added = link.call("news", |mut redis| async move {
+        let mut add = redis::cmd("XADD");
+        add.arg(name).arg("MAXLEN").arg("~").arg(NEWS_KEPT).arg("*").arg(MESSAGE).arg(message);
+        add.query_async::<Value>(&mut redis).await
+    });
+    added.await.is_some()
+}
+
+async fn until_up(link: &Link) {
+    let mut states = link.watch();
+    // The sender lives as long as the link does.
+    let _state = states.wait_for(|state| *state == State::Up).await;
+}
+
+/// Hears what others tell, until `stop`.
+pub(crate) async fn follow(
+    shared: Arc<Shared>,
+    link: Arc<Link>,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+) {
+    loop {
+        let hearing = async {
+            until_up(&link).await;
+            if let Err(error) = hear(&shared, &link, &*clock).await {
+                tracing::debug!(%error, "the connection that hears from other replicas broke");
+            }
+        };
+        let heard = stop.run_until_cancelled(hearing).await;
+        shared.follows(false);
+        if heard.is_none() {
+            return;
+        }
+        let _ = timeout(PAUSE, stop.cancelled()).await;
+    }
+}
+
+/// Until the connection breaks.
+async fn hear(shared: &Shared, link: &Link, clock: &dyn Clock) -> RedisResult<()> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(link.connect_timeout()))
+        .set_response_timeout(Some(WAIT + PATIENCE));
+    let mut redis = link.client.get_multiplexed_async_connection_with_config(&config).await?;
+    let names = [revoked_stream(link), news_stream(link)];
+    let [revoked_name, news_name] = &names;
+    let mut revoked_at = START.to_owned();
+    let mut news_at = newest(&mut redis, news_name).await?;
+    shared.board.doubt_everything();
+    loop {
+        let mut read = redis::cmd("XREAD");
+        read.arg("COUNT").arg(BATCH).arg("BLOCK").arg(millis(WAIT)).arg("STREAMS");
+        read.arg(&names).arg(&revoked_at).arg(&news_at);
+        let answer: Option<StreamReadReply> = read.query_async(&mut redis).await?;
+        shared.follows(true);
+        for stream in answer.into_iter().flat_map(|answer| answer.keys) {
+            let at = if stream.key == *revoked_name { &mut revoked_at } else { &mut news_at };
+            for entry in stream.ids {
+                let message: Option<String> = entry.get(MESSAGE);
+                at.clone_from(&entry.id);
+                let message = message.unwrap_or_default();
+                if stream.key == *revoked_name {
+                    take_revocation(shared, &message, clock.now());
+                } else {
+                    take_bulletin(shared, &message);
+                }
+            }
+        }
+    }
+}
+
+/// Where a stream ends now.
+async fn newest(redis: &mut MultiplexedConnection, stream: &str) -> RedisResult<String> {
+    let mut range = redis::cmd("XREVRANGE");
+    range.arg(stream).arg("+").arg("-").arg("COUNT").arg(1);
+    let answer: StreamRangeReply = range.query_async(redis).await?;
+    Ok(answer.ids.into_iter().next().map_or_else(|| START.to_owned(), |entry| entry.id))
+}
+
+fn take_revocation(shared: &Shared, message: &str, now: Timestamp) {
+    match serde_json::from_str::<Revocation>(message) {
+        Ok(revocation) => shared.revoked.add(revocation, now),
+        // A newer build may end sessions in ways that this one does not know.
+        Err(error) => tracing::warn!(%error, "what was told of ended sessions cannot be read"),
+    }
+}
+
+fn take_bulletin(shared: &Shared, message: &str) {
+    match serde_json::from_str::<Bulletin>(message) {
+        Ok(bulletin) if bulletin.origin == shared.origin => {}
+        Ok(bulletin) => {
+            for (topic, news) in &bulletin.news {
+                shared.board.hear(topic, news);
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "what other replicas have written cannot be read");
+            shared.board.doubt_everything();
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Shared {
+    fn follows(&self, is_following: bool) {
+        let was_following =
+            self.is_following.swap(is_following, std::sync::atomic::Ordering::Relaxed);
+        if was_following != is_following {
+            measures::following(is_following);
+        }
+    }
+}
