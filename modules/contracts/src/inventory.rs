@@ -14,25 +14,30 @@ pub trait Inventory {
     /// expiry, is renewed if it had expired and there is still room, and becomes the order's when
     /// an order is named.
     #[idempotent]
+    #[routed_by(event_id)]
     async fn hold(&self, cx: &Context, request: HoldPlaces) -> Result<Hold, InventoryError>;
 
     /// A hold as it stands, expired or not.
     #[idempotent]
+    #[routed_by(event_id)]
     async fn find_hold(&self, cx: &Context, request: FindHold) -> Result<Hold, InventoryError>;
 
     /// Turns a hold into a sale. An expired hold is still confirmed while there is room for it.
     #[idempotent]
+    #[routed_by(event_id)]
     async fn confirm(&self, cx: &Context, request: ConfirmHold) -> Result<Hold, InventoryError>;
 
     /// Gives the places of a hold back, be it held or confirmed. A hold that nobody knows counts
     /// as released.
     #[idempotent]
+    #[routed_by(event_id)]
     async fn release(&self, cx: &Context, request: ReleaseHold)
     -> Result<Released, InventoryError>;
 
     /// Gives some of the places of a confirmed hold back, once for each `release_id`. The same
     /// release asked for again has been done.
     #[idempotent]
+    #[routed_by(event_id)]
     async fn release_places(
         &self,
         cx: &Context,

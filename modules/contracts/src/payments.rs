@@ -13,22 +13,26 @@ pub trait Payments {
     /// Asks the buyer for money. The same order asked again is the first payment as it stands.
     /// An amount of zero is settled at once.
     #[idempotent]
+    #[routed_by(order_id)]
     async fn open(&self, cx: &Context, request: OpenPayment) -> Result<Payment, PaymentError>;
 
     /// Accepts no more money for the order. The reply tells what became of the payment; while an
     /// attempt's fate is unknown it is `pending`, and the caller must ask again before it gives
     /// the places away. An order that was never opened is closed for good.
     #[idempotent]
+    #[routed_by(order_id)]
     async fn close(&self, cx: &Context, request: ClosePayment) -> Result<Payment, PaymentError>;
 
     /// Gives money of the order back: `amount`, or everything that has not been given back yet. The
     /// same `refund_id` again is the first refund as it stands. An order for which nothing was
     /// received has nothing to give back, and that is a success, unless an amount was named.
     #[idempotent]
+    #[routed_by(order_id)]
     async fn refund(&self, cx: &Context, request: RefundOrder) -> Result<Payment, PaymentError>;
 
     /// The books of one order: what was charged and given back, by which attempts and refunds.
     #[idempotent]
+    #[routed_by(order_id)]
     async fn find(&self, cx: &Context, request: FindPayment) -> Result<PaymentBooks, PaymentError>;
 }
 

@@ -12,6 +12,7 @@ use crate::seating::Seat;
 pub trait Tickets {
     /// Issues the tickets of an order, once: the same order asked again gets the same tickets.
     #[idempotent]
+    #[routed_by(order_id)]
     async fn issue(
         &self,
         cx: &Context,
@@ -21,15 +22,18 @@ pub trait Tickets {
     /// Makes tickets of an order worthless: some of them, or all. An order without tickets whose
     /// tickets are all made worthless gets none any more.
     #[idempotent]
+    #[routed_by(order_id)]
     async fn void(&self, cx: &Context, request: VoidTickets) -> Result<VoidedTickets, TicketError>;
 
     /// The tickets of an order, in the order of their positions; none when none were issued.
     #[idempotent]
+    #[routed_by(order_id)]
     async fn find(&self, cx: &Context, request: FindTickets) -> Result<OrderTickets, TicketError>;
 
     /// The tickets of an order to be printed: those that are good and still held by the one they
     /// were issued to. Whoever has a code gets in; for the buyer's eyes only.
     #[idempotent]
+    #[routed_by(order_id)]
     async fn print(
         &self,
         cx: &Context,

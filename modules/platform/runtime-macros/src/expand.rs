@@ -80,11 +80,14 @@ fn http(contract: &Contract) -> TokenStream {
     let methods = contract.methods.iter().enumerate().map(|(index, method)| {
         let signature = signature(method);
         let index = Literal::usize_unsuffixed(index);
-        quote! {
-            #signature {
-                self.methods[#index].call(cx, request).await
-            }
-        }
+        let call = match &method.routed_by {
+            None => quote! { self.methods[#index].call(cx, request).await },
+            Some(fields) => quote! {
+                let key = ::runtime::RoutingKey::from(request #(.#fields)*);
+                self.methods[#index].call_for(cx, key, request).await
+            },
+        };
+        quote! { #signature { #call } }
     });
     quote! {
         struct #stub {

@@ -12,7 +12,9 @@ use proc_macro::TokenStream;
 ///
 /// The argument is the name of the service that provides the contract. Each method takes
 /// `(&self, cx: &Context, request: Request)` and answers with a `Result` of the contract's own
-/// reply and error. A method whose execution twice is as good as once carries `#[idempotent]`.
+/// reply and error. A method whose execution twice is as good as once carries `#[idempotent]`. One
+/// that is about an aggregate names the field of its request that holds the aggregate's id,
+/// `#[routed_by(event_id)]`, so that all callers prefer the same replica for it.
 #[proc_macro_attribute]
 pub fn service(arguments: TokenStream, item: TokenStream) -> TokenStream {
     match parse::contract(arguments.into(), item.into()) {

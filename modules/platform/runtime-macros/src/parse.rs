@@ -4,7 +4,8 @@ use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use syn::{
     Attribute, Expr, ExprLit, FnArg, GenericArgument, Ident, Item, ItemTrait, Lit, LitStr, Meta,
-    Pat, PathArguments, ReturnType, Signature, TraitItem, TraitItemFn, Type, Visibility,
+    Pat, PathArguments, ReturnType, Signature, Token, TraitItem, TraitItemFn, Type, Visibility,
+    punctuated::Punctuated,
 };
 
 /// A trait that fulfils what `#[service]` demands.
@@ -20,6 +21,8 @@ pub(crate) struct Method {
     pub(crate) docs: Vec<Attribute>,
     pub(crate) name: Ident,
     pub(crate) idempotent: bool,
+    /// The field of the request, or the field of a field, by which a replica is chosen.
+    pub(crate) routed_by: Option<Vec<Ident>>,
     pub(crate) context: Type,
     pub(crate) request: Type,
     pub(crate) output: Type,
@@ -115,14 +118,16 @@ fn method(item: TraitItem, faults: &mut Faults) -> Option<Method> {
             return None;
         }
     };
-    let docs = docs(&item.attrs, "a contract's method", &["idempotent"], faults);
+    let docs = docs(&item.attrs, "a contract's method", &["idempotent", "routed_by"], faults);
     let idempotent = idempotent(&item.attrs, faults);
+    let routed_by = routed_by(&item.attrs, faults);
     check_signature(&item, faults);
     let arguments = arguments(&item.sig, faults);
     let output = output(&item.sig, faults);
     let (context, request) = arguments?;
     let (output, reply, error) = output?;
-    Some(Method { docs, name: item.sig.ident, idempotent, context, request, output, reply, error })
+    let name = item.sig.ident;
+    Some(Method { docs, name, idempotent, routed_by, context, request, output, reply, error })
 }
 
 /// The documentation among the attributes. Others than that and `known` are faults.
@@ -140,7 +145,7 @@ fn docs(
         }
         let understood = match known {
             [] => "documentation".to_owned(),
-            names => format!("documentation and `#[{}]`", names.join("]`, `#[")),
+            names => format!("documentation, `#[{}]`", names.join("]` and `#[")),
         };
         faults.add(other, &format!("unknown attribute: on {place}, only {understood} can stand"));
     }
@@ -157,6 +162,28 @@ fn idempotent(attributes: &[Attribute], faults: &mut Faults) -> bool {
         faults.add(again, "`#[idempotent]` is here already");
     }
     true
+}
+
+fn routed_by(attributes: &[Attribute], faults: &mut Faults) -> Option<Vec<Ident>> {
+    let mut marks = attributes.iter().filter(|attribute| attribute.path().is_ident("routed_by"));
+    let mark = marks.next()?;
+    if let Some(again) = marks.next() {
+        faults.add(again, "`#[routed_by]` is here already");
+    }
+    let fields = match &mark.meta {
+        Meta::List(list) => {
+            list.parse_args_with(Punctuated::<Ident, Token![.]>::parse_separated_nonempty)
+        }
+        other => Err(syn::Error::new_spanned(other, "")),
+    };
+    if fields.is_err() {
+        faults.add(
+            mark,
+            "`#[routed_by]` names the field of the request that holds the id of what the call is \
+             about, as in `#[routed_by(event_id)]`",
+        );
+    }
+    fields.ok().map(|fields| fields.into_iter().collect())
 }
 
 fn check_signature(item: &TraitItemFn, faults: &mut Faults) {

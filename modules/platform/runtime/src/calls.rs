@@ -1,8 +1,9 @@
-//! How calls to contracts travel: within the process (`local`), to another one (`http`), and what
-//! receives them there (`server`), with the tokens by which services know each other.
+//! How calls to contracts travel: within the process (`local`), to another one (`http`), which of its replicas
+//! first (`endpoints`), and what receives them there (`server`), with the tokens by which services know each other.
 //!
 //! Both ways give the same answers: the contract's own, or one of the three transport faults.
 
+mod endpoints;
 mod guarded;
 mod http;
 mod keys;
@@ -13,7 +14,8 @@ mod token;
 mod wire;
 
 pub use self::{
-    http::{HttpClient, HttpMethod, InvalidEndpoint, Outbound, web_client},
+    endpoints::{Attempt, Endpoint, Endpoints, InvalidEndpoint, RoutingKey},
+    http::{HttpClient, HttpMethod, Outbound, web_client},
     keys::{KeyError, KeyPair},
     local::{LocalCalls, LocalMethod},
     metrics::describe_call_metrics,

@@ -37,9 +37,9 @@ pub use async_trait::async_trait;
 pub use axum::Router;
 pub use boot::{Boot, PublicInputs};
 pub use calls::{
-    AllowList, HttpClient, HttpMethod, InternalServer, InvalidEndpoint, KeyError, KeyPair,
-    KeyPlaces, LocalCalls, LocalMethod, Outbound, Refusal, ServiceTokens, TokenRefusal,
-    describe_call_metrics, web_client,
+    AllowList, Attempt, Endpoint, Endpoints, HttpClient, HttpMethod, InternalServer,
+    InvalidEndpoint, KeyError, KeyPair, KeyPlaces, LocalCalls, LocalMethod, Outbound, Refusal,
+    RoutingKey, ServiceTokens, TokenRefusal, describe_call_metrics, web_client,
 };
 pub use check::{CheckReport, CheckResult, Checked, Finding, describe_check_metrics};
 pub use clock::{Clock, SystemClock, Timestamp};

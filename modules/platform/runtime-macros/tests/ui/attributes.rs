@@ -28,4 +28,35 @@ trait IdempotentTwice {
     async fn charge(&self, cx: &Context, request: Charge) -> Result<Receipt, PaymentError>;
 }
 
+#[service("payments")]
+trait RoutedByNothing {
+    #[routed_by]
+    async fn charge(&self, cx: &Context, request: Charge) -> Result<Receipt, PaymentError>;
+}
+
+#[service("payments")]
+trait RoutedByAText {
+    #[routed_by("order_id")]
+    async fn charge(&self, cx: &Context, request: Charge) -> Result<Receipt, PaymentError>;
+}
+
+#[service("payments")]
+trait RoutedByNoField {
+    #[routed_by()]
+    async fn charge(&self, cx: &Context, request: Charge) -> Result<Receipt, PaymentError>;
+}
+
+#[service("payments")]
+trait RoutedByTwoFields {
+    #[routed_by(order_id, event_id)]
+    async fn charge(&self, cx: &Context, request: Charge) -> Result<Receipt, PaymentError>;
+}
+
+#[service("payments")]
+trait RoutedTwice {
+    #[routed_by(order_id)]
+    #[routed_by(order.id)]
+    async fn charge(&self, cx: &Context, request: Charge) -> Result<Receipt, PaymentError>;
+}
+
 fn main() {}

@@ -13,6 +13,7 @@ const SERVED_SECONDS: &str = "boxoffice_served_call_seconds";
 /// Tells the metrics recorder what the metrics of calls mean. Once a process, after the recorder
 /// is installed.
 pub fn describe_call_metrics() {
+    super::endpoints::describe_metrics();
     metrics::describe_counter!(
         CALLS,
         Unit::Count,

@@ -14,6 +14,7 @@ fn a_contract_knows_its_service_and_methods() {
             Method { name: "repeat", idempotent: true },
             Method { name: "once", idempotent: false },
             Method { name: "arrival", idempotent: false },
+            Method { name: "deliver", idempotent: false },
             Method { name: "private", idempotent: false },
         ]
     );

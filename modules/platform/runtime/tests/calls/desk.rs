@@ -34,6 +34,10 @@ pub trait Desk {
     /// Tells what arrived besides the request.
     async fn arrival(&self, cx: &Context, request: ()) -> Result<Arrival, DeskError>;
 
+    /// Delivers a letter.
+    #[routed_by(to)]
+    async fn deliver(&self, cx: &Context, request: Letter) -> Result<(), DeskError>;
+
     /// Nobody may call this.
     async fn private(&self, cx: &Context, request: ()) -> Result<(), DeskError>;
 }
@@ -54,6 +58,13 @@ pub enum Errand {
     Panic,
     /// Wait until the desk is told to go on.
     Wait,
+}
+
+/// A letter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Letter {
+    /// For whom.
+    pub to: Uuid,
 }
 
 /// What was done.
@@ -172,6 +183,10 @@ impl Desk for Clerk {
         })
     }
 
+    async fn deliver(&self, _cx: &Context, _request: Letter) -> Result<(), DeskError> {
+        Ok(())
+    }
+
     async fn private(&self, _cx: &Context, _request: ()) -> Result<(), DeskError> {
         Ok(())
     }
@@ -259,7 +274,8 @@ impl Office {
     }
 }
 
-static LOBBY_REQUIRES: &[Needed] = &[Needed::of::<dyn Desk>(&["repeat", "once", "arrival"])];
+static LOBBY_REQUIRES: &[Needed] =
+    &[Needed::of::<dyn Desk>(&["repeat", "once", "arrival", "deliver"])];
 
 /// Serves `router` on a port of its own.
 #[expect(clippy::disallowed_methods, reason = "no client here is slow on purpose")]

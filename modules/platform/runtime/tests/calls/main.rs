@@ -18,6 +18,7 @@ mod measures;
 mod parity;
 mod peer;
 mod refusals;
+mod replicas;
 mod retries;
 mod tokens;
 mod travel;

@@ -69,6 +69,24 @@ impl Peer {
         tokens: TokenOffice,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::behind(listener, conducts, tokens)
+    }
+
+    /// At an address where nobody listens.
+    pub async fn at(
+        url: &reqwest::Url,
+        conducts: impl IntoIterator<Item = Conduct>,
+        tokens: TokenOffice,
+    ) -> Self {
+        let address = (url.host_str().unwrap(), url.port().unwrap());
+        Self::behind(TcpListener::bind(address).await.unwrap(), conducts, tokens)
+    }
+
+    fn behind(
+        listener: TcpListener,
+        conducts: impl IntoIterator<Item = Conduct>,
+        tokens: TokenOffice,
+    ) -> Self {
         let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let seen: Seen<Headers> = Arc::default();
         let mut conducts: VecDeque<Conduct> = conducts.into_iter().collect();
@@ -111,6 +129,10 @@ impl Peer {
     pub fn desk_with(&self, random: FixedRandom) -> Arc<dyn Desk> {
         let urls = std::slice::from_ref(&self.url);
         <dyn Desk>::http(self.tokens.client_with("lobby", urls, random))
+    }
+
+    pub fn tokens(&self) -> &TokenOffice {
+        &self.tokens
     }
 
     pub fn requests(&self) -> usize {
