@@ -33,6 +33,7 @@ pub static MODULE: Module = Module {
     consumes: &[],
     settings: None,
     schema: Some(&SCHEMA),
+    views: None,
     openapi: || edge::openapi::describe("catalog", http::routes(), problems::ALL),
     start: |boot| Box::pin(start(boot)),
 };

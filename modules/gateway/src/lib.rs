@@ -26,6 +26,7 @@ pub static MODULE: Module = Module {
     consumes: &[],
     settings: Some(SectionSpec::of::<GatewaySettings>()),
     schema: None,
+    views: None,
     openapi: || edge::openapi::describe(GATEWAY, edge::Routes::<()>::new(), &[]),
     start: |boot| Box::pin(std::future::ready(start(boot))),
 };

@@ -43,6 +43,7 @@ pub static MODULE: Module = Module {
     consumes: &[],
     settings: Some(SectionSpec::of::<IdentitySettings>()),
     schema: Some(&SCHEMA),
+    views: None,
     openapi: || edge::openapi::describe("identity", http::routes(), problems::ALL),
     start: |boot| Box::pin(start(boot)),
 };

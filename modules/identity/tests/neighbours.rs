@@ -46,6 +46,7 @@ static DESK: Module = Module {
     consumes: &["identity.user_registered"],
     settings: None,
     schema: Some(&SCHEMA),
+    views: None,
     openapi: || edge::openapi::describe("desk", http(), &[]),
     start: start_desk,
 };

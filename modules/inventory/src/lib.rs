@@ -49,6 +49,7 @@ pub static MODULE: Module = Module {
     ],
     settings: Some(SectionSpec::of::<InventorySettings>()),
     schema: Some(&SCHEMA),
+    views: None,
     openapi: || edge::openapi::describe("inventory", http::routes(), problems::ALL),
     start: |boot| Box::pin(start(boot)),
 };

@@ -54,6 +54,7 @@ pub static MODULE: Module = Module {
     ],
     settings: Some(SectionSpec::of::<NotificationsSettings>()),
     schema: Some(&SCHEMA),
+    views: None,
     openapi: || edge::openapi::describe("notifications", http::routes(), &[]),
     start: |boot| Box::pin(start(boot)),
 };

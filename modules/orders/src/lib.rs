@@ -71,6 +71,7 @@ pub static MODULE: Module = Module {
     ],
     settings: Some(SectionSpec::of::<OrdersSettings>()),
     schema: Some(&SCHEMA),
+    views: None,
     openapi: || edge::openapi::describe("orders", http::routes(), problems::ALL),
     start: |boot| Box::pin(start(boot)),
 };

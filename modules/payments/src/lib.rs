@@ -56,6 +56,7 @@ pub static MODULE: Module = Module {
     consumes: &[],
     settings: Some(SectionSpec::of::<PaymentsSettings>()),
     schema: Some(&SCHEMA),
+    views: None,
     openapi: || edge::openapi::describe("payments", http::routes(), problems::ALL),
     start: |boot| Box::pin(start(boot)),
 };

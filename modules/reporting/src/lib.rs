@@ -44,6 +44,7 @@ pub static MODULE: Module = Module {
     ],
     settings: None,
     schema: Some(&SCHEMA),
+    views: None,
     openapi: || edge::openapi::describe(NAME, http::routes(), &[]),
     start: |boot| Box::pin(start(boot)),
 };

@@ -48,6 +48,7 @@ pub static MODULE: Module = Module {
     consumes: &[],
     settings: Some(SectionSpec::of::<TicketsSettings>()),
     schema: Some(&SCHEMA),
+    views: None,
     openapi: || edge::openapi::describe("tickets", http::routes(), problems::ALL),
     start: |boot| Box::pin(start(boot)),
 };

@@ -220,6 +220,7 @@ static KEYS: Module = Module {
     consumes: &[],
     settings: None,
     schema: None,
+    views: None,
     openapi: utoipa::openapi::OpenApi::default,
     start: start_keys,
 };
@@ -255,6 +256,7 @@ static PROBE: Module = Module {
     consumes: &[],
     settings: None,
     schema: None,
+    views: None,
     openapi: utoipa::openapi::OpenApi::default,
     start: start_probe,
 };

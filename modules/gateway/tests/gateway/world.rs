@@ -34,6 +34,7 @@ static ORDERS: Module = Module {
     consumes: &[],
     settings: None,
     schema: None,
+    views: None,
     openapi: || edge::openapi::describe("orders", edge::Routes::<()>::new(), &[&SOLD_OUT]),
     start: |_| Box::pin(std::future::ready(Ok(()))),
 };

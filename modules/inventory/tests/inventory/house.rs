@@ -196,6 +196,7 @@ static KEYS: Module = Module {
     consumes: &[],
     settings: None,
     schema: None,
+    views: None,
     openapi: utoipa::openapi::OpenApi::default,
     start: start_keys,
 };
@@ -231,6 +232,7 @@ static CATALOG: Module = Module {
     consumes: &[],
     settings: None,
     schema: None,
+    views: None,
     openapi: utoipa::openapi::OpenApi::default,
     start: start_catalog,
 };
@@ -315,6 +317,7 @@ static PROBE: Module = Module {
     consumes: &[],
     settings: None,
     schema: None,
+    views: None,
     openapi: utoipa::openapi::OpenApi::default,
     start: start_probe,
 };

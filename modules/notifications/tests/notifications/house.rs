@@ -249,6 +249,7 @@ static KEYS: Module = Module {
     consumes: &[],
     settings: None,
     schema: None,
+    views: None,
     openapi: utoipa::openapi::OpenApi::default,
     start: |boot| {
         boot.provide::<dyn TokenKeys>(Arc::new(OneKey));
@@ -280,6 +281,7 @@ static ORDERS: Module = Module {
     consumes: &[],
     settings: None,
     schema: None,
+    views: None,
     openapi: utoipa::openapi::OpenApi::default,
     start: |boot| {
         boot.provide::<dyn Orders>(Arc::new(neighbours::EveryOrder));

@@ -181,6 +181,7 @@ pub(crate) static CATALOG: Module = Module {
     consumes: &[],
     settings: None,
     schema: None,
+    views: None,
     openapi: utoipa::openapi::OpenApi::default,
     start: |boot| {
         boot.provide::<dyn Catalog>(Arc::new(Programme));
@@ -198,6 +199,7 @@ pub(crate) static TICKETS: Module = Module {
     consumes: &[],
     settings: None,
     schema: None,
+    views: None,
     openapi: utoipa::openapi::OpenApi::default,
     start: |boot| {
         boot.provide::<dyn Tickets>(Arc::new(Printer));

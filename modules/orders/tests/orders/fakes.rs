@@ -101,6 +101,7 @@ const fn module(
         consumes: &[],
         settings: None,
         schema: None,
+        views: None,
         openapi: utoipa::openapi::OpenApi::default,
         start,
     }

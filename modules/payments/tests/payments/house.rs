@@ -266,6 +266,7 @@ const fn module(name: &'static str) -> Module {
         consumes: &[],
         settings: None,
         schema: None,
+        views: None,
         openapi: utoipa::openapi::OpenApi::default,
         start: |_| Box::pin(async { Ok(()) }),
     }

@@ -29,6 +29,7 @@ mod readiness;
 mod registry;
 mod tasks;
 mod unavailable;
+mod views;
 mod web;
 mod zones;
 
@@ -73,5 +74,8 @@ pub use registry::{ALL_SERVICES, Plan, registry_faults};
 pub use runtime_macros::service;
 pub use tasks::{Task, TaskFault, Tasks};
 pub use tokio_util::sync::CancellationToken;
+pub use views::{
+    RebuildOrder, RebuildProgress, RebuildStep, Rebuilt, ViewDescription, Views,
+};
 pub use web::{WebClient, WebError};
 pub use zones::time_zone;

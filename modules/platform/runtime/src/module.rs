@@ -4,7 +4,7 @@ use std::{any::TypeId, fmt};
 
 use futures_util::future::BoxFuture;
 
-use crate::{Boot, Contract, ContractDescription, Method, Migrations, SectionSpec, StartError};
+use crate::{Boot, Contract, ContractDescription, Method, Migrations, SectionSpec, StartError, Views};
 
 /// The name of the module that forwards to all others. `all` leaves it out, since nobody needs it
 /// when nothing is remote, and it needs to know where the others' public listeners are.
@@ -31,6 +31,8 @@ pub struct Module {
     pub settings: Option<SectionSpec>,
     /// Its database schema, for `boxoffice migrate`.
     pub schema: Option<&'static dyn Migrations>,
+    /// What it shows and can make anew from events, for `boxoffice views`.
+    pub views: Option<&'static dyn Views>,
     /// Its public API, known without starting anything.
     pub openapi: fn() -> utoipa::openapi::OpenApi,
     /// Starts it: opens its database, provides its contracts, adds its routes and tasks.

@@ -54,6 +54,7 @@ const PLAIN: Module = Module {
     consumes: &[],
     settings: None,
     schema: None,
+    views: None,
     openapi: utoipa::openapi::OpenApi::default,
     start: |_| Box::pin(async { Ok(()) }),
 };

@@ -57,6 +57,7 @@ const ALMANAC_MODULE: Module = Module {
     consumes: &[],
     settings: None,
     schema: None,
+    views: None,
     openapi: utoipa::openapi::OpenApi::default,
     start: start_almanac,
 };
@@ -79,6 +80,7 @@ static DESK: Module = Module {
     consumes: &[],
     settings: None,
     schema: None,
+    views: None,
     openapi: utoipa::openapi::OpenApi::default,
     start: start_desk,
 };

@@ -312,6 +312,7 @@ static KEYS: Module = Module {
     consumes: &[],
     settings: None,
     schema: None,
+    views: None,
     openapi: utoipa::openapi::OpenApi::default,
     start: |boot| {
         boot.provide::<dyn TokenKeys>(Arc::new(OneKey));
@@ -343,6 +344,7 @@ static CATALOG: Module = Module {
     consumes: &[],
     settings: None,
     schema: None,
+    views: None,
     openapi: utoipa::openapi::OpenApi::default,
     start: |boot| {
         boot.provide::<dyn Catalog>(Arc::new(OneOrganizer));
@@ -397,6 +399,7 @@ static ORDERS: Module = Module {
     consumes: &[],
     settings: None,
     schema: None,
+    views: None,
     openapi: utoipa::openapi::OpenApi::default,
     start: |boot| told::start::<OrderEvent>(boot, TELL_ORDERS),
 };
@@ -412,6 +415,7 @@ static TICKETS: Module = Module {
     consumes: &[],
     settings: None,
     schema: None,
+    views: None,
     openapi: utoipa::openapi::OpenApi::default,
     start: |boot| told::start::<TicketEvent>(boot, TELL_TICKETS),
 };
@@ -428,6 +432,7 @@ const fn silent(name: &'static str, publishes: &'static [&'static str]) -> Modul
         consumes: &[],
         settings: None,
         schema: None,
+        views: None,
         openapi: utoipa::openapi::OpenApi::default,
         start: |_boot| Box::pin(async { Ok(()) }),
     }

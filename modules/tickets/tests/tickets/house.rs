@@ -222,6 +222,7 @@ static KEYS: Module = Module {
     consumes: &[],
     settings: None,
     schema: None,
+    views: None,
     openapi: utoipa::openapi::OpenApi::default,
     start: start_keys,
 };
@@ -258,6 +259,7 @@ static CATALOG: Module = Module {
     consumes: &[],
     settings: None,
     schema: None,
+    views: None,
     openapi: utoipa::openapi::OpenApi::default,
     start: start_catalog,
 };
@@ -334,6 +336,7 @@ static PROBE: Module = Module {
     consumes: &[],
     settings: None,
     schema: None,
+    views: None,
     openapi: utoipa::openapi::OpenApi::default,
     start: start_probe,
 };

@@ -92,6 +92,7 @@ static ORDERS: Module = Module {
     consumes: &[],
     settings: None,
     schema: None,
+    views: None,
     openapi: || openapi::describe("orders", http(), &[&SOLD_OUT]),
     start: |_| Box::pin(async { Ok(()) }),
 };
@@ -124,6 +125,7 @@ const ORDERS_WITHOUT_API: Module = Module {
     consumes: &[],
     settings: None,
     schema: None,
+    views: None,
     openapi: || openapi::describe("nothing", Routes::<()>::default(), &[]),
     start: |_| Box::pin(async { Ok(()) }),
 };

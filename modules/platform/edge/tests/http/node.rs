@@ -42,6 +42,7 @@ static IDENTITY: Module = Module {
     consumes: &[],
     settings: None,
     schema: None,
+    views: None,
     openapi: || openapi::describe("identity", Routes::<()>::default(), &[]),
     start: |boot| {
         boot.provide::<dyn TokenKeys>(Arc::new(Keys));
@@ -96,6 +97,7 @@ static PROFILE: Module = Module {
     consumes: &[],
     settings: None,
     schema: None,
+    views: None,
     openapi: || openapi::describe("profile", http(), &[]),
     start: |boot| {
         boot.public(http().into());

@@ -67,6 +67,7 @@ pub const PLAIN: Module = Module {
     consumes: &[],
     settings: None,
     schema: None,
+    views: None,
     openapi: utoipa::openapi::OpenApi::default,
     start: |_| Box::pin(async { Ok(()) }),
 };

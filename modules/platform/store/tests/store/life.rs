@@ -29,6 +29,7 @@ static LEDGER: Module = Module {
     consumes: &[],
     settings: None,
     schema: Some(&SCHEMA),
+    views: None,
     openapi: utoipa::openapi::OpenApi::default,
     start: |boot| Box::pin(start(boot)),
 };
