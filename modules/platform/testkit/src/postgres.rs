@@ -25,6 +25,10 @@ use crate::{
     server::{Recipe, Server},
 };
 
+mod standby;
+
+pub use standby::standby_of;
+
 /// Names a server to use instead of a private one: `postgres://user:password@host:port/database`,
 /// with the right to create databases. What tests leave there is named `boxoffice_test_…`.
 const SERVER_VARIABLE: &str = "BOXOFFICE_TEST_POSTGRES_URL";
@@ -163,38 +167,52 @@ async fn start(extra: Extra) -> (Place, Server) {
         base: format!("postgres://boxoffice:{password}@{address}"),
         parameters: "?sslmode=disable".to_owned(),
     };
-    let recipe = Recipe {
-        name: "PostgreSQL",
-        ready: "database system is ready to accept connections",
-        stop: "INT",
-        crash: "QUIT",
-    };
-    let (initdb, postgres) = (programs.join("initdb"), programs.join("postgres"));
+    let initdb = programs.join("initdb");
     let prepare = move |home: &Path| {
         prepare(home, &initdb, account.as_ref(), &password, &extra.files)
             .map_err(|error| format!("{}: {error}", initdb.display()))
     };
+    let server = bring_up(&programs, account, port, extra.settings, prepare).await;
+    (place, server)
+}
+
+/// Runs the server that `prepare` puts into `home/data`.
+async fn bring_up(
+    programs: &Path,
+    account: Option<Account>,
+    port: Port,
+    more_settings: Vec<(&'static str, String)>,
+    prepare: impl FnOnce(&Path) -> Result<(), String> + Send + 'static,
+) -> Server {
+    let recipe = Recipe {
+        name: "PostgreSQL",
+        // A standby goes on: "read-only connections".
+        ready: "database system is ready to accept",
+        stop: "INT",
+        crash: "QUIT",
+    };
+    let postgres = programs.join("postgres");
+    let address = port.address();
     let settings: Vec<String> = [
         ("port", address.port().to_string()),
         ("listen_addresses", address.ip().to_string()),
         ("max_connections", "800".to_owned()),
     ]
     .into_iter()
-    .chain(extra.settings)
+    .chain(more_settings)
     .map(|(name, value)| format!("{name}={value}"))
     .collect();
-    let server = Server::bring_up(recipe, prepare, move |program, home| {
+    Server::bring_up(recipe, prepare, move |program, home| {
         let _held = &port;
         program.with(|shell| {
             let run = shell.arg(&postgres).arg("-D").arg(home.join("data")).arg("-k").arg(home);
-            settings.iter().for_each(|setting| {
+            for setting in &settings {
                 run.args(["-c", setting]);
-            });
+            }
             become_account(run.current_dir(home), account.as_ref())
         })
     })
-    .await;
-    (place, server)
+    .await
 }
 
 /// Makes an empty installation in `home/data`, and files beside it.
