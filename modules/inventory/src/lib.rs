@@ -34,7 +34,7 @@ use crate::{
 pub static MODULE: Module = Module {
     name: "inventory",
     about: "capacity, holds, availability",
-    prefixes: &["/v1/availability", "/v1/holds"],
+    prefixes: &["/v1/availability", "/v1/holds", "/v1/admin/inventory"],
     provides: &[Provided::of::<dyn Inventory>()],
     requires: &[Needed::of::<dyn TokenKeys>(&["token_keys"])],
     publishes: &["inventory.audit"],
@@ -50,7 +50,7 @@ pub static MODULE: Module = Module {
     settings: Some(SectionSpec::of::<InventorySettings>()),
     schema: Some(&SCHEMA),
     views: None,
-    openapi: || edge::openapi::describe("inventory", http::routes(), problems::ALL),
+    openapi: || edge::dead_letters::describe("inventory", http::routes(), problems::ALL),
     start: |boot| Box::pin(start(boot)),
 };
 
@@ -77,6 +77,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
         let (service, database) = checking.clone();
         Box::pin(async move { check::places(&service, &database).await })
     });
+    edge::dead_letters::serve(boot, &database);
     let public: PublicSettings = boot.settings();
     let app = App {
         service: service.clone(),

@@ -36,7 +36,7 @@ use crate::{
 pub static MODULE: Module = Module {
     name: "notifications",
     about: "what people are told by mail: confirmations, cancellations, refunds",
-    prefixes: &["/v1/notifications"],
+    prefixes: &["/v1/notifications", "/v1/admin/notifications"],
     provides: &[],
     requires: &[
         Needed::of::<dyn TokenKeys>(&["token_keys"]),
@@ -55,7 +55,7 @@ pub static MODULE: Module = Module {
     settings: Some(SectionSpec::of::<NotificationsSettings>()),
     schema: Some(&SCHEMA),
     views: None,
-    openapi: || edge::openapi::describe("notifications", http::routes(), &[]),
+    openapi: || edge::dead_letters::describe("notifications", http::routes(), &[]),
     start: |boot| Box::pin(start(boot)),
 };
 
@@ -93,6 +93,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
         clock: Arc::clone(&clock),
         random: boot.random(),
     });
+    edge::dead_letters::serve(boot, &database);
     let app = App {
         database,
         mails: mails.clone(),

@@ -52,7 +52,7 @@ use crate::{
 pub static MODULE: Module = Module {
     name: "orders",
     about: "the purchase, from hold to fulfilment",
-    prefixes: &["/v1/orders"],
+    prefixes: &["/v1/orders", "/v1/admin/orders"],
     provides: &[Provided::of::<dyn Orders>()],
     requires: &[
         Needed::of::<dyn TokenKeys>(&["token_keys"]),
@@ -72,7 +72,7 @@ pub static MODULE: Module = Module {
     settings: Some(SectionSpec::of::<OrdersSettings>()),
     schema: Some(&SCHEMA),
     views: None,
-    openapi: || edge::openapi::describe("orders", http::routes(), problems::ALL),
+    openapi: || edge::dead_letters::describe("orders", http::routes(), problems::ALL),
     start: |boot| Box::pin(start(boot)),
 };
 
@@ -86,6 +86,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
     let cancellations: Events<Cancellation> = Events::new(&committer, ());
     let (errands, queue) = errands::errands();
     measures::describe();
+    edge::dead_letters::serve(boot, &database);
     let purchases = Arc::new(Purchases {
         database,
         orders: orders.clone(),

@@ -21,7 +21,7 @@ use crate::{
 pub static MODULE: Module = Module {
     name: NAME,
     about: "sales of events, what customers bought, the trail of all changes",
-    prefixes: &["/v1/reports", "/v1/audit"],
+    prefixes: &["/v1/reports", "/v1/audit", "/v1/admin/reporting"],
     provides: &[],
     requires: &[
         Needed::of::<dyn TokenKeys>(&["token_keys"]),
@@ -45,7 +45,7 @@ pub static MODULE: Module = Module {
     settings: None,
     schema: Some(&SCHEMA),
     views: None,
-    openapi: || edge::openapi::describe(NAME, http::routes(), &[]),
+    openapi: || edge::dead_letters::describe(NAME, http::routes(), &[]),
     start: |boot| Box::pin(start(boot)),
 };
 
@@ -68,6 +68,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
         let database = checking.clone();
         Box::pin(async move { check::sums(&database).await.map_err(|error| error.to_string()) })
     });
+    edge::dead_letters::serve(boot, &database);
     boot.public(http::routes().with_state(App { database, catalog }).into());
     let clock = boot.clock();
     bus::subscribe::<OrderEvent>(boot, &committer, SALES, CountSales(clock.clone()))?;
