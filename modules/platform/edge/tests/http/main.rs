@@ -8,6 +8,7 @@
 )]
 
 mod authentication;
+mod dead_letters;
 mod documentation;
 mod errors;
 mod idempotency;

@@ -32,7 +32,7 @@ impl TokenKeys for Keys {
     }
 }
 
-static IDENTITY: Module = Module {
+pub static IDENTITY: Module = Module {
     name: "identity",
     about: "accounts",
     prefixes: &["/v1/auth"],

@@ -30,6 +30,7 @@ pub struct Api {
     pub address: SocketAddr,
     pub clock: TestClock,
     pub identity: Arc<Identity>,
+    pub cache: Arc<Cache>,
     client: Client,
     _server: JoinSet<()>,
 }
@@ -47,9 +48,11 @@ impl Api {
         let identity = Arc::new(Identity::new());
         let keys: Arc<dyn TokenKeys> = identity.clone();
         let random = Arc::new(SeededRandom::new(1));
+        let cache = Arc::new(Cache::new(CacheSettings::default()));
         let parts = Parts {
             settings,
             keys: Some(keys),
+            cache: Some(Arc::clone(&cache)),
             clock: Arc::new(clock.clone()),
             random: random.clone(),
             ids: Ids::new(Arc::new(clock.clone()), random),
@@ -66,7 +69,7 @@ impl Api {
         let app = stack::lay_around(routes, parts);
         let mut server = JoinSet::new();
         server.spawn(serve(listener, app));
-        Self { address, clock, identity, client: web_client().unwrap(), _server: server }
+        Self { address, clock, identity, cache, client: web_client().unwrap(), _server: server }
     }
 
     pub fn url(&self, path: &str) -> String {
