@@ -14,7 +14,7 @@ use crate::{
 
 /// A stream to read, from after the version `known`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Wanted {
+pub struct Wanted {
     pub(crate) category: &'static str,
     pub(crate) stream: Uuid,
     pub(crate) known: u64,

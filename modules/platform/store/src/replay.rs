@@ -255,16 +255,31 @@ pub(crate) enum Apart {
 impl Apart {
     /// A transaction that sees everything as of its first look. Where it is cancelled, its
     /// connection goes with it.
-    async fn begin(&self) -> Result<Tx, StoreError> {
+    pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
+        self.begin_with("BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ").await
+    }
+
+    /// A transaction that begins with what is said.
+    pub(crate) async fn begin_with(
+        &self,
+        sqlite: &'static str,
+        postgres: &'static str,
+    ) -> Result<Tx, StoreError> {
         Ok(match self {
-            Self::Sqlite(pool) => Tx::sqlite(pool.begin_with("BEGIN").await?),
-            Self::Postgres(pool) => {
-                Tx::postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?)
-            }
+            Self::Sqlite(pool) => Tx::sqlite(pool.begin_with(sqlite).await?),
+            Self::Postgres(pool) => Tx::postgres(pool.begin_with(postgres).await?),
         })
     }
 
-    async fn close(self) {
+    /// The connection, for one statement at a time.
+    pub(crate) async fn connection(&self) -> Result<Connection<'static>, sqlx::Error> {
+        Ok(match self {
+            Self::Sqlite(pool) => Connection::Sqlite(pool.acquire().await?.into()),
+            Self::Postgres(pool) => Connection::Postgres(pool.acquire().await?.into()),
+        })
+    }
+
+    pub(crate) async fn close(self) {
         match self {
             Self::Sqlite(pool) => pool.close().await,
             Self::Postgres(pool) => pool.close().await,

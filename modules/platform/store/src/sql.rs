@@ -301,7 +301,7 @@ mod tests {
     use super::*;
     use crate::{
         DatabaseSettings, Schema, database, dead_letters, feed, idempotency, inbox, lease, log,
-        partitions, relays, replay, timers,
+        partitions, relays, rebuild, replay, timers,
     };
 
     static NOTHING_MORE: Schema =
@@ -324,6 +324,7 @@ mod tests {
             log::STATEMENTS,
             partitions::STATEMENTS,
             relays::STATEMENTS,
+            rebuild::STATEMENTS,
             replay::STATEMENTS,
             timers::STATEMENTS,
         ];
