@@ -9,8 +9,8 @@
 use std::{sync::Arc, time::Duration};
 
 use runtime::{
-    Boot, CancellationToken, Context, DEFAULT_DEADLINE, Method, Principal, Random, StartError,
-    Timestamp, TraceContext, async_trait,
+    Boot, CancellationToken, Context, DEFAULT_DEADLINE, FIRST_EVENT_VERSION, Method, Principal,
+    Random, StartError, Timestamp, TraceContext, async_trait, describe_schema,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -19,6 +19,7 @@ use store::{
     StoreError, Tx, Work,
 };
 use tokio::time::{Instant, timeout};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
@@ -66,15 +67,25 @@ pub struct AuditRecord {
     pub reason: Option<String>,
 }
 
-/// What of a record has no place in an envelope.
-#[derive(Serialize, Deserialize)]
+/// One change of one thing: who did what, and why, without what the thing holds.
+#[derive(Serialize, Deserialize, ToSchema)]
 struct Particulars {
+    /// What kind of thing changed, such as `order`. Which one is the envelope's key.
     aggregate: String,
+    /// How many changes the thing has seen with this one.
     version: u64,
+    /// What happened, such as `places_confirmed`.
     event: String,
+    /// Who was behind it: `user:<id>`, `service:<name>` or `anonymous`.
     actor: String,
+    /// Why, where the event says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+}
+
+/// The JSON schema (draft 7) of what a trail tells of each change: the payload of the envelope.
+pub fn audit_schema() -> Value {
+    describe_schema::<Particulars>()
 }
 
 /// The events of a service and its trail, for what its module publishes:
@@ -151,7 +162,7 @@ fn enter(name: &str, raw: RawRecorded) -> Entry {
     let envelope = Envelope {
         id: raw.id,
         event_type: name.to_owned(),
-        schema_version: raw.schema_version,
+        schema_version: FIRST_EVENT_VERSION,
         key: raw.stream,
         time: raw.recorded_at.0,
         correlation_id: raw.correlation_id,
