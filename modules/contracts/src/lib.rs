@@ -5,6 +5,7 @@
 //! No SQL, no HTTP, and no rule of any service: those live in the services.
 
 pub mod catalog;
+pub mod events;
 pub mod identity;
 pub mod inventory;
 pub mod money;

@@ -1,13 +1,16 @@
 //! What orders says to other services: who is to be told of an order, how it stands, and what became
 //! of purchases. Personal data leaves by [`Orders::contact`] alone, never in an event.
 
+mod events;
+
 use std::fmt;
 
-use runtime::{Context, ContractError, Fault, IntegrationEvents, Timestamp, Unrecognised, service};
+use runtime::{Context, ContractError, Fault, Timestamp, Unrecognised, service};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub use self::events::{CancellationCause, OrderEvent};
 use crate::{
     money::{Money, Tax},
     seating::Seat,
@@ -266,153 +269,3 @@ pub enum OrderError {
     Unrecognised(Unrecognised),
 }
 impl ContractError for OrderError {}
-
-/// Published by orders. Never carries personal data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum OrderEvent {
-    /// The order is paid and its places are sold.
-    OrderConfirmed {
-        /// The order.
-        order_id: Uuid,
-        /// The order's code, which people read to each other.
-        order_code: String,
-        /// The event.
-        event_id: Uuid,
-        /// Its name.
-        event_name: String,
-        /// Who runs it.
-        organizer_id: Uuid,
-        /// Who bought.
-        buyer_id: Uuid,
-        /// What was bought.
-        items: Vec<OrderedItem>,
-        /// What was paid.
-        total: Money,
-        /// When.
-        confirmed_at: Timestamp,
-        /// One a ticket, in the order of the items.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        positions: Vec<OrderedPosition>,
-        /// Whether the buyer has no account.
-        #[serde(default)]
-        guest: bool,
-    },
-    /// The tickets of the order exist.
-    OrderFulfilled {
-        /// The order.
-        order_id: Uuid,
-        /// The event.
-        event_id: Uuid,
-        /// Who bought.
-        buyer_id: Uuid,
-        /// Who runs the event.
-        organizer_id: Uuid,
-        /// The tickets, in the order of the positions.
-        ticket_ids: Vec<Uuid>,
-        /// When.
-        at: Timestamp,
-    },
-    /// Some positions of the order were cancelled; the others stay as they are. Their tickets become
-    /// void, their places free, and `amount` is on its way back.
-    PositionsCancelled {
-        /// The order.
-        order_id: Uuid,
-        /// The event.
-        event_id: Uuid,
-        /// Who runs it.
-        organizer_id: Uuid,
-        /// Who bought.
-        buyer_id: Uuid,
-        /// The positions.
-        positions: Vec<u32>,
-        /// What they were, by ticket type.
-        items: Vec<OrderedItem>,
-        /// What is given back for them.
-        amount: Money,
-        /// Why.
-        reason: String,
-    },
-    /// Money of the order was given back.
-    OrderRefunded {
-        /// The order.
-        order_id: Uuid,
-        /// The event.
-        event_id: Uuid,
-        /// Who runs it.
-        organizer_id: Uuid,
-        /// Who bought.
-        buyer_id: Uuid,
-        /// The refund, when it was for some positions, or when it was not orders that wanted it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        refund_id: Option<Uuid>,
-        /// How much was given back.
-        amount: Money,
-        /// Whether the order keeps tickets.
-        partial: bool,
-        /// Why, in words; an order that was paid too late says so here.
-        cause: String,
-    },
-    /// The money came after the places had gone to others, and goes back.
-    PaidTooLate {
-        /// The order.
-        order_id: Uuid,
-        /// The event.
-        event_id: Uuid,
-        /// Who bought.
-        buyer_id: Uuid,
-        /// Who runs the event.
-        organizer_id: Uuid,
-        /// How much had come.
-        amount: Money,
-    },
-    /// The order was called off after it had been confirmed: tickets void, places free, money given
-    /// back.
-    OrderCancelled {
-        /// The order.
-        order_id: Uuid,
-        /// The event.
-        event_id: Uuid,
-        /// Who runs it.
-        organizer_id: Uuid,
-        /// Who bought.
-        buyer_id: Uuid,
-        /// What had been bought and not been cancelled before.
-        items: Vec<OrderedItem>,
-        /// What that had cost.
-        total: Money,
-        /// Why, in words.
-        #[serde(default, skip_serializing_if = "String::is_empty")]
-        cause: String,
-        /// Whether the event was cancelled with all its orders.
-        #[serde(default)]
-        event_cancelled: bool,
-    },
-    /// An event of a newer orders.
-    #[serde(other)]
-    Unknown,
-}
-
-impl IntegrationEvents for OrderEvent {
-    const PUBLISHER: &'static str = "orders";
-    const NAMES: &'static [&'static str] = &[
-        "orders.order_confirmed",
-        "orders.order_fulfilled",
-        "orders.positions_cancelled",
-        "orders.order_refunded",
-        "orders.paid_too_late",
-        "orders.order_cancelled",
-    ];
-
-    fn key(&self) -> Uuid {
-        match self {
-            Self::OrderConfirmed { order_id, .. }
-            | Self::OrderFulfilled { order_id, .. }
-            | Self::PositionsCancelled { order_id, .. }
-            | Self::OrderRefunded { order_id, .. }
-            | Self::PaidTooLate { order_id, .. }
-            | Self::OrderCancelled { order_id, .. } => *order_id,
-            Self::Unknown => Uuid::nil(),
-        }
-    }
-}

@@ -1,6 +1,6 @@
 //! What other services are told of orders, out of what happened to them. No personal data.
 
-use contracts::orders::OrderEvent;
+use contracts::orders::{CancellationCause, OrderEvent};
 use store::Recorded;
 use uuid::Uuid;
 
@@ -60,10 +60,29 @@ pub(crate) fn announce(recorded: &Recorded<Event>) -> Option<OrderEvent> {
             buyer_id: terms.buyer_id,
             items: terms.items,
             total: terms.total,
-            cause: cause.map_or_else(String::new, |cause| cause.in_words().to_owned()),
-            event_cancelled: cause == Some(Cause::EventCancelled),
+            cause: cause.map_or(CancellationCause::Unknown, cancelled_for),
         }),
         event => refunded(order_id, &event),
+    }
+}
+
+/// Why an order that had been confirmed was called off; the other causes end orders before that.
+fn cancelled_for(cause: Cause) -> CancellationCause {
+    match cause {
+        Cause::BuyerCancelled => CancellationCause::BuyerCancelled,
+        Cause::OrganizerCancelled => CancellationCause::OrganizerCancelled,
+        Cause::EventCancelled => CancellationCause::EventCancelled,
+        Cause::Refunded => CancellationCause::Refunded,
+        Cause::NotFulfilled => CancellationCause::NotFulfilled,
+        Cause::SoldOut
+        | Cause::NotOnSale
+        | Cause::HoldGone
+        | Cause::SeatTaken
+        | Cause::NotOnTheseTerms
+        | Cause::Expired
+        | Cause::PaidTooLate
+        | Cause::NotHeld
+        | Cause::Underpaid => CancellationCause::Unknown,
     }
 }
 

@@ -1,6 +1,9 @@
 //! Who is told what when something happens to an order.
 
-use contracts::{money::Money, orders::OrderEvent};
+use contracts::{
+    money::Money,
+    orders::{CancellationCause, OrderEvent},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -133,21 +136,31 @@ impl Notice {
                 buyer_id,
                 total,
                 cause,
-                event_cancelled,
                 ..
             } => {
                 let parties = Parties::of(order_id, event_id, buyer_id, organizer_id);
-                let kind = if *event_cancelled {
-                    Kind::EventCancellation
-                } else {
-                    Kind::OrderCancellation
+                let kind = match cause {
+                    CancellationCause::EventCancelled => Kind::EventCancellation,
+                    _ => Kind::OrderCancellation,
                 };
-                Some(parties.told(kind, Some(*total), &[], cause))
+                Some(parties.told(kind, Some(*total), &[], in_words(*cause)))
             }
             OrderEvent::OrderConfirmed { .. }
             | OrderEvent::OrderRefunded { .. }
             | OrderEvent::Unknown => None,
         }
+    }
+}
+
+/// Why an order was called off, for its buyer; nothing where nobody noted it.
+fn in_words(cause: CancellationCause) -> &'static str {
+    match cause {
+        CancellationCause::BuyerCancelled => "cancelled by the buyer",
+        CancellationCause::OrganizerCancelled => "cancelled by the organizer",
+        CancellationCause::EventCancelled => "the event was cancelled",
+        CancellationCause::Refunded => "the money was given back",
+        CancellationCause::NotFulfilled => "the tickets could not be issued",
+        CancellationCause::Unknown => "",
     }
 }
 
@@ -216,17 +229,17 @@ mod tests {
     }
 
     #[test]
-    fn a_cancellation_tells_whether_the_event_was_cancelled() {
-        let cancelled = |event_cancelled: bool| {
-            json!({
-                "type": "order_cancelled", "items": [], "total": euros(5_000),
-                "cause": "rain", "event_cancelled": event_cancelled,
-            })
+    fn a_cancellation_tells_why_and_whether_the_event_was_cancelled() {
+        let cancelled = |cause: &str| {
+            let total = euros(5_000);
+            json!({"type": "order_cancelled", "items": [], "total": total, "cause": cause})
         };
-        assert_eq!(kind(&cancelled(false)), Some(Kind::OrderCancellation));
-        assert_eq!(kind(&cancelled(true)), Some(Kind::EventCancellation));
-        let told = notice(&cancelled(true)).expect("somebody is told");
-        assert_eq!(told.message.reason, "rain");
+        assert_eq!(kind(&cancelled("refunded")), Some(Kind::OrderCancellation));
+        assert_eq!(kind(&cancelled("event_cancelled")), Some(Kind::EventCancellation));
+        let reason =
+            |cause: &str| notice(&cancelled(cause)).expect("somebody is told").message.reason;
+        assert_eq!(reason("buyer_cancelled"), "cancelled by the buyer");
+        assert_eq!(reason("unknown"), "");
     }
 
     #[test]

@@ -105,10 +105,11 @@ impl House {
     pub(crate) async fn tell(&self, id: u128, second: i64, event: &OrderEvent) {
         let payload = json!(event);
         let noon: runtime::Timestamp = TODAY.parse().expect("it is an instant");
+        let name = format!("orders.{}", payload["type"].as_str().expect("events have types"));
         let envelope = Envelope {
             id: Uuid::from_u128(id),
-            event_type: format!("orders.{}", payload["type"].as_str().expect("events have types")),
-            schema_version: 1,
+            schema_version: OrderEvent::version(&name),
+            event_type: name,
             key: event.key(),
             time: noon + jiff::SignedDuration::from_secs(second),
             correlation_id: "a purchase".to_owned(),
@@ -117,7 +118,12 @@ impl House {
             payload,
             fault: None,
         };
-        let _told = self.public().post(TELL, &envelope).await.expect(204);
+        self.tell_as_written(&envelope).await;
+    }
+
+    /// Orders tells of an event, in whatever version.
+    pub(crate) async fn tell_as_written(&self, envelope: &Envelope) {
+        let _told = self.public().post(TELL, envelope).await.expect(204);
     }
 
     /// The client's notifications, once there are so many.
@@ -160,7 +166,7 @@ pub(crate) fn fulfilled(order: u128, buyer: Uuid) -> OrderEvent {
     }))
 }
 
-pub(crate) fn cancelled(order: u128, buyer: Uuid, event_cancelled: bool) -> OrderEvent {
+pub(crate) fn cancelled(order: u128, buyer: Uuid, cause: &str) -> OrderEvent {
     event(json!({
         "type": "order_cancelled",
         "order_id": Uuid::from_u128(order),
@@ -169,8 +175,7 @@ pub(crate) fn cancelled(order: u128, buyer: Uuid, event_cancelled: bool) -> Orde
         "buyer_id": buyer,
         "items": [],
         "total": {"amount": 5000, "currency": "EUR"},
-        "cause": "it rains",
-        "event_cancelled": event_cancelled,
+        "cause": cause,
     }))
 }
 

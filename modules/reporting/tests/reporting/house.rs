@@ -89,11 +89,12 @@ impl House {
     /// An event with the id `id` is told, which happened `ago` seconds ago.
     pub(crate) async fn tell<E: IntegrationEvents>(&self, id: u128, ago: u64, event: &E) {
         let payload = json!(event);
-        let name = payload["type"].as_str().expect("events have types");
+        let tag = payload["type"].as_str().expect("events have types");
+        let name = format!("{}.{tag}", E::PUBLISHER);
         let envelope = Envelope {
             id: Uuid::from_u128(id),
-            event_type: format!("{}.{name}", E::PUBLISHER),
-            schema_version: 1,
+            schema_version: E::version(&name),
+            event_type: name,
             key: event.key(),
             time: self.sandbox.clock().now() - Duration::from_secs(ago),
             correlation_id: "a purchase".to_owned(),
@@ -206,6 +207,7 @@ pub(crate) fn cancelled(order: u128, event_id: Uuid, tickets: u32) -> OrderEvent
         "buyer_id": CARA,
         "items": items(tickets),
         "total": {"amount": 2500 * tickets, "currency": "EUR"},
+        "cause": "buyer_cancelled",
     }))
 }
 
