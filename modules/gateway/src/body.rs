@@ -1,9 +1,13 @@
 //! Bodies on their way through, piece by piece: what one side has sent is passed on before the rest
 //! is there, and read no faster than the other side takes it.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    task::Context,
+    time::Duration,
+};
 
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
@@ -23,10 +27,24 @@ pub(crate) enum CutShort {
     Silent { service: &'static str },
 }
 
-/// What the client sends, for the service.
-pub(crate) fn received(body: Body) -> reqwest::Body {
-    let pieces = body.into_data_stream().map(|piece| piece.map_err(NotReceived));
-    reqwest::Body::wrap_stream(pieces)
+/// What the client sends, for the service. Nothing is read before there is a connection to send it
+/// on, so that another replica can be given it as long as none was connected to.
+pub(crate) struct Received(Arc<Mutex<BodyDataStream>>);
+
+impl Received {
+    pub(crate) fn new(body: Body) -> Self {
+        Self(Arc::new(Mutex::new(body.into_data_stream())))
+    }
+
+    /// What has not been read yet.
+    pub(crate) fn rest(&self) -> reqwest::Body {
+        let pieces = Arc::clone(&self.0);
+        let next = move |waker: &mut Context<'_>| {
+            let mut pieces = pieces.lock().unwrap_or_else(PoisonError::into_inner);
+            pieces.poll_next_unpin(waker).map_err(NotReceived)
+        };
+        reqwest::Body::wrap_stream(stream::poll_fn(next))
+    }
 }
 
 /// What the service sends, for the client. It may pause for `idle` at most.

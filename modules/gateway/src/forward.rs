@@ -1,32 +1,25 @@
 //! Forwards one request and gives back what the service answers, as it answers it.
 
-use std::error::Error;
+use std::{error::Error, time::Duration};
 
 use axum::{
     body::{Body, HttpBody},
     extract::{ConnectInfo, Request},
-    http::{HeaderMap, Uri, header},
+    http::{HeaderMap, Method, Uri, header},
     response::Response,
 };
 use edge::{Problem, problems};
 use reqwest::Url;
-use runtime::Context;
+use runtime::{Context, Endpoint, Endpoints, RoutingKey};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::{
-    body::{self, NotReceived},
+    body::{self, NotReceived, Received},
     headers::{self, Client},
     settings::GatewaySettings,
 };
-
-/// A service elsewhere.
-#[derive(Clone)]
-pub(crate) struct Upstream {
-    pub(crate) service: &'static str,
-    /// The base URL of its public listener.
-    pub(crate) base: Url,
-}
 
 /// What forwarding needs.
 pub(crate) struct Gateway {
@@ -36,37 +29,131 @@ pub(crate) struct Gateway {
     pub(crate) draining: CancellationToken,
 }
 
+/// A request as a service gets it.
+struct Onward {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Option<Received>,
+}
+
+impl Onward {
+    /// Whether it may be sent to another replica although the first may have answered it already.
+    fn is_repeatable(&self) -> bool {
+        self.method.is_safe() && self.body.is_none()
+    }
+}
+
+/// Why there is no answer of a replica.
+enum Failure {
+    NoConnection(reqwest::Error),
+    BrokenOff(reqwest::Error),
+    Silent,
+}
+
 impl Gateway {
-    /// The answer of `upstream` to `request`. A problem only where there is none: the service cannot
-    /// be reached, does not answer in time, or the request cannot be forwarded.
+    /// The answer of one of `replicas` to `request`. A problem only where there is none: none of
+    /// them can be reached, it does not answer in time, or the request cannot be forwarded.
     pub(crate) async fn forward(
         &self,
-        upstream: &Upstream,
+        replicas: &Endpoints,
         cx: &Context,
         request: Request,
     ) -> Result<Response, Problem> {
-        let url = target(&upstream.base, request.uri()).ok_or_else(Problem::not_found)?;
-        let onward = self.onward(url, request);
+        let service = replicas.service();
         let latest = Instant::now() + self.settings.response_timeout;
-        let answer = tokio::time::timeout_at(latest.min(cx.deadline()), onward.send()).await;
-        let service = upstream.service;
-        match answer {
-            Ok(Ok(response)) => Ok(self.backward(service, response)),
-            Ok(Err(error)) => Err(no_answer(service, &error)),
+        let onward = self.onward(request);
+        let answer =
+            tokio::time::timeout_at(latest.min(cx.deadline()), self.ask(replicas, &onward));
+        match answer.await {
+            Ok(answer) => Ok(self.backward(service, answer?)),
             Err(_) => Err(Problem::unknown_fate(format!("{service} did not answer in time"))),
         }
     }
 
     /// The request as the service gets it.
-    fn onward(&self, url: Url, request: Request) -> reqwest::RequestBuilder {
+    fn onward(&self, request: Request) -> Onward {
         let (mut parts, sent) = request.into_parts();
         let client = Client {
             address: parts.extensions.get::<ConnectInfo<_>>().map(|ConnectInfo(address)| *address),
             authority: parts.uri.authority().cloned(),
         };
         headers::prepare_request(&mut parts.headers, &client, self.settings.trust_forwarded);
-        let onward = self.client.request(parts.method, url).headers(parts.headers);
-        if sent.is_end_stream() { onward } else { onward.body(body::received(sent)) }
+        let body = (!sent.is_end_stream()).then(|| Received::new(sent));
+        Onward { method: parts.method, uri: parts.uri, headers: parts.headers, body }
+    }
+
+    /// What the replica answers that comes first of those that can be connected to.
+    async fn ask(
+        &self,
+        replicas: &Endpoints,
+        onward: &Onward,
+    ) -> Result<reqwest::Response, Problem> {
+        let service = replicas.service();
+        let ranked = replicas.ranked(subject_of(onward.uri.path())).await;
+        let mut was_given_up = false;
+        let mut first_problem = None;
+        for (at, replica) in ranked.iter().enumerate() {
+            let url = target(replica.base(), &onward.uri).ok_or_else(Problem::not_found)?;
+            let has_substitute = ranked.iter().skip(at + 1).any(Endpoint::is_available);
+            let may_give_up = has_substitute && onward.is_repeatable() && !was_given_up;
+            let failure = match self.send(onward, url, replica, may_give_up).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            let is_over = match failure {
+                Failure::NoConnection(_) => false,
+                Failure::BrokenOff(_) => !onward.is_repeatable(),
+                Failure::Silent => {
+                    was_given_up = true;
+                    false
+                }
+            };
+            let problem = failure.problem(service);
+            if is_over {
+                return Err(problem);
+            }
+            first_problem.get_or_insert(problem);
+        }
+        Err(first_problem.unwrap_or_else(|| Problem::unavailable(format!("{service} is nowhere"))))
+    }
+
+    async fn send(
+        &self,
+        onward: &Onward,
+        url: Url,
+        replica: &Endpoint,
+        may_give_up: bool,
+    ) -> Result<reqwest::Response, Failure> {
+        let mut headers = onward.headers.clone();
+        if let Some(host) = replica.host() {
+            headers.insert(header::HOST, host.clone());
+        }
+        let request = self.client.request(onward.method.clone(), url).headers(headers);
+        let request = match &onward.body {
+            None => request,
+            Some(body) => request.body(body.rest()),
+        };
+        let attempt = replica.attempt(Duration::ZERO);
+        let answer = if may_give_up {
+            tokio::select! {
+                answer = request.send() => answer,
+                () = attempt.silent() => return Err(Failure::Silent),
+            }
+        } else {
+            request.send().await
+        };
+        match answer {
+            Ok(answer) => {
+                attempt.answered();
+                Ok(answer)
+            }
+            Err(error) if error.is_connect() => {
+                attempt.not_connected(&reasons(&error));
+                Err(Failure::NoConnection(error))
+            }
+            Err(error) => Err(Failure::BrokenOff(error)),
+        }
     }
 
     /// The answer as the client gets it.
@@ -104,15 +191,26 @@ fn target(base: &Url, asked: &Uri) -> Option<Url> {
     (url.path() == asked.path()).then_some(url)
 }
 
-fn no_answer(service: &str, error: &reqwest::Error) -> Problem {
-    let reasons = reasons(error);
-    if error.is_connect() {
-        return Problem::unavailable(format!("{service} cannot be reached: {reasons}"));
+/// What a request is about, by which a replica is preferred: the first id in its path.
+fn subject_of(path: &str) -> Option<RoutingKey> {
+    path.split('/').find_map(|segment| Uuid::try_parse(segment).ok()).map(RoutingKey::from)
+}
+
+impl Failure {
+    fn problem(self, service: &str) -> Problem {
+        match self {
+            Self::NoConnection(error) => {
+                Problem::unavailable(format!("{service} cannot be reached: {}", reasons(&error)))
+            }
+            Self::BrokenOff(error) if is_caused_by::<NotReceived>(&error) => {
+                Problem::new(&problems::BAD_REQUEST).detail("the body did not arrive in full")
+            }
+            Self::BrokenOff(error) => {
+                Problem::unknown_fate(format!("{service} broke off: {}", reasons(&error)))
+            }
+            Self::Silent => Problem::unknown_fate(format!("{service} did not answer in time")),
+        }
     }
-    if is_caused_by::<NotReceived>(error) {
-        return Problem::new(&problems::BAD_REQUEST).detail("the body did not arrive in full");
-    }
-    Problem::unknown_fate(format!("{service} broke off: {reasons}"))
 }
 
 fn is_caused_by<E: Error + 'static>(error: &reqwest::Error) -> bool {
@@ -142,6 +240,16 @@ mod tests {
         for path in ["/v1/orders", "/v1/orders/%C3%A9%2F?a=b&c=%20+", "/v1/orders//x/?"] {
             assert_eq!(leads_to(path), Some(format!("http://orders:8080{path}")));
         }
+    }
+
+    #[test]
+    fn a_request_is_about_the_first_id_in_its_path() {
+        let id = "0193f5c0-0000-7000-8000-000000000001";
+        let about = RoutingKey::from(id.parse::<Uuid>().unwrap());
+        assert_eq!(subject_of(&format!("/v1/orders/{id}")), Some(about));
+        let other = "0193f5c0-0000-7000-8000-000000000002";
+        assert_eq!(subject_of(&format!("/v1/orders/{id}/positions/{other}")), Some(about));
+        assert_eq!(subject_of("/v1/orders"), None);
     }
 
     #[test]

@@ -36,8 +36,9 @@ fn start(boot: &mut Boot) -> Result<(), StartError> {
         .map_err(|error| StartError::new(format!("cannot forward over HTTP: {error}")))?;
     let gateway =
         Arc::new(Gateway { client, settings: boot.settings(), draining: boot.draining() });
-    let routes = table::routes(boot, &gateway)?;
-    let neighbours = Neighbours::new(table::upstreams(boot)?);
+    let upstreams = table::upstreams(boot)?;
+    let routes = table::routes(&upstreams, &gateway);
+    let neighbours = Neighbours::new(upstreams.into_iter().map(|upstream| upstream.replicas));
     boot.readiness("services behind it", move || {
         let neighbours = neighbours.clone();
         Box::pin(async move { neighbours.check().await })

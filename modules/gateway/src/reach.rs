@@ -13,16 +13,15 @@ use std::{
 };
 
 use futures_util::future::join_all;
+use runtime::{Endpoint, Endpoints};
 use tokio::{net::TcpStream, time::timeout};
-
-use crate::forward::Upstream;
 
 /// Shorter than what a check of readiness may take.
 const PATIENCE: Duration = Duration::from_millis(800);
 
 /// A service, and whether it was reached yet.
 struct Neighbour {
-    upstream: Upstream,
+    replicas: Endpoints,
     was_reached: AtomicBool,
 }
 
@@ -31,10 +30,10 @@ struct Neighbour {
 pub(crate) struct Neighbours(Arc<Vec<Neighbour>>);
 
 impl Neighbours {
-    pub(crate) fn new(upstreams: Vec<Upstream>) -> Self {
-        let strangers = upstreams
+    pub(crate) fn new(services: impl IntoIterator<Item = Endpoints>) -> Self {
+        let strangers = services
             .into_iter()
-            .map(|upstream| Neighbour { upstream, was_reached: AtomicBool::new(false) });
+            .map(|replicas| Neighbour { replicas, was_reached: AtomicBool::new(false) });
         Self(Arc::new(strangers.collect()))
     }
 
@@ -61,19 +60,27 @@ impl Neighbour {
         self.was_reached.load(Ordering::Relaxed)
     }
 
-    /// Whether it accepts a connection now; otherwise who it is, and why not.
+    /// Whether any of its replicas accepts a connection now; otherwise who it is, and why not.
     async fn reach(&self) -> Result<(), String> {
-        let Upstream { service, base } = &self.upstream;
-        let host = base.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        let port = base.port_or_known_default().unwrap_or_default();
-        let why = match timeout(PATIENCE, TcpStream::connect((host, port))).await {
-            Ok(Ok(_)) => {
-                self.was_reached.store(true, Ordering::Relaxed);
-                return Ok(());
-            }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "no answer in time".to_owned(),
-        };
-        Err(format!("{service} at {} ({why})", base.as_str().trim_end_matches('/')))
+        let replicas = self.replicas.ranked(None).await;
+        let answers = join_all(replicas.iter().map(connect)).await;
+        if answers.iter().any(Result::is_ok) {
+            self.was_reached.store(true, Ordering::Relaxed);
+            return Ok(());
+        }
+        let reasons: Vec<String> = answers.into_iter().filter_map(Result::err).collect();
+        Err(format!("{} at {}", self.replicas.service(), reasons.join(", ")))
     }
+}
+
+async fn connect(replica: &Endpoint) -> Result<(), String> {
+    let base = replica.base();
+    let host = base.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let port = base.port_or_known_default().unwrap_or_default();
+    let why = match timeout(PATIENCE, TcpStream::connect((host, port))).await {
+        Ok(Ok(_)) => return Ok(()),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "no answer in time".to_owned(),
+    };
+    Err(format!("{} ({why})", base.as_str().trim_end_matches('/')))
 }

@@ -6,44 +6,51 @@
 use std::sync::Arc;
 
 use axum::{Router, extract::Request, routing::any};
-use runtime::{Boot, Context, Peer, PeersSettings, StartError};
+use runtime::{Boot, Context, Endpoints, Module, Peer, PeersSettings, StartError};
 
-use crate::forward::{Gateway, Upstream};
+use crate::forward::Gateway;
 
-/// A route for each prefix of a service elsewhere, and for everything below it.
-pub(crate) fn routes(boot: &Boot, gateway: &Arc<Gateway>) -> Result<Router, StartError> {
-    let PeersSettings(peers) = boot.settings();
-    let elsewhere = boot.modules().iter().filter(|module| !boot.hosts(module.name));
-    let mut routes = Router::new();
-    for module in elsewhere.filter(|module| !module.prefixes.is_empty()) {
-        let upstream = upstream(module.name, peers.get(module.name))?;
-        for prefix in module.prefixes {
-            let (gateway, upstream) = (Arc::clone(gateway), upstream.clone());
-            let forward = any(async move |cx: Context, request: Request| {
-                gateway.forward(&upstream, &cx, request).await
-            });
-            routes = routes.route(prefix, forward.clone());
-            routes = routes.route(&format!("{prefix}/{{*rest}}"), forward);
-        }
-    }
-    Ok(routes)
+/// A service elsewhere that has paths.
+pub(crate) struct Upstream {
+    module: &'static Module,
+    pub(crate) replicas: Endpoints,
 }
 
 /// The services elsewhere that have paths.
 pub(crate) fn upstreams(boot: &Boot) -> Result<Vec<Upstream>, StartError> {
     let PeersSettings(peers) = boot.settings();
-    let elsewhere = boot.modules().iter().filter(|module| !boot.hosts(module.name));
-    let behind = elsewhere.filter(|module| !module.prefixes.is_empty());
-    behind.map(|module| upstream(module.name, peers.get(module.name))).collect()
+    let elsewhere = boot.modules().iter().copied().filter(|module| !boot.hosts(module.name));
+    elsewhere
+        .filter(|module| !module.prefixes.is_empty())
+        .map(|module| {
+            let replicas = replicas(module.name, peers.get(module.name))?;
+            Ok(Upstream { module, replicas })
+        })
+        .collect()
 }
 
-fn upstream(service: &'static str, peer: Option<&Peer>) -> Result<Upstream, StartError> {
+/// A route for each prefix of `upstreams`, and for everything below it.
+pub(crate) fn routes(upstreams: &[Upstream], gateway: &Arc<Gateway>) -> Router {
+    let mut routes = Router::new();
+    for Upstream { module, replicas } in upstreams {
+        for prefix in module.prefixes {
+            let (gateway, replicas) = (Arc::clone(gateway), replicas.clone());
+            let forward = any(async move |cx: Context, request: Request| {
+                gateway.forward(&replicas, &cx, request).await
+            });
+            routes = routes.route(prefix, forward.clone());
+            routes = routes.route(&format!("{prefix}/{{*rest}}"), forward);
+        }
+    }
+    routes
+}
+
+fn replicas(service: &'static str, peer: Option<&Peer>) -> Result<Endpoints, StartError> {
     let bases = peer.map(|peer| peer.public.urls()).unwrap_or_default();
-    let base = bases.into_iter().next().ok_or_else(|| {
+    Endpoints::new(service, &bases).map_err(|_| {
         StartError::new(format!(
             "{service} is elsewhere, and nobody says where its public listener is; set \
              peers.{service}.public"
         ))
-    })?;
-    Ok(Upstream { service, base })
+    })
 }

@@ -3,6 +3,7 @@
 
 mod documentation;
 mod forwarding;
+mod replicas;
 mod streaming;
 mod trouble;
 mod world;

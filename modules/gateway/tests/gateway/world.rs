@@ -76,7 +76,24 @@ impl World {
 
     /// In front of an address where nobody listens.
     pub async fn before_nobody(address: SocketAddr) -> Self {
-        Self::launch("", address, JoinSet::new()).await
+        Self::launch("", &[address], JoinSet::new()).await
+    }
+
+    /// In front of several replicas of the service.
+    pub async fn before_replicas(replicas: impl IntoIterator<Item = Replica>) -> Self {
+        let (mut addresses, mut service) = (Vec::new(), JoinSet::new());
+        for replica in replicas {
+            let (socket, address) = listen().await;
+            addresses.push(address);
+            match replica {
+                Replica::Serves(routes) => drop(service.spawn(serve(socket, routes))),
+                Replica::Says(words, then) => drop(service.spawn(say(socket, words, then))),
+                Replica::IsAway => {}
+            }
+        }
+        let world = Self::launch("", &addresses, service).await;
+        world.node.ready().await;
+        world
     }
 
     /// Why it does not take requests yet.
@@ -85,17 +102,18 @@ impl World {
     }
 
     async fn ready(settings: &str, address: SocketAddr, service: JoinSet<()>) -> Self {
-        let world = Self::launch(settings, address, service).await;
+        let world = Self::launch(settings, &[address], service).await;
         world.node.ready().await;
         world
     }
 
-    async fn launch(settings: &str, address: SocketAddr, service: JoinSet<()>) -> Self {
+    async fn launch(settings: &str, addresses: &[SocketAddr], service: JoinSet<()>) -> Self {
+        let urls: Vec<String> = addresses.iter().map(|it| format!("http://{it}")).collect();
         let data = tempfile::tempdir().unwrap();
         let basis = format!(
             "node.services = ['gateway']\nnode.data_dir = '{}'\npublic.address = '127.0.0.1:0'\n\
              internal.address = '127.0.0.1:0'\nadmin.address = '127.0.0.1:0'\n\
-             peers.orders.public = 'http://{address}'",
+             peers.orders.public = {urls:?}",
             data.path().display()
         );
         let sections = [gateway::MODULE.settings.unwrap(), SectionSpec::of::<EdgeSettings>()];
@@ -139,6 +157,13 @@ impl World {
         let mut connection = TcpStream::connect(self.node.public_addr()).await.unwrap();
         connection.write_all(words.as_bytes()).await.unwrap();
     }
+}
+
+/// What stands at one of a service's addresses.
+pub enum Replica {
+    Serves(Router),
+    Says(&'static str, Afterwards),
+    IsAway,
 }
 
 /// What a service does when it has said its words.

@@ -228,7 +228,7 @@ impl Source for RemoteFeed {
             wait_ms: u64::try_from(query.wait.as_millis()).unwrap_or(u64::MAX),
         };
         let answer: Result<WirePage, FeedError> =
-            self.feed.call(&self.context(query.wait), wire).await;
+            self.feed.call_patiently(&self.context(query.wait), query.wait, wire).await;
         answer.map(Page::from).map_err(|error| SourceError::Unavailable(error.to_string()))
     }
 }

@@ -27,7 +27,7 @@ pub use self::{health::Attempt, rank::RoutingKey};
 use self::{health::Health, names::Place, rank::Label};
 
 /// For so long a replica may answer nothing that it was asked until others are preferred.
-pub(super) const SILENCE: Duration = Duration::from_secs(2);
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// The replicas of one service. Cheap to clone; clones share what they learn.
 #[derive(Clone)]
@@ -139,9 +139,10 @@ impl Endpoint {
         self.0.health.away_until(Instant::now()).is_none()
     }
 
-    /// Something is about to be sent to it. The attempt is told what becomes of that.
-    pub fn attempt(&self) -> Attempt {
-        Attempt::new(self)
+    /// Something is about to be sent to it, which may take `patience` to answer although nothing is
+    /// wrong. The attempt is told what becomes of it.
+    pub fn attempt(&self, patience: Duration) -> Attempt {
+        Attempt::new(self, patience)
     }
 }
 

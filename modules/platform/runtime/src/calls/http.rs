@@ -175,7 +175,7 @@ impl HttpMethod {
         Reply: Message,
         E: ContractError,
     {
-        self.call_at(cx, None, request).await
+        self.call_as(self.outgoing(cx), request).await
     }
 
     /// As [`HttpMethod::call`], but all that has the same `key` goes to the same replica, if that
@@ -191,15 +191,30 @@ impl HttpMethod {
         Reply: Message,
         E: ContractError,
     {
-        self.call_at(cx, Some(key), request).await
+        self.call_as(Outgoing { key: Some(key), ..self.outgoing(cx) }, request).await
     }
 
-    async fn call_at<Request, Reply, E>(
+    /// As [`HttpMethod::call`], but a replica may take `patience` to answer until it is thought to
+    /// be away.
+    pub async fn call_patiently<Request, Reply, E>(
         &self,
         cx: &Context,
-        key: Option<RoutingKey>,
+        patience: Duration,
         request: Request,
     ) -> Result<Reply, E>
+    where
+        Request: Message,
+        Reply: Message,
+        E: ContractError,
+    {
+        self.call_as(Outgoing { patience, ..self.outgoing(cx) }, request).await
+    }
+
+    fn outgoing(&self, cx: &Context) -> Outgoing {
+        Outgoing::new(Arc::clone(&self.route), cx.clone())
+    }
+
+    async fn call_as<Request, Reply, E>(&self, call: Outgoing, request: Request) -> Result<Reply, E>
     where
         Request: Message,
         Reply: Message,
@@ -208,15 +223,14 @@ impl HttpMethod {
         let began = Instant::now();
         let body = serde_json::to_vec(&request);
         drop(request);
-        let outcome = self.send(cx, key, body).await;
+        let outcome = self.send(call, body).await;
         self.meter.count(began, &outcome);
         outcome.unwrap_or_else(|fault| Err(E::from(fault)))
     }
 
     async fn send<Reply, E>(
         &self,
-        cx: &Context,
-        key: Option<RoutingKey>,
+        call: Outgoing,
         body: serde_json::Result<Vec<u8>>,
     ) -> Result<Result<Reply, E>, Fault>
     where
@@ -227,14 +241,14 @@ impl HttpMethod {
         let body = body
             .map_err(|error| callee.not_sent(format!("the request is no JSON: {error}")))?
             .into();
-        let call = Outgoing::new(Arc::clone(&self.route), cx.clone(), key, body);
+        let call = Outgoing { body, ..call };
         let span = tracing::debug_span!(
             "call",
             service = callee.service,
             method = callee.method,
             transport = "http",
-            trace_id = %cx.trace().trace_id(),
-            correlation_id = cx.correlation_id(),
+            trace_id = %call.cx.trace().trace_id(),
+            correlation_id = call.cx.correlation_id(),
         );
         let undecodable = |error: serde_json::Error| {
             callee.failed(format!("its reply is not what the contract says: {error}"))
@@ -258,14 +272,16 @@ struct Outgoing {
     route: Arc<Route>,
     cx: Context,
     key: Option<RoutingKey>,
+    patience: Duration,
     body: Bytes,
     /// The replicas that it was sent to.
     asked: Arc<Mutex<Vec<Endpoint>>>,
 }
 
 impl Outgoing {
-    fn new(route: Arc<Route>, cx: Context, key: Option<RoutingKey>, body: Bytes) -> Self {
-        Self { route, cx, key, body, asked: Arc::default() }
+    fn new(route: Arc<Route>, cx: Context) -> Self {
+        let (key, patience, body) = (None, Duration::ZERO, Bytes::new());
+        Self { route, cx, key, patience, body, asked: Arc::default() }
     }
 
     /// The callee's replicas, best first. Of those that are believed to answer, the ones that were

@@ -38,8 +38,8 @@ pub(super) struct Health {
 struct State {
     /// Requests that wait for their answer.
     waiting: usize,
-    /// Since when there are requests that wait while nothing is answered.
-    unanswered: Option<Instant>,
+    /// When an answer was due; since then nothing was answered.
+    due: Option<Instant>,
     /// Trials that failed since the last answer.
     failures: u32,
     /// Until when it is left out.
@@ -48,7 +48,7 @@ struct State {
 
 impl State {
     fn is_silent(&self, now: Instant) -> bool {
-        self.unanswered.is_some_and(|since| now.duration_since(since) >= SILENCE)
+        self.due.is_some_and(|due| now.saturating_duration_since(due) >= SILENCE)
     }
 
     fn pause(&self) -> Duration {
@@ -75,21 +75,23 @@ impl Health {
         left_out.or_else(|| state.is_silent(now).then_some(now))
     }
 
-    fn begin(&self) {
+    /// A request is sent whose answer need not come before `patience` is over.
+    fn begin(&self, patience: Duration) {
         let now = Instant::now();
         let mut state = self.state();
         state.waiting += 1;
-        state.unanswered.get_or_insert(now);
+        let due = now + patience;
+        state.due = Some(state.due.map_or(due, |earlier| earlier.min(due)));
         if state.failures > 0 {
             // This is the trial; the others go elsewhere until it is over.
-            state.out_until = Some(now + state.pause());
+            state.out_until = Some(due + state.pause());
         }
     }
 
     fn answered(&self) {
         let mut state = self.state();
         state.waiting = state.waiting.saturating_sub(1);
-        state.unanswered = None;
+        state.due = None;
         state.out_until = None;
         let was_away = std::mem::take(&mut state.failures) > 0;
         drop(state);
@@ -105,7 +107,7 @@ impl Health {
         let failure = failure.or_else(|| state.is_silent(now).then_some("it does not answer"));
         state.waiting = state.waiting.saturating_sub(1);
         if state.waiting == 0 {
-            state.unanswered = None;
+            state.due = None;
         }
         let Some(reason) = failure else { return };
         state.failures = state.failures.saturating_add(1);
@@ -140,8 +142,8 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    pub(super) fn new(endpoint: &Endpoint) -> Self {
-        endpoint.0.health.begin();
+    pub(super) fn new(endpoint: &Endpoint, patience: Duration) -> Self {
+        endpoint.0.health.begin(patience);
         Self { endpoint: endpoint.clone(), is_over: false }
     }
 
@@ -158,10 +160,10 @@ impl Attempt {
     }
 
     /// Waits until the replica has been silent for so long that another one should be asked.
-    pub(in crate::calls) async fn silent(&self) {
+    pub async fn silent(&self) {
         loop {
-            let since = self.endpoint.0.health.state().unanswered;
-            let until = since.unwrap_or_else(Instant::now) + SILENCE;
+            let due = self.endpoint.0.health.state().due;
+            let until = due.unwrap_or_else(Instant::now) + SILENCE;
             tokio::time::sleep_until(until).await;
             if self.endpoint.0.health.state().is_silent(Instant::now()) {
                 return;

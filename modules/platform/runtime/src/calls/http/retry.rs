@@ -78,8 +78,6 @@ impl Policy<Outgoing, Incoming, Fault> for RetrySafe {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
     use crate::{
         Context, Endpoints, Principal, TraceContext,
@@ -103,7 +101,7 @@ mod tests {
         let now = Instant::now();
         let trace = TraceContext::start(random.as_ref());
         let cx = Context::new(Principal::Anonymous, now + left, "corr-1", trace);
-        let call = Outgoing::new(Arc::new(route), cx, None, Bytes::new());
+        let call = Outgoing::new(Arc::new(route), cx);
         let policy = RetrySafe { sent, ..RetrySafe::new(random) };
         policy.next_attempt(&call, &callee.not_sent("busy")).map(|again| again - now)
     }

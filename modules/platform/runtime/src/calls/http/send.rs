@@ -77,7 +77,7 @@ async fn ask(
     if let Some(host) = replica.host() {
         headers.insert(header::HOST, host.clone());
     }
-    let attempt = replica.attempt();
+    let attempt = replica.attempt(call.patience);
     call.note(replica);
     let sent = client.post(url).headers(headers).body(call.body.clone()).send();
     let outcome = if has_substitute && call.may_be_given_up() {
