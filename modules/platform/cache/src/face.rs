@@ -11,12 +11,13 @@ use std::{
 };
 
 use redis::{Client, TlsCertificates};
-use runtime::{Clock, Random, Standing, StartError, Tasks, Timestamp};
+use runtime::{Boot, Clock, Random, Standing, StartError, Tasks, Timestamp};
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
-    Bearer, CacheKind, CacheSettings, Counted, News, Revocation, Window, counters, follower,
+    Bearer, CacheKind, CacheSettings, Counted, News, Revocation, Window, counters,
+    follower::{self, Follower},
     link::{Link, State},
     news::Board,
     revoked::List,
@@ -33,29 +34,28 @@ pub struct Cache {
 }
 
 /// What the tasks of a cache work with.
+#[derive(Default)]
 pub(crate) struct Shared {
     pub(crate) board: Board,
     pub(crate) revoked: List,
-    /// This process, among those that tell news.
-    pub(crate) origin: Uuid,
     pub(crate) is_following: AtomicBool,
 }
 
 impl Cache {
-    /// A cache with these settings. `origin` is an id that no other process has.
-    pub fn new(settings: CacheSettings, origin: Uuid) -> Self {
-        let shared = Shared {
-            board: Board::default(),
-            revoked: List::default(),
-            origin,
-            is_following: AtomicBool::new(false),
-        };
+    /// A cache with these settings.
+    pub fn new(settings: CacheSettings) -> Self {
         Self {
             settings,
-            shared: Arc::new(shared),
+            shared: Arc::default(),
             counters: counters::Memory::default(),
             link: OnceLock::new(),
         }
+    }
+
+    /// The cache of the process that the module starts in; one of the module's own where it has none.
+    pub fn of(boot: &Boot) -> Arc<Self> {
+        let own = || Arc::new(Self::new(CacheSettings::default()));
+        boot.extension::<Self>().unwrap_or_else(own)
     }
 
     /// Connects to Redis, if the settings say so, and goes on doing that until `tasks` stop. A Redis
@@ -77,23 +77,15 @@ impl Cache {
             return Ok(());
         }
         let stop = tasks.stopping();
-        drop(tasks.spawn(follower::follow(
-            Arc::clone(&self.shared),
-            Arc::clone(&link),
-            Arc::clone(clock),
-            stop.clone(),
-        )));
-        drop(tasks.spawn(follower::tell_news(
-            Arc::clone(&self.shared),
-            Arc::clone(&link),
-            stop.clone(),
-        )));
-        drop(tasks.spawn(follower::tell_own(
-            Arc::clone(&self.shared),
-            Arc::clone(&link),
-            Arc::clone(clock),
-            stop.clone(),
-        )));
+        let follower = Arc::new(Follower {
+            shared: Arc::clone(&self.shared),
+            link: Arc::clone(&link),
+            clock: Arc::clone(clock),
+            origin: Uuid::from_u128(u128::from_be_bytes(random.bytes())),
+        });
+        drop(tasks.spawn(Arc::clone(&follower).follow(stop.clone())));
+        drop(tasks.spawn(Arc::clone(&follower).tell_news(stop.clone())));
+        drop(tasks.spawn(follower.tell_own(stop.clone())));
         let random = Arc::clone(random);
         drop(tasks.spawn(async move { link.keep(&*random, stop).await }));
         Ok(())

@@ -83,46 +83,128 @@ pub(crate) async fn tell_revocation(link: &Link, told: &Revocation, now: Timesta
     added.await.is_some()
 }
 
-/// Tells all others again which sessions this process has ended, whenever Redis has come back, until
-/// `stop`: it may have forgotten, or never heard.
-pub(crate) async fn tell_own(
-    shared: Arc<Shared>,
-    link: Arc<Link>,
-    clock: Arc<dyn Clock>,
-    stop: CancellationToken,
-) {
-    let mut states = link.watch();
-    while let Some(Ok(())) = stop.run_until_cancelled(states.changed()).await {
-        if *states.borrow_and_update() != State::Up {
-            continue;
-        }
-        let now = clock.now();
-        for revocation in shared.revoked.own(now) {
-            tell_revocation(&link, &revocation, now).await;
-        }
-    }
+/// What the tasks of one process work with.
+pub(crate) struct Follower {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) link: Arc<Link>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// This process, among those that tell news.
+    pub(crate) origin: Uuid,
 }
 
-/// Tells the others what this process writes, until `stop`.
-pub(crate) async fn tell_news(shared: Arc<Shared>, link: Arc<Link>, stop: CancellationToken) {
-    loop {
-        if stop.run_until_cancelled(shared.board.has_news.notified()).await.is_none() {
-            return;
-        }
-        let news = shared.board.take();
-        if news.is_empty() {
-            continue;
-        }
-        let bulletin = Bulletin { origin: shared.origin, news };
-        if !publish(&link, &bulletin).await {
-            for (topic, news) in bulletin.news {
-                shared.board.post(&topic, news);
+impl Follower {
+    /// Tells all others again which sessions this process has ended, whenever Redis has come back,
+    /// until `stop`: it may have forgotten, or never heard.
+    pub(crate) async fn tell_own(self: Arc<Self>, stop: CancellationToken) {
+        let mut states = self.link.watch();
+        while let Some(Ok(())) = stop.run_until_cancelled(states.changed()).await {
+            if *states.borrow_and_update() != State::Up {
+                continue;
             }
-            if stop.run_until_cancelled(until_up(&link)).await.is_none() {
+            let now = self.clock.now();
+            for revocation in self.shared.revoked.own(now) {
+                tell_revocation(&self.link, &revocation, now).await;
+            }
+        }
+    }
+
+    /// Tells the others what this process writes, until `stop`.
+    pub(crate) async fn tell_news(self: Arc<Self>, stop: CancellationToken) {
+        let board = &self.shared.board;
+        loop {
+            if stop.run_until_cancelled(board.has_news.notified()).await.is_none() {
                 return;
             }
+            let news = board.take();
+            if news.is_empty() {
+                continue;
+            }
+            let bulletin = Bulletin { origin: self.origin, news };
+            if !publish(&self.link, &bulletin).await {
+                for (topic, news) in bulletin.news {
+                    board.post(&topic, news);
+                }
+                if stop.run_until_cancelled(until_up(&self.link)).await.is_none() {
+                    return;
+                }
+            }
+            let _ = timeout(GATHER, stop.cancelled()).await;
         }
-        let _ = timeout(GATHER, stop.cancelled()).await;
+    }
+
+    /// Hears what others tell, until `stop`.
+    pub(crate) async fn follow(self: Arc<Self>, stop: CancellationToken) {
+        loop {
+            let hearing = async {
+                until_up(&self.link).await;
+                if let Err(error) = self.hear().await {
+                    tracing::debug!(%error, "the connection that hears from other replicas broke");
+                }
+            };
+            let heard = stop.run_until_cancelled(hearing).await;
+            self.shared.follows(false);
+            if heard.is_none() {
+                return;
+            }
+            let _ = timeout(PAUSE, stop.cancelled()).await;
+        }
+    }
+
+    /// Until the connection breaks.
+    async fn hear(&self) -> RedisResult<()> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.link.connect_timeout()))
+            .set_response_timeout(Some(WAIT + PATIENCE));
+        let client = &self.link.client;
+        let mut redis = client.get_multiplexed_async_connection_with_config(&config).await?;
+        let names = [revoked_stream(&self.link), news_stream(&self.link)];
+        let [revoked_name, news_name] = &names;
+        let mut revoked_at = START.to_owned();
+        let mut news_at = newest(&mut redis, news_name).await?;
+        self.shared.board.doubt_everything();
+        loop {
+            let mut read = redis::cmd("XREAD");
+            read.arg("COUNT").arg(BATCH).arg("BLOCK").arg(millis(WAIT)).arg("STREAMS");
+            read.arg(&names).arg(&revoked_at).arg(&news_at);
+            let answer: Option<StreamReadReply> = read.query_async(&mut redis).await?;
+            self.shared.follows(true);
+            for stream in answer.into_iter().flat_map(|answer| answer.keys) {
+                let is_revoked = stream.key == *revoked_name;
+                let at = if is_revoked { &mut revoked_at } else { &mut news_at };
+                for entry in stream.ids {
+                    at.clone_from(&entry.id);
+                    let message = entry.get::<String>(MESSAGE).unwrap_or_default();
+                    if is_revoked {
+                        self.take_revocation(&message);
+                    } else {
+                        self.take_bulletin(&message);
+                    }
+                }
+            }
+        }
+    }
+
+    fn take_revocation(&self, message: &str) {
+        match serde_json::from_str::<Revocation>(message) {
+            Ok(revocation) => self.shared.revoked.add(revocation, self.clock.now()),
+            // A newer build may end sessions in ways that this one does not know.
+            Err(error) => tracing::warn!(%error, "what was told of ended sessions cannot be read"),
+        }
+    }
+
+    fn take_bulletin(&self, message: &str) {
+        match serde_json::from_str::<Bulletin>(message) {
+            Ok(bulletin) if bulletin.origin == self.origin => {}
+            Ok(bulletin) => {
+                for (topic, news) in &bulletin.news {
+                    self.shared.board.hear(topic, news);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "what other replicas have written cannot be read");
+                self.shared.board.doubt_everything();
+            }
+        }
     }
 }
 
@@ -143,91 +225,12 @@ async fn until_up(link: &Link) {
     let _state = states.wait_for(|state| *state == State::Up).await;
 }
 
-/// Hears what others tell, until `stop`.
-pub(crate) async fn follow(
-    shared: Arc<Shared>,
-    link: Arc<Link>,
-    clock: Arc<dyn Clock>,
-    stop: CancellationToken,
-) {
-    loop {
-        let hearing = async {
-            until_up(&link).await;
-            if let Err(error) = hear(&shared, &link, &*clock).await {
-                tracing::debug!(%error, "the connection that hears from other replicas broke");
-            }
-        };
-        let heard = stop.run_until_cancelled(hearing).await;
-        shared.follows(false);
-        if heard.is_none() {
-            return;
-        }
-        let _ = timeout(PAUSE, stop.cancelled()).await;
-    }
-}
-
-/// Until the connection breaks.
-async fn hear(shared: &Shared, link: &Link, clock: &dyn Clock) -> RedisResult<()> {
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(link.connect_timeout()))
-        .set_response_timeout(Some(WAIT + PATIENCE));
-    let mut redis = link.client.get_multiplexed_async_connection_with_config(&config).await?;
-    let names = [revoked_stream(link), news_stream(link)];
-    let [revoked_name, news_name] = &names;
-    let mut revoked_at = START.to_owned();
-    let mut news_at = newest(&mut redis, news_name).await?;
-    shared.board.doubt_everything();
-    loop {
-        let mut read = redis::cmd("XREAD");
-        read.arg("COUNT").arg(BATCH).arg("BLOCK").arg(millis(WAIT)).arg("STREAMS");
-        read.arg(&names).arg(&revoked_at).arg(&news_at);
-        let answer: Option<StreamReadReply> = read.query_async(&mut redis).await?;
-        shared.follows(true);
-        for stream in answer.into_iter().flat_map(|answer| answer.keys) {
-            let at = if stream.key == *revoked_name { &mut revoked_at } else { &mut news_at };
-            for entry in stream.ids {
-                let message: Option<String> = entry.get(MESSAGE);
-                at.clone_from(&entry.id);
-                let message = message.unwrap_or_default();
-                if stream.key == *revoked_name {
-                    take_revocation(shared, &message, clock.now());
-                } else {
-                    take_bulletin(shared, &message);
-                }
-            }
-        }
-    }
-}
-
 /// Where a stream ends now.
 async fn newest(redis: &mut MultiplexedConnection, stream: &str) -> RedisResult<String> {
     let mut range = redis::cmd("XREVRANGE");
     range.arg(stream).arg("+").arg("-").arg("COUNT").arg(1);
     let answer: StreamRangeReply = range.query_async(redis).await?;
     Ok(answer.ids.into_iter().next().map_or_else(|| START.to_owned(), |entry| entry.id))
-}
-
-fn take_revocation(shared: &Shared, message: &str, now: Timestamp) {
-    match serde_json::from_str::<Revocation>(message) {
-        Ok(revocation) => shared.revoked.add(revocation, now),
-        // A newer build may end sessions in ways that this one does not know.
-        Err(error) => tracing::warn!(%error, "what was told of ended sessions cannot be read"),
-    }
-}
-
-fn take_bulletin(shared: &Shared, message: &str) {
-    match serde_json::from_str::<Bulletin>(message) {
-        Ok(bulletin) if bulletin.origin == shared.origin => {}
-        Ok(bulletin) => {
-            for (topic, news) in &bulletin.news {
-                shared.board.hear(topic, news);
-            }
-        }
-        Err(error) => {
-            tracing::warn!(%error, "what other replicas have written cannot be read");
-            shared.board.doubt_everything();
-        }
-    }
 }
 
 fn millis(duration: Duration) -> u64 {

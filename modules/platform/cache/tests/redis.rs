@@ -40,8 +40,8 @@ fn settings(place: &RedisPlace) -> CacheSettings {
 }
 
 /// Starts a process; it may not be connected yet.
-fn start(place: &RedisPlace, number: u128) -> Replica {
-    let cache = Arc::new(Cache::new(settings(place), Uuid::from_u128(number)));
+fn start(place: &RedisPlace) -> Replica {
+    let cache = Arc::new(Cache::new(settings(place)));
     let heard = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&heard);
     cache.listen("events", move |news| {
@@ -96,12 +96,12 @@ fn now() -> Timestamp {
 #[tokio::test]
 async fn an_ended_session_is_known_everywhere_and_to_those_who_start_later() {
     let place = redis::fresh().await;
-    let (one, other) = (start(&place, 1).connected().await, start(&place, 2).connected().await);
+    let (one, other) = (start(&place).connected().await, start(&place).connected().await);
     one.log_out(PHONE).await;
     assert!(one.refuses(PHONE), "at once where it ended");
     until("the other replica to refuse the session", || other.refuses(PHONE)).await;
     assert!(!other.refuses(LAPTOP));
-    let late = start(&place, 3).connected().await;
+    let late = start(&place).connected().await;
     until("the late replica to refuse the session", || late.refuses(PHONE)).await;
 }
 
@@ -109,10 +109,9 @@ async fn an_ended_session_is_known_everywhere_and_to_those_who_start_later() {
 async fn installations_on_one_redis_do_not_hear_each_other() {
     let (place, elsewhere) = (redis::fresh().await, redis::fresh().await);
     let elsewhere = RedisPlace { url: place.url.clone(), ..elsewhere };
-    let (ours, theirs) =
-        (start(&place, 1).connected().await, start(&elsewhere, 2).connected().await);
+    let (ours, theirs) = (start(&place).connected().await, start(&elsewhere).connected().await);
     ours.log_out(PHONE).await;
-    let also_ours = start(&place, 3).connected().await;
+    let also_ours = start(&place).connected().await;
     until("the replica to refuse the session", || also_ours.refuses(PHONE)).await;
     assert!(!theirs.refuses(PHONE));
 }
@@ -120,7 +119,7 @@ async fn installations_on_one_redis_do_not_hear_each_other() {
 #[tokio::test]
 async fn what_one_writes_all_hear_once() {
     let place = redis::fresh().await;
-    let (one, other) = (start(&place, 1).connected().await, start(&place, 2).connected().await);
+    let (one, other) = (start(&place).connected().await, start(&place).connected().await);
     one.cache.written("events", EVENT);
     assert_eq!(one.heard.load(Ordering::SeqCst), 1, "at once where it was written");
     until("the news", || other.heard.load(Ordering::SeqCst) == 1).await;
@@ -132,7 +131,7 @@ async fn what_one_writes_all_hear_once() {
 #[tokio::test]
 async fn all_replicas_count_together_within_a_window() {
     let place = redis::fresh().await;
-    let (one, other) = (start(&place, 1).connected().await, start(&place, 2).connected().await);
+    let (one, other) = (start(&place).connected().await, start(&place).connected().await);
     let window = Window(Duration::from_mins(1));
     let mut counts = Vec::new();
     for _ in 0..10 {
@@ -151,7 +150,7 @@ async fn all_replicas_count_together_within_a_window() {
 #[tokio::test]
 async fn memory_takes_over_while_redis_is_away_and_gives_back() {
     let (place, server) = redis::private().await;
-    let (one, other) = (start(&place, 1).connected().await, start(&place, 2).connected().await);
+    let (one, other) = (start(&place).connected().await, start(&place).connected().await);
     server.stop().await;
     until("both to see that Redis is away", || one.is_degraded() && other.is_degraded()).await;
 
@@ -178,19 +177,19 @@ async fn memory_takes_over_while_redis_is_away_and_gives_back() {
 #[tokio::test]
 async fn who_ended_a_session_says_so_again_to_a_redis_that_forgot() {
     let (place, server) = redis::private().await;
-    let one = start(&place, 1).connected().await;
+    let one = start(&place).connected().await;
     one.log_out(PHONE).await;
     server.crash().await;
     until("Redis to be away", || one.is_degraded()).await;
     server.start().await;
-    let late = start(&place, 2).connected().await;
+    let late = start(&place).connected().await;
     until("the late replica to refuse the session", || late.refuses(PHONE)).await;
 }
 
 #[tokio::test]
 async fn a_redis_that_hangs_holds_nobody_up_for_long() {
     let (place, server) = redis::private().await;
-    let one = start(&place, 1).connected().await;
+    let one = start(&place).connected().await;
     server.pause().await;
     let window = Window(Duration::from_mins(1));
     let begun = Instant::now();
@@ -208,7 +207,7 @@ async fn a_redis_that_hangs_holds_nobody_up_for_long() {
 #[tokio::test]
 async fn who_could_not_hear_takes_it_that_everything_was_written() {
     let (place, server) = redis::private().await;
-    let one = start(&place, 1).connected().await;
+    let one = start(&place).connected().await;
     let doubts = Arc::new(Mutex::new(0));
     let count = Arc::clone(&doubts);
     one.cache.listen("events", move |news| {
@@ -226,7 +225,7 @@ async fn who_could_not_hear_takes_it_that_everything_was_written() {
 async fn a_redis_that_is_not_there_yet_keeps_nobody_from_starting() {
     let (place, server) = redis::private().await;
     server.stop().await;
-    let one = start(&place, 1);
+    let one = start(&place);
     until("Redis to be away", || one.is_degraded()).await;
     let details = one.cache.standing();
     assert!(!format!("{details:?}").contains(place.url.split('@').next().unwrap()), "{details:?}");
@@ -236,7 +235,7 @@ async fn a_redis_that_is_not_there_yet_keeps_nobody_from_starting() {
 
 #[tokio::test]
 async fn without_redis_each_process_is_alone() {
-    let cache = Cache::new(CacheSettings::default(), Uuid::from_u128(1));
+    let cache = Cache::new(CacheSettings::default());
     let tasks = Tasks::new();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let random: Arc<dyn Random> = Arc::new(SystemRandom::default());

@@ -347,6 +347,15 @@ impl PublicInputs {
         self.node.ids.clone()
     }
 
+    /// As [`Boot::standing`], of something that all modules stand on.
+    pub fn standing(
+        &self,
+        name: impl Into<String>,
+        report: impl Fn() -> BoxFuture<'static, Standing> + Send + Sync + 'static,
+    ) {
+        self.node.readiness.standing_of_process(name.into(), Arc::new(report));
+    }
+
     /// For work that outlives the request that started it. Waited for before any module stops.
     pub fn tasks(&self) -> Tasks {
         self.tasks.clone()

@@ -56,6 +56,8 @@ pub struct ReadinessReport {
     /// What is not as it should be while the work goes on, written like the reasons. Nothing here
     /// makes a process unready.
     pub degraded: Vec<String>,
+    /// What the process tells operators about what all its modules stand on, by the name of that.
+    pub details: BTreeMap<String, Value>,
     /// Each module that is hosted here.
     pub modules: BTreeMap<&'static str, ModuleReadiness>,
 }
@@ -82,6 +84,8 @@ struct State {
     /// Whether requests are answered by modules yet.
     open: bool,
     stopping: bool,
+    /// Of the whole process.
+    standings: Vec<(String, StandingCheck)>,
     modules: BTreeMap<&'static str, ModuleState>,
 }
 
@@ -125,6 +129,11 @@ impl Readiness {
         self.lock().modules.entry(module).or_default().standings.push((name, standing));
     }
 
+    /// As [`Readiness::standing`], of something that belongs to no module.
+    pub(crate) fn standing_of_process(&self, name: String, standing: StandingCheck) {
+        self.lock().standings.push((name, standing));
+    }
+
     pub(crate) fn stopping(&self) {
         self.lock().stopping = true;
     }
@@ -132,13 +141,17 @@ impl Readiness {
     /// Asks every module, all at once. Takes a second at most.
     pub(crate) async fn report(&self) -> ReadinessReport {
         let (about_process, questions) = self.questions();
-        let modules: BTreeMap<&'static str, ModuleReadiness> =
-            join_all(questions.into_iter().map(Question::ask)).await.into_iter().collect();
+        let standings = self.lock().standings.clone();
+        let of_modules = join_all(questions.into_iter().map(Question::ask));
+        let (answers, process) = tokio::join!(of_modules, Standings::ask(standings));
+        let modules: BTreeMap<&'static str, ModuleReadiness> = answers.into_iter().collect();
         let about_process = about_process.map(str::to_owned).into_iter();
         let about_modules = with_their_modules(&modules, |module| &module.reasons);
         let reasons: Vec<String> = about_process.chain(about_modules).collect();
-        let degraded = with_their_modules(&modules, |module| &module.degraded).collect();
-        ReadinessReport { ready: reasons.is_empty(), reasons, degraded, modules }
+        let of_modules = with_their_modules(&modules, |module| &module.degraded);
+        let degraded = process.degraded.into_iter().chain(of_modules).collect();
+        let details = process.details;
+        ReadinessReport { ready: reasons.is_empty(), reasons, degraded, details, modules }
     }
 
     fn questions(&self) -> (Option<&'static str>, Vec<Question>) {
@@ -191,19 +204,31 @@ struct Question {
 impl Question {
     async fn ask(self) -> (&'static str, ModuleReadiness) {
         let checks = join_all(self.checks.into_iter().map(ask_check));
-        let standings = join_all(self.standings.into_iter().map(ask_standing));
-        let (answers, standings) = tokio::join!(checks, standings);
+        let (answers, standings) = tokio::join!(checks, Standings::ask(self.standings));
         let reasons: Vec<String> =
             self.known.into_iter().chain(answers.into_iter().flatten()).collect();
-        let mut degraded = Vec::new();
-        let mut details = BTreeMap::new();
-        for (name, standing) in standings {
-            degraded.extend(standing.degraded);
+        let Standings { degraded, details } = standings;
+        (self.module, ModuleReadiness { ready: reasons.is_empty(), reasons, degraded, details })
+    }
+}
+
+/// What several standings say together.
+#[derive(Default)]
+struct Standings {
+    degraded: Vec<String>,
+    details: BTreeMap<String, Value>,
+}
+
+impl Standings {
+    async fn ask(standings: Vec<(String, StandingCheck)>) -> Self {
+        let mut all = Self::default();
+        for (name, standing) in join_all(standings.into_iter().map(ask_standing)).await {
+            all.degraded.extend(standing.degraded);
             if !standing.details.is_null() {
-                details.insert(name, standing.details);
+                all.details.insert(name, standing.details);
             }
         }
-        (self.module, ModuleReadiness { ready: reasons.is_empty(), reasons, degraded, details })
+        all
     }
 }
 

@@ -224,6 +224,7 @@ async fn while_modules_start_the_process_is_live_and_says_for_what_it_waits() {
     insta::assert_snapshot!(serde_json::to_string_pretty(&report).unwrap(), @r#"
     {
       "degraded": [],
+      "details": {},
       "modules": {
         "adder": {
           "degraded": [],

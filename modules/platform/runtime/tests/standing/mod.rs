@@ -37,6 +37,7 @@ async fn what_is_degraded_is_told_and_makes_nothing_unready() {
         "leaning: the cache is away: everything is read anew",
         "leaning: silent did not answer within 1s"
       ],
+      "details": {},
       "modules": {
         "leaning": {
           "degraded": [
@@ -59,5 +60,24 @@ async fn what_is_degraded_is_told_and_makes_nothing_unready() {
       "reasons": []
     }
     "#);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn what_all_modules_stand_on_is_told_once() {
+    static PLAIN_ONE: Module = Module { name: "plain", ..PLAIN };
+    static PLAIN_ALONE: &[&Module] = &[&PLAIN_ONE];
+    let launch = Launch::new(config(""), PLAIN_ALONE).public_stack(|routes, inputs| {
+        inputs.standing("cache", || {
+            let away = Standing::degraded("Redis is away");
+            Box::pin(async { away.with_details(json!({"kind": "redis"})) })
+        });
+        Ok(routes)
+    });
+    let node = launch.start().await.unwrap();
+    let report = node.readiness().await;
+    assert!(report.ready);
+    assert_eq!(report.degraded, ["Redis is away"]);
+    assert_eq!(report.details.get("cache"), Some(&json!({"kind": "redis"})));
     node.stop().await;
 }
