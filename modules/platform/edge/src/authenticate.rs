@@ -1,4 +1,5 @@
-//! Who is behind a request: reads `Authorization`, verifies the token, keeps identity's keys.
+//! Who is behind a request: reads `Authorization`, verifies the token, keeps identity's keys, and
+//! knows whose sessions have ended.
 //!
 //! What a caller may do is decided in `authorize.rs` and by the services.
 
@@ -9,6 +10,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use axum::http::{HeaderMap, HeaderValue, header};
+use cache::{Bearer, Cache};
 use runtime::{Clock, Context, Principal, Tasks, Timestamp};
 use tokio::time::Instant;
 
@@ -35,6 +37,7 @@ pub struct Authenticator(Arc<Inner>);
 
 struct Inner {
     keys: Arc<dyn TokenKeys>,
+    cache: Option<Arc<Cache>>,
     clock: Arc<dyn Clock>,
     tasks: Tasks,
     ring: ArcSwap<VerifyingRing>,
@@ -59,11 +62,18 @@ pub(crate) enum Identified {
 }
 
 impl Authenticator {
-    /// Verifies with the keys that `keys` gives out, at the time `clock` tells. Keys that grow old
-    /// are fetched anew by a task of `tasks`, while requests go on with the old ones.
-    pub fn new(keys: Arc<dyn TokenKeys>, clock: Arc<dyn Clock>, tasks: Tasks) -> Self {
+    /// Verifies with the keys that `keys` gives out, at the time `clock` tells, and refuses tokens
+    /// of sessions that have ended, as far as `cache` knows. Keys that grow old are fetched anew by
+    /// a task of `tasks`, while requests go on with the old ones.
+    pub fn new(
+        keys: Arc<dyn TokenKeys>,
+        cache: Option<Arc<Cache>>,
+        clock: Arc<dyn Clock>,
+        tasks: Tasks,
+    ) -> Self {
         Self(Arc::new(Inner {
             keys,
+            cache,
             clock,
             tasks,
             ring: ArcSwap::default(),
@@ -114,13 +124,23 @@ impl Authenticator {
 impl Inner {
     /// What the keys at hand say of `token`; `None` when its key is not among them.
     fn judge(&self, token: &str) -> Option<Result<AccessClaims, Problem>> {
-        match self.ring.load().verify(token, self.clock.now()) {
+        let now = self.clock.now();
+        match self.ring.load().verify(token, now) {
+            Ok(claims) if self.has_ended(&claims, now) => Some(Err(refused(
+                "the session that the access token belongs to has ended; log in again",
+            ))),
             Ok(claims) => Some(Ok(claims)),
             Err(TokenFault::UnknownKey) => None,
             Err(TokenFault::Invalid) => Some(Err(refused("the access token is not valid"))),
             Err(TokenFault::Expired) => Some(Err(expired())),
             Err(TokenFault::Early) => Some(Err(refused("the access token is not good yet"))),
         }
+    }
+
+    fn has_ended(&self, claims: &AccessClaims, now: Timestamp) -> bool {
+        let Some(cache) = &self.cache else { return false };
+        let AccessClaims { sub: account, sid: session, epoch, .. } = *claims;
+        cache.is_revoked(Bearer { account, session, epoch }, now)
     }
 
     /// Fetches the keys, unless that was tried a moment ago. Whether the last try succeeded.

@@ -64,7 +64,8 @@ pub static UNAUTHENTICATED: ProblemType = ProblemType {
     status: 401,
     title: "You are not logged in",
     meaning: "The endpoint needs an access token and none was sent, or the one that was sent is \
-              malformed, was not signed by this installation, or is meant for something else.",
+              malformed, was not signed by this installation, is meant for something else, or belongs \
+              to a session that has ended.",
     what_to_do: "Log in with `POST /v1/auth/login` and send the access token as \
                  `Authorization: Bearer <token>`.",
 };

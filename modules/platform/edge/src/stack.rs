@@ -16,6 +16,7 @@ use axum::{
     http::{HeaderName, HeaderValue, Method, header},
     middleware::from_fn_with_state,
 };
+use cache::Cache;
 use runtime::{Clock, Ids, PublicInputs, Random, StartError, Tasks};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
@@ -43,8 +44,13 @@ pub fn public_stack(routes: Router, inputs: &PublicInputs) -> Result<Router, Sta
     let documented = routes.merge(docs(&document));
     let token_uses = openapi::token_uses(&document);
     let paged = openapi::paged(&document);
+    let cache = inputs.extension::<Cache>();
+    if let Some(cache) = &cache {
+        start_cache(cache, inputs)?;
+    }
     let parts = Parts {
         settings: inputs.settings(),
+        cache,
         keys: inputs.client::<dyn TokenKeys>(),
         clock: inputs.clock(),
         random: inputs.random(),
@@ -56,6 +62,15 @@ pub fn public_stack(routes: Router, inputs: &PublicInputs) -> Result<Router, Sta
         gives_pages: Box::new(move |method, route| paged.contains(&documented_as(method, route))),
     };
     Ok(lay_around(documented, parts))
+}
+
+fn start_cache(cache: &Arc<Cache>, inputs: &PublicInputs) -> Result<(), StartError> {
+    cache.start(&inputs.tasks(), &inputs.clock(), &inputs.random())?;
+    if cache.is_shared() {
+        let asked = Arc::clone(cache);
+        inputs.standing("cache", move || Box::pin(std::future::ready(asked.standing())));
+    }
+    Ok(())
 }
 
 fn documented_as(method: &Method, route: &str) -> (Method, String) {
@@ -70,6 +85,8 @@ pub struct Parts {
     /// Who gives out the keys that verify access tokens. Without, tokens are not looked at and
     /// everyone is anonymous.
     pub keys: Option<Arc<dyn TokenKeys>>,
+    /// Knows whose sessions have ended. Without, access tokens are good until they expire.
+    pub cache: Option<Arc<Cache>>,
     /// The time by which tokens expire.
     pub clock: Arc<dyn Clock>,
     /// Chance for new traces.
@@ -119,10 +136,10 @@ struct Stack {
 
 /// Lays the stack around `routes`. Handlers find a `runtime::Context` in their request.
 pub fn lay_around(routes: Router, parts: Parts) -> Router {
-    let Parts { settings, keys, clock, random, ids, tasks, token_use, gives_pages } = parts;
+    let Parts { settings, keys, cache, clock, random, ids, tasks, token_use, gives_pages } = parts;
     let cors = cors(&settings);
     let stack = Arc::new(Stack {
-        authenticator: keys.map(|keys| Authenticator::new(keys, clock, tasks.clone())),
+        authenticator: keys.map(|keys| Authenticator::new(keys, cache, clock, tasks.clone())),
         places: Places::new(settings.max_in_flight),
         settings,
         random,

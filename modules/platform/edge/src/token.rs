@@ -51,6 +51,9 @@ pub struct AccessClaims {
     /// Whether it speaks for a guest: somebody who buys without an account.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub guest: bool,
+    /// How often all sessions of the account had ended when this one was opened.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub epoch: u64,
 }
 
 impl AccessClaims {
@@ -76,7 +79,14 @@ impl AccessClaims {
             nbf: None,
             jti: token,
             guest: false,
+            epoch: 0,
         }
+    }
+
+    /// The same claims in a session that was opened after all of the account had ended so often.
+    #[must_use]
+    pub fn in_epoch(self, epoch: u64) -> Self {
+        Self { epoch, ..self }
     }
 
     /// The same claims for somebody without an account.
@@ -101,6 +111,11 @@ impl AccessClaims {
         let begins = self.nbf.map_or(self.iat, |not_before| not_before.max(self.iat));
         now.as_second() < begins.saturating_sub(leeway())
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde's skip_serializing_if wants it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn leeway() -> i64 {

@@ -4,11 +4,12 @@
 use crate::support::{Api, problem, signer};
 use axum::{Router, routing::get};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use cache::{Revocation, Revoked};
 use edge::{Caller, Problem, token::AccessClaims};
 use jiff::SignedDuration;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::{Response, StatusCode};
-use runtime::{Context, Role};
+use runtime::{Clock, Context, Role};
 use serde_json::{Value, json};
 use testkit::eventually;
 use uuid::Uuid;
@@ -114,6 +115,39 @@ async fn a_token_whose_time_has_not_begun_is_refused() {
     for early in [from(6), signed(6), signed(i64::MAX / 2)] {
         let token = signer.sign(&early).unwrap();
         refused(ask(&api, "/user", &token).await, "unauthenticated").await;
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_a_session_that_has_ended_is_refused() {
+    let api = Api::start(routes()).await;
+    let token = api.token(ADA, &[]);
+    assert_eq!(ask(&api, "/user", &token).await.status(), StatusCode::OK);
+    let now = api.clock.now();
+    let until = now + SignedDuration::from_mins(15);
+    let session = api.claims(ADA, &[]).sid;
+    let ended = Revocation { revoked: Revoked::Session(session), until };
+    api.cache.revoke(ended, now).await;
+    for path in ["/user", "/anyone", "/closed"] {
+        refused(ask(&api, path, &token).await, "unauthenticated").await;
+    }
+    assert_eq!(ask(&api, "/open", &token).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn when_all_sessions_of_an_account_end_those_opened_later_and_the_spared_one_go_on() {
+    let api = Api::start(routes()).await;
+    let signer = api.identity.signer();
+    let token = |session: u128, epoch| {
+        let claims = AccessClaims { sid: Uuid::from_u128(session), ..api.claims(ADA, &[]) };
+        signer.sign(&claims.in_epoch(epoch)).unwrap()
+    };
+    let now = api.clock.now();
+    let revoked = Revoked::Sessions { account: ADA, epoch: 2, spared: Some(Uuid::from_u128(21)) };
+    api.cache.revoke(Revocation { revoked, until: now + SignedDuration::from_mins(15) }, now).await;
+    refused(ask(&api, "/user", &token(20, 1)).await, "unauthenticated").await;
+    for good in [token(21, 1), token(22, 2), api.token(BOB, &[])] {
+        assert_eq!(ask(&api, "/user", &good).await.status(), StatusCode::OK);
     }
 }
 

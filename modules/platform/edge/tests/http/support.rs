@@ -10,6 +10,7 @@ use std::{
 };
 
 use axum::Router;
+use cache::{Cache, CacheSettings};
 use edge::{
     EdgeSettings,
     stack::{self, Parts, TokenUse},
