@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use bus::Hub;
+use cache::Cache;
 use runtime::{ALL_SERVICES, Config, Entry, Faults, Launch, Plan, SectionSpec, Sources};
 
 use crate::registry::{MODULES, SECTIONS};
@@ -58,5 +59,9 @@ fn sections() -> impl Iterator<Item = SectionSpec> {
 
 /// A process with `config`, ready to be started.
 pub fn launch(config: Config) -> Launch {
-    Launch::new(config, MODULES).public_stack(edge::public_stack).extension(Arc::new(Hub::new()))
+    let cache = Cache::new(config.section());
+    Launch::new(config, MODULES)
+        .public_stack(edge::public_stack)
+        .extension(Arc::new(Hub::new()))
+        .extension(Arc::new(cache))
 }

@@ -20,5 +20,6 @@ pub static MODULES: &[&Module] = &[
 pub const SECTIONS: &[SectionSpec] = &[
     SectionSpec::of::<store::DatabaseSettings>(),
     SectionSpec::of::<bus::BusSettings>(),
+    SectionSpec::of::<cache::CacheSettings>(),
     SectionSpec::of::<edge::EdgeSettings>(),
 ];

@@ -49,6 +49,7 @@ pub(super) fn run(
     runtime::describe_call_metrics();
     runtime::describe_check_metrics();
     bus::describe_bus_metrics();
+    cache::describe_cache_metrics();
     store::describe_timer_metrics();
     block_on(async {
         let background = Tasks::new();

@@ -55,7 +55,8 @@ impl Service {
             .filter(|session| session.account_id == account_id)
             .map(|session| (session_id, session.epoch));
         let command = AccountCommand::ChangePassword { former, password, session };
-        self.accounts.execute(cx, account_id, command).await?;
+        let account = self.accounts.execute(cx, account_id, command).await?;
+        self.revoke_sessions(account_id, account.state.sessions()).await;
         tracing::info!(account = %account_id, "password changed");
         Ok(())
     }
@@ -78,11 +79,11 @@ impl Service {
             Box::pin(async move {
                 require_admin(work, &accounts, by).await?;
                 let command = AccountCommand::ResetPassword { password, by, account_id: id };
-                work.execute(&accounts, id, command).await?;
-                Ok::<(), Refusal>(())
+                let account = work.execute(&accounts, id, command).await?;
+                Ok::<_, Refusal>(account.state.sessions())
             })
         });
-        reset.await?;
+        self.revoke_sessions(id, reset.await?).await;
         tracing::info!(account = %id, %by, "password reset");
         Ok(())
     }
@@ -101,11 +102,11 @@ impl Service {
                 if by != id {
                     require_admin(work, &accounts, by).await?;
                 }
-                work.execute(&accounts, id, AccountCommand::EndSessions).await?;
-                Ok::<(), Refusal>(())
+                let account = work.execute(&accounts, id, AccountCommand::EndSessions).await?;
+                Ok::<_, Refusal>(account.state.sessions())
             })
         });
-        ended.await?;
+        self.revoke_sessions(id, ended.await?).await;
         tracing::info!(account = %id, %by, "all sessions ended");
         Ok(())
     }

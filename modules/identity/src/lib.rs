@@ -7,6 +7,7 @@ mod http;
 mod keys;
 mod passwords;
 mod problems;
+mod revoking;
 mod service;
 mod settings;
 mod throttle;
@@ -15,6 +16,7 @@ mod views;
 
 use std::{sync::Arc, time::Duration};
 
+use cache::Cache;
 use contracts::identity::{Identity, IdentityEvent};
 use edge::token::TokenKeys;
 use runtime::{
@@ -64,6 +66,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
         keys: Arc::clone(&keys),
         keys_are_fresh_for: settings.signing_keys_reread,
         throttle: Throttle::new(settings.login.clone()),
+        cache: Cache::of(boot),
         clock: boot.clock(),
         ids: boot.ids(),
         database,

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use cache::Cache;
 use contracts::identity::{AdmitGuest, FindUser, GuestAccess, Identity, IdentityError, User};
 use edge::{
     Network,
@@ -36,6 +37,8 @@ pub(crate) struct Service {
     /// A key does not sign sooner than so long after it was first given out.
     pub(crate) keys_are_fresh_for: Duration,
     pub(crate) throttle: Throttle,
+    /// Tells everybody whose sessions have ended.
+    pub(crate) cache: Arc<Cache>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Ids,
 }
@@ -228,14 +231,14 @@ impl Service {
         attempt.succeeded();
         self.rehash_if_outdated(cx, &account, password, from).await;
 
-        let (now, session) = (self.clock.now(), self.ids.next());
-        let access = self.tokens.access(account.id, account.roles(), session, now)?;
+        let (now, session, epoch) = (self.clock.now(), self.ids.next(), account.sessions().epoch);
+        let access = self.tokens.access(account.id, account.roles(), session, epoch, now)?;
         let refresh = self.tokens.refresh(now);
         let command = SessionCommand::Open {
             account_id: account.id,
             token: refresh.hash,
             expires_at: refresh.expires_at,
-            epoch: account.sessions().epoch,
+            epoch,
         };
         self.sessions.execute(cx, session, command).await?;
         tracing::info!(account = %account.id, %session, "logged in");
@@ -268,12 +271,13 @@ impl Service {
         let account = account.ok_or(Refusal::TokenInvalid)?;
 
         let now = self.clock.now();
-        let access = self.tokens.access(account_id, account.roles(), id, now)?;
+        let access = self.tokens.access(account_id, account.roles(), id, epoch, now)?;
         let next = self.tokens.refresh(now);
         let command =
             SessionCommand::Rotate { presented, next: next.hash, now, expires_at: next.expires_at };
         let session = self.sessions.execute(cx, id, command).await?;
         if !session.state.holds(&next.hash) {
+            self.revoke_session(id).await;
             tracing::warn!(account = %account_id, session = %id, "a refresh token was used twice");
             return Err(Refusal::TokenReused);
         }
@@ -283,7 +287,8 @@ impl Service {
     /// Ends a session. One that has ended, or never was, stays so.
     pub(crate) async fn log_out(&self, cx: &Context, session: Uuid) -> Result<(), Refusal> {
         match self.sessions.execute(cx, session, SessionCommand::LogOut).await {
-            Ok(_) | Err(ExecuteError::Rejected(SessionRejection::Unknown)) => {}
+            Ok(_) => self.revoke_session(session).await,
+            Err(ExecuteError::Rejected(SessionRejection::Unknown)) => {}
             Err(error) => return Err(error.into()),
         }
         tracing::info!(%session, "logged out");

@@ -11,7 +11,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::{domain::account::Roles, keys::SigningKeys, settings::IdentitySettings};
+use crate::{
+    domain::{account::Roles, epoch::Epoch},
+    keys::SigningKeys,
+    settings::IdentitySettings,
+};
 
 /// What is kept of a refresh token. The token has 256 random bits, so that its hash needs neither
 /// salt nor cost.
@@ -81,18 +85,19 @@ impl Tokens {
         }
     }
 
-    /// A signed access token.
+    /// A signed access token for a session that was opened in `epoch`.
     pub(crate) fn access(
         &self,
         account: Uuid,
         roles: &Roles,
         session: Uuid,
+        epoch: Epoch,
         now: Timestamp,
     ) -> Result<Secret, KeyFault> {
         let roles = roles.iter().copied().collect();
         let claims =
             AccessClaims::new(account, roles, session, self.ids.next(), now, self.access_life);
-        Ok(self.keys.sign(&claims)?.into())
+        Ok(self.keys.sign(&claims.in_epoch(epoch.number()))?.into())
     }
 
     /// A signed access token for somebody without an account, and until when it is good.

@@ -12,9 +12,9 @@ use crate::service::Service;
 /// End an account's sessions
 ///
 /// Everybody may end their own, an admin may end anybody's. To others the account does not exist.
-/// Every refresh token of the account is worth nothing from now on, also that of who asks; access
-/// tokens are good until they expire, a few minutes later. The password stays: whoever knows it can
-/// log in again.
+/// Every refresh token and every access token of the account is worth nothing from now on, also those
+/// of who asks; for access tokens see `POST /v1/auth/logout`. The password stays: whoever knows it
+/// can log in again.
 #[utoipa::path(
     delete, path = "/v1/users/{id}/sessions", security(("bearer" = [])),
     params(("id" = Uuid, Path, description = "The account.")),

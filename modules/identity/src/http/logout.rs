@@ -11,9 +11,9 @@ use crate::service::Service;
 
 /// Log out
 ///
-/// Ends the session that the access token belongs to: its refresh token is worth nothing from now
-/// on. Access tokens that were given out stay good until they expire, a few minutes later. Logging
-/// out twice is as good as once.
+/// Ends the session that the access token belongs to: its refresh token and its access tokens are
+/// worth nothing from now on, this one included. In an installation of several processes without
+/// Redis, others than identity take its access tokens until they expire, a few minutes later.
 #[utoipa::path(
     post, path = "/v1/auth/logout", security(("bearer" = [])),
     responses((status = 204, description = "The session has ended."), GuestProblems),

@@ -39,8 +39,8 @@ edge::problem_responses! {
 
 /// Change your password
 ///
-/// Needs the old one. Every other session of the account ends: its refresh token is worth nothing
-/// from now on, and its access token is good until it expires, a few minutes later. The session of
+/// Needs the old one. Every other session of the account ends: its refresh token and its access
+/// tokens are worth nothing from now on; for those see `POST /v1/auth/logout`. The session of
 /// the access token that is sent goes on. Wrong old passwords count as wrong passwords of logins do,
 /// and make the next try wait. When the answer is lost, log in with the new password to find out.
 #[utoipa::path(

@@ -31,8 +31,8 @@ edge::problem_responses! {
 /// Give an account a new password
 ///
 /// For admins, when somebody has forgotten theirs or somebody else has learnt it. Every session of
-/// the account ends: its refresh tokens are worth nothing from now on, and its access tokens are good
-/// until they expire, a few minutes later. Hand the password over in person, and have it changed with
+/// the account ends: its refresh tokens and access tokens are worth nothing from now on; for access
+/// tokens see `POST /v1/auth/logout`. Hand the password over in person, and have it changed with
 /// `PUT /v1/users/me/password`, which is also how admins change their own.
 #[utoipa::path(
     put, path = "/v1/users/{id}/password", request_body = NewPassword, security(("bearer" = [])),

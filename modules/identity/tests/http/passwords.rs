@@ -68,6 +68,8 @@ async fn changing_the_password_ends_every_other_session(world: World) {
 
     let _changed = own.put(OWN, &change(PASSWORD, NEW)).await.expect(204);
     is_over(world.refresh(&other_token).await);
+    let _worthless = other.get("/v1/auth/me").await.expect_problem(401, "unauthenticated");
+    let _goes_on = own.get("/v1/auth/me").await.expect(200);
     let own_token = world.refresh(&own_token).await.expect(200).field("refresh_token");
     let _bobs = world.refresh(&bobs_token).await.expect(200);
     let (_, since) = session(&world, ADA, NEW).await;
@@ -164,6 +166,7 @@ async fn an_admin_gives_a_new_password_and_all_sessions_end(world: World) {
     let _done = admin.put(&path, &reset(NEW)).await.expect(204);
     let _old = world.log_in(ADA, PASSWORD).await.expect_problem(401, "invalid-credentials");
     is_over(world.refresh(&token).await);
+    let _worthless = ada.get("/v1/auth/me").await.expect_problem(401, "unauthenticated");
     let (ada, token) = session(&world, ADA, NEW).await;
     let _refreshed = world.refresh(&token).await.expect(200);
     let _changed = ada.put(OWN, &change(NEW, PASSWORD)).await.expect(204);
@@ -208,6 +211,7 @@ async fn all_sessions_end_for_their_owner_and_for_an_admin(world: World) {
 
     let _own = ada.delete(&sessions).await.expect(204);
     is_over(world.refresh(&token).await);
+    let _worthless = ada.get("/v1/auth/me").await.expect_problem(401, "unauthenticated");
     let (_, token) = session(&world, ADA, PASSWORD).await;
     let admin = world.admin().await;
     let _any = admin.delete(&sessions).await.expect(204);

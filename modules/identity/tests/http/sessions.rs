@@ -87,9 +87,10 @@ async fn logging_out_ends_the_session(world: World) {
     let reply = world.log_in("ada@example.org", PASSWORD).await.expect(200);
     let client = world.client.with_token(reply.field("access_token"));
     let nothing = serde_json::json!({});
-    for _ in 0..2 {
-        let _done = client.post("/v1/auth/logout", &nothing).await.expect(204);
-    }
+    let _done = client.post("/v1/auth/logout", &nothing).await.expect(204);
+    let _ended = client.get("/v1/auth/me").await.expect_problem(401, "unauthenticated");
+    let _twice =
+        client.post("/v1/auth/logout", &nothing).await.expect_problem(401, "unauthenticated");
     let refused = world.refresh(&reply.field("refresh_token")).await;
     let _ended = refused.expect_problem(401, "refresh-token-invalid");
     let nobody = world.client.post("/v1/auth/logout", &nothing).await;

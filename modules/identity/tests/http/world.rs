@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bus::BusSettings;
+use cache::{Cache, CacheSettings};
 use edge::EdgeSettings;
 use runtime::{Config, Launch, Module, SectionSpec};
 use serde_json::{Value, json};
@@ -26,6 +27,7 @@ fn launch(config: Config) -> Launch {
     Launch::new(config, MODULES)
         .public_stack(edge::public_stack)
         .extension(Arc::new(bus::Hub::new()))
+        .extension(Arc::new(Cache::new(CacheSettings::default())))
 }
 
 /// Runs each test, an `async fn(World)`, on SQLite and on PostgreSQL.
