@@ -10,10 +10,12 @@
 //! delivered in their order: when one cannot be taken, it is put aside with those of its key that
 //! follow, and all others go on.
 
+mod alert;
 mod audit;
 mod consumer;
 mod envelope;
 mod hub;
+mod kafka;
 mod measures;
 mod publish;
 mod remote;
@@ -21,13 +23,14 @@ mod settings;
 mod source;
 mod subscribe;
 
-pub use audit::{AuditLog, AuditRecord, keep_audit, publish_audit};
+pub use audit::{AuditLog, AuditRecord, audit_schema, keep_audit, publish_audit};
 pub use consumer::Consumer;
 pub use envelope::{Delivered, Entry, Envelope};
 pub use hub::Hub;
+pub use kafka::{KafkaSettings, Mechanism, Relay, Security};
 pub use measures::describe_bus_metrics;
 pub use publish::{PublishedFeed, Translator, publish, publish_all};
-pub use settings::BusSettings;
+pub use settings::{BusKind, BusSettings};
 pub use source::{Page, Query, Source, SourceError};
 pub use store::HandlerError;
 pub use subscribe::{Handler, subscribe};

@@ -4,7 +4,10 @@ use metrics::{Counter, Gauge, Unit, counter, gauge};
 use runtime::Timestamp;
 use store::Aside;
 
-use crate::Page;
+use crate::{
+    Page,
+    alert::{ALERT, Alert},
+};
 
 const EVENTS: &str = "bus_events_total";
 const LAG_EVENTS: &str = "bus_consumer_lag_events";
@@ -39,6 +42,12 @@ pub fn describe_bus_metrics() {
         "Events about which somebody must decide, by consumer and publisher"
     );
     metrics::describe_gauge!(
+        ALERT,
+        Unit::Count,
+        "1 while there are so many dead letters that somebody is to be told (dead_letters_alert in \
+         [bus]), by consumer and publisher"
+    );
+    metrics::describe_gauge!(
         ASIDE,
         Unit::Count,
         "Events that are dead, tried again or wait behind one of those, by consumer and publisher"
@@ -62,6 +71,7 @@ pub(crate) struct Measures {
     dead_letters: Gauge,
     aside: Gauge,
     active: Gauge,
+    alert: Alert,
 }
 
 impl Measures {
@@ -82,7 +92,13 @@ impl Measures {
             dead_letters: gauge!(DEAD, &labels),
             aside: gauge!(ASIDE, &labels),
             active: gauge!(ACTIVE, &labels),
+            alert: Alert::new(consumer, publisher),
         }
+    }
+
+    /// The same, with an alert from `threshold` dead letters on.
+    pub(crate) fn with_alert(self, threshold: u32) -> Self {
+        Self { alert: self.alert.from(threshold), ..self }
     }
 
     pub(crate) fn handled(&self, events: usize) {
@@ -106,6 +122,11 @@ impl Measures {
 
     pub(crate) fn active(&self, is_active: bool) {
         self.active.set(if is_active { 1.0 } else { 0.0 });
+        if !is_active {
+            self.aside.set(0.0);
+            self.dead_letters.set(0.0);
+            self.alert.lay_down();
+        }
     }
 
     /// What remains when `page` has arrived and nothing of it was taken yet.
@@ -125,12 +146,18 @@ impl Measures {
 
     fn lag(&self, events: u64, oldest: Timestamp, now: Timestamp) {
         self.lag_events.set(number(events));
+        self.age(oldest, now);
+    }
+
+    /// The age of the oldest event that remains.
+    pub(crate) fn age(&self, oldest: Timestamp, now: Timestamp) {
         self.lag_seconds.set(now.duration_since(oldest).as_secs_f64().max(0.0));
     }
 
     pub(crate) fn aside(&self, aside: Aside) {
         self.aside.set(number(aside.events));
         self.dead_letters.set(number(aside.dead));
+        self.alert.look(aside);
     }
 }
 

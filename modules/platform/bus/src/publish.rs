@@ -7,7 +7,9 @@ use store::{Aggregate, Database, Events, Feed, Position, RawRecorded, Recorded, 
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::{Entry, Envelope, Hub, Page, Query, Source, SourceError, remote};
+use crate::{
+    BusKind, BusSettings, Entry, Envelope, Hub, Page, Query, Relay, Source, SourceError, remote,
+};
 
 /// Entries of the log that are read at once. Of most logs only some are published.
 const STRETCH: u32 = 256;
@@ -89,10 +91,33 @@ pub fn publish_all<E: IntegrationEvents>(
         )));
     }
     let feed: Arc<dyn Source> = Arc::new(PublishedFeed::new(database, translators));
+    relay(boot, database, E::PUBLISHER, E::NAMES, &feed);
     hub(boot)?.offer(E::PUBLISHER, Arc::clone(&feed));
     let routes = remote::routes(boot, remote::FEED, E::PUBLISHER, feed);
     boot.internal(routes);
     Ok(())
+}
+
+/// Copies a feed to its topic, where events travel over a broker.
+pub(crate) fn relay(
+    boot: &Boot,
+    database: &Database,
+    publisher: &str,
+    types: &[&str],
+    feed: &Arc<dyn Source>,
+) {
+    let settings = boot.settings::<BusSettings>();
+    if settings.kind == BusKind::Feed {
+        return;
+    }
+    let (ids, random) = (boot.ids(), boot.random());
+    let relay = Relay::new(database, publisher, types, Arc::clone(feed), &settings, ids, random);
+    let standing = relay.standing();
+    boot.standing(format!("relay of {publisher}"), move || {
+        let standing = Arc::clone(&standing);
+        Box::pin(async move { standing.report() })
+    });
+    boot.spawn("relay", |stop| relay.run(stop));
 }
 
 /// The hub that the process was composed with.

@@ -6,15 +6,29 @@ use runtime::{Section, duration};
 use serde::{Deserialize, Serialize};
 use store::Backoff;
 
+use crate::kafka::KafkaSettings;
+
 /// The longest that a publisher is asked to wait for something to tell.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// The most that a publisher tells at once.
 pub(crate) const LARGEST_BATCH: u32 = 500;
 
+/// How events of other services come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BusKind {
+    /// From the publishers themselves: within the process, or over their internal listeners.
+    Feed,
+    /// Over Kafka, or what speaks its protocol.
+    Kafka,
+}
+
 /// `[bus]`: how events of other services are taken in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BusSettings {
+    /// How events of other services come.
+    pub kind: BusKind,
     /// How often an event is tried before it becomes a dead letter.
     pub attempts: u32,
     /// How long to wait after the first failure, at most; it doubles with each one.
@@ -29,16 +43,24 @@ pub struct BusSettings {
     /// process that stops waits that long for those who ask it.
     #[serde(with = "duration")]
     pub wait: Duration,
+    /// From so many dead letters of one consumer on somebody is told: by an error in the log, a
+    /// metric, and readiness, which is then degraded. 0: never.
+    pub dead_letters_alert: u32,
+    /// `[bus.kafka]`: the brokers and what is asked of them, with the kind `kafka`.
+    pub kafka: KafkaSettings,
 }
 
 impl Default for BusSettings {
     fn default() -> Self {
         Self {
+            kind: BusKind::Feed,
             attempts: 5,
             first_pause: Duration::from_millis(200),
             longest_pause: Duration::from_secs(5),
             batch: 64,
             wait: Duration::from_secs(1),
+            dead_letters_alert: 1,
+            kafka: KafkaSettings::default(),
         }
     }
 }
@@ -72,6 +94,7 @@ impl Section for BusSettings {
         if self.wait < Duration::from_millis(10) || self.wait > LONGEST_WAIT {
             faults.push(format!("wait: must be from 10ms to {}s", LONGEST_WAIT.as_secs()));
         }
+        self.kafka.check(self.kind == BusKind::Kafka, &mut faults);
         faults
     }
 }
@@ -94,6 +117,7 @@ mod tests {
             longest_pause: zero,
             batch: 0,
             wait: zero,
+            ..BusSettings::default()
         };
         let keys: Vec<String> = unusable
             .check()

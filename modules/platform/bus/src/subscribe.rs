@@ -6,7 +6,7 @@ use runtime::{Boot, IntegrationEvents, StartError, async_trait};
 use store::{Committer, HandlerError, Work};
 
 use crate::{
-    BusSettings, Consumer, Delivered, Envelope, Hub, Source,
+    BusKind, BusSettings, Consumer, Delivered, Envelope, Hub, Source, alert,
     consumer::{Deliver, Setback},
     publish::hub,
     remote::{FEED, RemoteFeed},
@@ -54,15 +54,22 @@ pub fn subscribe<E: IntegrationEvents>(
             E::NAMES.join(", ")
         )));
     }
+    let settings = boot.settings::<BusSettings>();
+    let kind = settings.kind;
+    alert::report(boot, committer.database(), consumer, publisher, settings.dead_letters_alert);
+    let random = boot.random();
+    let reader = Consumer::new::<E>(committer, consumer, types, handler, settings, random);
+    match kind {
+        BusKind::Feed => follow_feed(boot, publisher, reader),
+        BusKind::Kafka => {
+            follow_topic(boot, publisher, reader);
+            Ok(())
+        }
+    }
+}
+
+fn follow_feed(boot: &Boot, publisher: &'static str, reader: Consumer) -> Result<(), StartError> {
     let place = place_of(boot, publisher)?;
-    let reader = Consumer::new::<E>(
-        committer,
-        consumer,
-        types,
-        handler,
-        boot.settings::<BusSettings>(),
-        boot.random(),
-    );
     if let Place::Here(hub) = &place {
         let hub = Arc::clone(hub);
         boot.readiness("feed", move || {
@@ -79,6 +86,28 @@ pub fn subscribe<E: IntegrationEvents>(
         }
     });
     Ok(())
+}
+
+/// The publisher need not be known: its events are with the brokers. Where it is known, it can be
+/// asked about what it could not translate.
+fn follow_topic(boot: &Boot, publisher: &'static str, reader: Consumer) {
+    let feed: Option<Arc<dyn Source>> = boot
+        .http_client(publisher)
+        .map(|client| Arc::new(RemoteFeed::new(boot, &FEED, &client)) as _);
+    let hub = hub(boot).ok().filter(|_| boot.hosts(publisher));
+    let standing = reader.group_standing();
+    let reported = Arc::clone(&standing);
+    boot.standing(format!("events of {publisher}"), move || {
+        let standing = Arc::clone(&reported);
+        Box::pin(async move { standing.report() })
+    });
+    boot.spawn("consumer", move |stop| async move {
+        let feed = match hub {
+            Some(hub) => stop.run_until_cancelled(hub.feed(publisher)).await,
+            None => feed,
+        };
+        Arc::new(reader).run_as_group(standing, feed, stop).await;
+    });
 }
 
 /// Where a publisher is. A publisher elsewhere that is not up is waited for and does not make the

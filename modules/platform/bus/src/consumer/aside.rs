@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use runtime::Timestamp;
-use store::{DeadLetter, Fate, HeldLease, Parked, Position, Work};
+use store::{DeadLetter, Fate, HeldLease, Inbox, Parked, Position, Work};
 
-use super::{Consumer, Interruption, Setback, Verdict};
-use crate::{Entry, Envelope, Source};
+use super::{Consumer, Deliver, Interruption, Setback, setback::Verdict};
+use crate::{Entry, Envelope, Source, kafka::read_again};
 
 /// Events put aside that are tried before the feed goes on.
 const ASIDE_AT_ONCE: u32 = 16;
@@ -48,7 +48,7 @@ impl Consumer {
     pub(super) async fn try_aside(
         &self,
         held: &HeldLease,
-        source: &dyn Source,
+        source: Option<&dyn Source>,
     ) -> Result<usize, Interruption> {
         let due = self.inbox.runnable(self.database(), self.now(), ASIDE_AT_ONCE).await?;
         for letter in &due {
@@ -60,13 +60,14 @@ impl Consumer {
     async fn try_again(
         &self,
         held: &HeldLease,
-        source: &dyn Source,
+        source: Option<&dyn Source>,
         letter: &DeadLetter,
     ) -> Result<(), Interruption> {
         let envelope = match serde_json::from_value::<Envelope>(letter.event.clone()) {
-            Ok(envelope) if envelope.fault.is_some() => {
-                self.ask_again(source, letter).await?.unwrap_or(envelope)
-            }
+            Ok(envelope) if envelope.fault.is_some() => match read_again(&envelope.payload) {
+                Some(readable) => readable,
+                None => self.ask_again(source, letter).await?.unwrap_or(envelope),
+            },
             Ok(envelope) => envelope,
             Err(_quotes_the_value) => {
                 let error = "what was put aside is no event of this build".to_owned();
@@ -95,9 +96,12 @@ impl Consumer {
     /// The publisher may have learned to translate what it could not.
     async fn ask_again(
         &self,
-        source: &dyn Source,
+        source: Option<&dyn Source>,
         letter: &DeadLetter,
     ) -> Result<Option<Envelope>, Interruption> {
+        let Some(source) = source else {
+            return Ok(None);
+        };
         let before = Position { seq: letter.position.seq - 1, ..letter.position };
         let page = source.read(&self.query(before, 1, Duration::ZERO)).await?;
         let same = page.entries.into_iter().find(|entry| entry.position == letter.position);
@@ -129,6 +133,10 @@ impl Consumer {
             .await
     }
 
+    fn tools(&self, held: &HeldLease) -> Tools {
+        Tools { held: held.clone(), inbox: self.inbox.clone(), handler: Arc::clone(&self.handler) }
+    }
+
     async fn note_failure(
         &self,
         held: &HeldLease,
@@ -151,4 +159,12 @@ impl Consumer {
             .await;
         noted.map_err(Setback::interruption)
     }
+}
+
+/// What work in a transaction needs.
+#[derive(Clone)]
+struct Tools {
+    held: HeldLease,
+    inbox: Inbox,
+    handler: Arc<dyn Deliver>,
 }

@@ -76,7 +76,7 @@ pub(super) enum Verdict {
 }
 
 /// Why reading stops.
-pub(super) enum Interruption {
+pub(crate) enum Interruption {
     /// For good: somebody else reads now.
     Lost(LeaseError),
     /// To begin again from what is stored.

@@ -8,8 +8,10 @@
 )]
 
 mod aside;
+mod kafka;
 mod measures;
 mod nodes;
 mod replicas;
 mod support;
 mod taking_in;
+mod versions;

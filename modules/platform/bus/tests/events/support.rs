@@ -7,7 +7,8 @@ use std::{
 };
 
 use bus::{
-    BusSettings, Consumer, Delivered, Handler, HandlerError, PublishedFeed, Source, Translator,
+    BusSettings, Consumer, Delivered, Handler, HandlerError, PublishedFeed, Relay, Source,
+    Translator,
 };
 use runtime::{
     CancellationToken, Clock, Context, Ids, IntegrationEvents, Principal, Random, SystemRandom,
@@ -25,7 +26,7 @@ use uuid::Uuid;
 
 /// Runs each test on SQLite and on PostgreSQL.
 macro_rules! on_both {
-    ($($(#[$attribute:meta])* async fn $name:ident($town:ident: Town) $body:block)*) => {
+    ($($(#[$attribute:meta])* async fn $name:ident($town:ident: Town $(,)?) $body:block)*) => {
         $(mod $name {
             use super::*;
 
@@ -118,7 +119,7 @@ impl Town {
     pub(crate) async fn shop(&self) -> Shop {
         let mut tasks = JoinSet::new();
         let committer = self.committer(&SALES, &mut tasks, None).await;
-        Shop { tills: Events::new(&committer, ()), _tasks: tasks }
+        Shop { tills: Events::new(&committer, ()), tasks, stop: CancellationToken::new() }
     }
 
     /// A process of the consumer that does not read yet.
@@ -143,12 +144,34 @@ impl Town {
 /// Dropped, it is dead.
 pub(crate) struct Shop {
     pub(crate) tills: Events<Till>,
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
 }
 
 impl Shop {
     pub(crate) fn feed(&self) -> Arc<dyn Source> {
         Arc::new(PublishedFeed::new(self.tills.committer().database(), vec![translator()]))
+    }
+
+    /// Copies what it sells to its topic.
+    pub(crate) fn publish(&mut self, settings: &BusSettings) {
+        let committer = self.tills.committer();
+        let relay = Relay::new(
+            committer.database(),
+            "sales",
+            SalesEvent::NAMES,
+            self.feed(),
+            settings,
+            committer.ids().clone(),
+            random(),
+        );
+        self.tasks.spawn(relay.run(self.stop.clone()));
+    }
+
+    /// Ends it as a kill does, and waits until it is gone.
+    pub(crate) async fn kill(mut self) {
+        self.tasks.shutdown().await;
+        self.tills.committer().database().close().await;
     }
 
     /// Sells `count` things at a till. Each sale is followed by something that is not published.
@@ -184,22 +207,32 @@ pub(crate) struct Office {
 impl Office {
     /// Takes in what `source` tells, in the mood of `clerk`.
     pub(crate) fn read(&mut self, source: Arc<dyn Source>, clerk: &Clerk) {
+        let consumer = self.consumer(BusSettings::default(), clerk);
+        self.tasks.spawn(consumer.run(source, self.stop.clone()));
+    }
+
+    /// Takes in what comes over Kafka, in the mood of `clerk`.
+    pub(crate) fn read_topic(&mut self, settings: &BusSettings, clerk: &Clerk) {
+        let consumer = self.consumer(settings.clone(), clerk);
+        self.tasks.spawn(consumer.run_on_kafka(None, self.stop.clone()));
+    }
+
+    fn consumer(&self, settings: BusSettings, clerk: &Clerk) -> Consumer {
         let bookkeeper = Bookkeeper { accounts: self.accounts.clone(), clerk: clerk.clone() };
         let settings = BusSettings {
             first_pause: Duration::from_millis(5),
             longest_pause: Duration::from_millis(20),
             attempts: ATTEMPTS,
-            ..BusSettings::default()
+            ..settings
         };
-        let consumer = Consumer::new::<SalesEvent>(
+        Consumer::new::<SalesEvent>(
             &self.committer,
             "ledger",
             SalesEvent::NAMES.to_vec(),
             bookkeeper,
             settings,
             random(),
-        );
-        self.tasks.spawn(consumer.run(source, self.stop.clone()));
+        )
     }
 
     /// What is dead or tried again.

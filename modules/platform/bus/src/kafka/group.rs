@@ -1,0 +1,148 @@
+//! A consumer's replicas share the partitions of a topic; this one takes in those it is given.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use runtime::{CancellationToken, Random, async_trait};
+use store::{Committer, Inbox, Mark};
+use tokio::{
+    sync::mpsc,
+    task::{AbortHandle, JoinSet},
+    time::timeout,
+};
+
+use super::{KafkaSettings, lane::Lane, reader, standing::GroupStanding, topics};
+use crate::{
+    Entry, Envelope,
+    consumer::{Interruption, PartitionPlace, Progress, TROUBLE},
+};
+
+/// What is done with the events of a partition.
+#[async_trait]
+pub(crate) trait Taker: Send + Sync + 'static {
+    /// Commits to the consumer's database.
+    fn committer(&self) -> &Committer;
+    /// What is stored about the consumer.
+    fn inbox(&self) -> &Inbox;
+    /// How many events are taken in at once at most.
+    fn batch(&self) -> usize;
+    /// Whether the event is to be taken in; others are stepped over.
+    fn concerns(&self, envelope: &Envelope) -> bool;
+    /// Takes events in, in their order, with where the consumer stands after each; `end` is where
+    /// it stands after all.
+    async fn take(
+        &self,
+        place: &PartitionPlace,
+        stretch: &[(Option<Mark>, Entry)],
+        end: Option<Mark>,
+        progress: &mut Progress<Option<Mark>>,
+    ) -> Result<(), Interruption>;
+    /// Notes that there was nothing to take in up to `to`.
+    async fn step_over(
+        &self,
+        place: &PartitionPlace,
+        to: Option<Mark>,
+        progress: &mut Progress<Option<Mark>>,
+    ) -> Result<(), Interruption>;
+    /// Says that events have to wait; a trouble that lasts is no news.
+    fn report(&self, failures: u32, reason: &str);
+    /// Says that they go on, if they had to wait.
+    fn go_on(&self, failures: &mut u32);
+    /// Measures how old the events are that remain; `last` was just taken.
+    fn note_age(&self, last: Option<&Envelope>, is_all: bool);
+}
+
+/// One consumer's reading of one topic.
+pub(crate) struct Group {
+    pub(super) settings: KafkaSettings,
+    /// The group's name among the brokers.
+    pub(super) name: String,
+    pub(super) taker: Arc<dyn Taker>,
+    pub(super) random: Arc<dyn Random>,
+    pub(super) standing: Arc<GroupStanding>,
+}
+
+/// What the thread that reads has to tell.
+pub(super) enum Notice {
+    /// A partition is this replica's now.
+    Assigned(u32, Box<Lane>),
+    /// It is somebody else's.
+    Revoked(u32),
+}
+
+impl Group {
+    pub(crate) fn new(
+        settings: &KafkaSettings,
+        name: String,
+        taker: Arc<dyn Taker>,
+        random: Arc<dyn Random>,
+        standing: Arc<GroupStanding>,
+    ) -> Arc<Self> {
+        Arc::new(Self { settings: settings.clone(), name, taker, random, standing })
+    }
+
+    pub(super) fn publisher(&self) -> &str {
+        self.standing.publisher()
+    }
+
+    /// Takes in whatever it is given, until `stop`.
+    pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let mut failures = 0;
+        while !stop.is_cancelled() {
+            let topic = self.standing.topic().to_owned();
+            let outcome = tokio::select! {
+                () = stop.cancelled() => return,
+                ready = topics::ensure(&self.settings, &topic) => ready.map_err(|it| it.to_string()),
+            };
+            let outcome = match outcome {
+                Ok(()) => {
+                    self.standing.problem(None);
+                    failures = 0;
+                    Arc::clone(&self).read(&stop).await
+                }
+                Err(reason) => Err(reason),
+            };
+            if let Err(reason) = outcome {
+                failures += 1;
+                self.standing.problem(Some(reason));
+                let pause: Duration = TROUBLE.pause(failures, self.random.as_ref());
+                let _stopped = timeout(pause, stop.cancelled()).await;
+            }
+        }
+    }
+
+    /// Reads until `stop`, or until the client is of no more use.
+    async fn read(self: Arc<Self>, stop: &CancellationToken) -> Result<(), String> {
+        let (notices, mut told) = mpsc::unbounded_channel();
+        // Whatever ends this ends the thread.
+        let reading = stop.child_token();
+        let _guard = reading.clone().drop_guard();
+        let end = reader::start(Arc::clone(&self), notices, reading)?;
+        let mut lanes = JoinSet::new();
+        let mut running: HashMap<u32, AbortHandle> = HashMap::new();
+        loop {
+            tokio::select! {
+                notice = told.recv() => match notice {
+                    Some(Notice::Assigned(number, lane)) => {
+                        if let Some(former) = running.insert(number, lanes.spawn(lane.run())) {
+                            former.abort();
+                        }
+                    }
+                    Some(Notice::Revoked(number)) => {
+                        if let Some(lane) = running.remove(&number) {
+                            lane.abort();
+                        }
+                    }
+                    None => break,
+                },
+                Some(ended) = lanes.join_next() => {
+                    if let Err(error) = ended
+                        && error.is_panic()
+                    {
+                        return Err(format!("taking in events panicked: {error}"));
+                    }
+                }
+            }
+        }
+        end.await.unwrap_or_else(|_| Err("the thread that reads ended".to_owned()))
+    }
+}

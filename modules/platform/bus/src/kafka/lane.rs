@@ -1,0 +1,186 @@
+//! Takes in one partition, while it is assigned to this replica.
+
+use std::sync::Arc;
+
+use rdkafka::message::OwnedMessage;
+use store::{Mark, Partition, Passed, Position, StoreError};
+use tokio::sync::mpsc;
+
+use super::{
+    chain::{Judgement, Placing, judge},
+    group::Group,
+    message::{Arrival, read},
+};
+use crate::{
+    Entry,
+    consumer::{Interruption, PartitionPlace, Progress, TROUBLE, UNNOTED},
+};
+
+/// One partition on its way in.
+pub(crate) struct Lane {
+    group: Arc<Group>,
+    place: PartitionPlace,
+    messages: mpsc::Receiver<OwnedMessage>,
+    passed: Passed,
+    progress: Progress<Option<Mark>>,
+    /// The last event that was passed, be it stored or not: between the two there was nothing for
+    /// this consumer.
+    last: Position,
+    /// Whether messages are missing before those that arrive.
+    is_gap: bool,
+}
+
+/// What is to be done with messages that arrived together.
+struct Sorted {
+    next: Vec<(Option<Mark>, Entry)>,
+    end: Option<Mark>,
+    gap: Option<Gap>,
+}
+
+/// Messages are missing before this one.
+struct Gap {
+    offset: i64,
+    placing: Placing,
+}
+
+impl Lane {
+    pub(super) fn new(
+        group: Arc<Group>,
+        partition: Partition,
+        passed: Passed,
+        messages: mpsc::Receiver<OwnedMessage>,
+    ) -> Self {
+        let stored = passed.mark(&partition);
+        let last = stored.map_or(passed.feed(), |mark| mark.last.max(passed.feed()));
+        let progress = Progress { stored, aside: store::Aside::default() };
+        let place = PartitionPlace(partition);
+        Self { group, place, messages, passed, progress, last, is_gap: false }
+    }
+
+    /// Takes in what arrives until nothing can arrive any more.
+    pub(super) async fn run(mut self) {
+        let limit = self.group.taker.batch();
+        let mut arrived = Vec::with_capacity(limit);
+        let mut failures = 0;
+        let mut is_known = false;
+        loop {
+            arrived.clear();
+            if self.messages.recv_many(&mut arrived, limit).await == 0 {
+                return;
+            }
+            let arrivals: Vec<Arrival> = {
+                let committer = self.group.taker.committer();
+                let now = committer.clock().now();
+                arrived.iter().map(|message| read(message, committer.ids(), now)).collect()
+            };
+            loop {
+                let outcome = match is_known {
+                    true => self.take(&arrivals).await,
+                    false => self.look_again().await.map_err(Interruption::from),
+                };
+                match outcome {
+                    Ok(()) if is_known => break,
+                    Ok(()) => is_known = true,
+                    Err(interruption) => {
+                        is_known = false;
+                        self.wait_after(&interruption, &mut failures).await;
+                    }
+                }
+            }
+            self.group.taker.go_on(&mut failures);
+            let is_all = self.messages.is_empty();
+            self.group.taker.note_age(arrivals.last().map(|it| &it.entry.envelope), is_all);
+        }
+    }
+
+    async fn wait_after(&self, interruption: &Interruption, failures: &mut u32) {
+        let reason = match interruption {
+            Interruption::Overtaken => return,
+            Interruption::Lost(error) => error.to_string(),
+            Interruption::Trouble(reason) => reason.clone(),
+        };
+        *failures += 1;
+        self.group.taker.report(*failures, &reason);
+        let pause = TROUBLE.pause(*failures, self.group.random.as_ref());
+        let _passed = tokio::time::timeout(pause, std::future::pending::<()>()).await;
+    }
+
+    /// Reads what is stored: somebody else may have gone on from there.
+    async fn look_again(&mut self) -> Result<(), StoreError> {
+        let taker = &self.group.taker;
+        let database = taker.committer().database();
+        self.passed = taker.inbox().passed(database).await?;
+        self.progress.aside = taker.inbox().aside(database).await?;
+        self.progress.stored = self.passed.mark(&self.place.0);
+        let stored = self.progress.stored.map_or(Position::START, |mark| mark.last);
+        self.last = self.last.max(stored).max(self.passed.feed());
+        Ok(())
+    }
+
+    async fn take(&mut self, arrivals: &[Arrival]) -> Result<(), Interruption> {
+        let sorted = self.sort(arrivals);
+        let number = self.place.0.number;
+        let (group, place) = (&self.group, &self.place);
+        if let Some(end) = sorted.end {
+            let stored = self.progress.stored.map_or(0, |mark| mark.next_offset);
+            if !sorted.next.is_empty() {
+                group.taker.take(place, &sorted.next, sorted.end, &mut self.progress).await?;
+            } else if end.next_offset.abs_diff(stored) >= UNNOTED.unsigned_abs() {
+                group.taker.step_over(place, sorted.end, &mut self.progress).await?;
+            }
+            self.last = self.last.max(end.last);
+            group.standing.taken(number, end.next_offset);
+        }
+        self.is_gap = sorted.gap.is_some();
+        group.standing.gap(number, sorted.gap.map(|gap| self.words(&gap)));
+        Ok(())
+    }
+
+    /// What of this concerns the consumer, and how far it comes with it.
+    fn sort(&self, arrivals: &[Arrival]) -> Sorted {
+        let taker = &self.group.taker;
+        let mut sorted = Sorted { next: Vec::new(), end: None, gap: None };
+        let (mut last, mut is_gap) = (self.last, self.is_gap);
+        for arrival in arrivals {
+            let envelope = &arrival.entry.envelope;
+            let judgement = match arrival.placing {
+                Some(placing) => {
+                    let was_passed = self.passed.contains(envelope.key, placing.position);
+                    judge(last, placing, was_passed)
+                }
+                None if is_gap => Judgement::Premature,
+                None => Judgement::Next,
+            };
+            is_gap = judgement == Judgement::Premature;
+            if is_gap {
+                let gap = arrival.placing.map(|placing| Gap { offset: arrival.offset, placing });
+                sorted.gap = sorted.gap.or(gap);
+                continue;
+            }
+            sorted.gap = None;
+            last = last.max(arrival.placing.map_or(last, |placing| placing.position));
+            sorted.end = Some(Mark { next_offset: arrival.offset + 1, last });
+            if judgement == Judgement::Next && taker.concerns(envelope) {
+                sorted.next.push((sorted.end, arrival.entry.clone()));
+            }
+        }
+        sorted
+    }
+
+    fn words(&self, gap: &Gap) -> String {
+        let Partition { consumer, publisher, topic, number, .. } = &self.place.0;
+        let (last, placing) = (self.last, gap.placing);
+        format!(
+            "{topic}/{number}: message {} (event {}.{}) follows {}.{}, but {consumer} has come to \
+             {}.{}: events between are missing, and nothing more is taken from this partition; \
+             bring them back with `boxoffice events republish {publisher}`",
+            gap.offset,
+            placing.position.txn,
+            placing.position.seq,
+            placing.previous.txn,
+            placing.previous.seq,
+            last.txn,
+            last.seq
+        )
+    }
+}

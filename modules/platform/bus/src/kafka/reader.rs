@@ -1,0 +1,304 @@
+//! The thread that asks the brokers, for one group: they expect to be asked all the time, and
+//! librdkafka tells of partitions that come and go only to whoever asks.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    ClientContext, Message, Offset, Statistics, TopicPartitionList,
+    config::RDKafkaLogLevel,
+    consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext},
+    error::KafkaError,
+    message::OwnedMessage,
+    types::RDKafkaRespErr,
+};
+use runtime::CancellationToken;
+use store::Passed;
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot},
+};
+
+use super::{
+    client::log,
+    group::{Group, Notice},
+    lane::Lane,
+};
+use crate::consumer::TROUBLE;
+
+/// How long to wait for a message at most, before looking after other things.
+const LOOK: Duration = Duration::from_millis(100);
+/// The same while a lane is full.
+const SHORT_LOOK: Duration = Duration::from_millis(5);
+/// How often brokers are told how far was taken, and what they have is looked at.
+const NOTES: Duration = Duration::from_secs(1);
+/// How many batches of a partition wait in memory.
+const BATCHES: usize = 4;
+
+/// Starts the thread. It ends with `stop`; the answer tells why it ended otherwise.
+pub(super) fn start(
+    group: Arc<Group>,
+    notices: mpsc::UnboundedSender<Notice>,
+    stop: CancellationToken,
+) -> Result<oneshot::Receiver<Result<(), String>>, String> {
+    let (ended, end) = oneshot::channel();
+    let runtime = Handle::current();
+    let topic = group.standing.topic().to_owned();
+    let work = move || {
+        let outcome = read(group, notices, &stop, runtime);
+        let _nobody_waits = ended.send(outcome);
+    };
+    thread::Builder::new()
+        .name(format!("kafka {topic}"))
+        .spawn(work)
+        .map_err(|error| format!("no thread to read {topic}: {error}"))?;
+    Ok(end)
+}
+
+fn read(
+    group: Arc<Group>,
+    notices: mpsc::UnboundedSender<Notice>,
+    stop: &CancellationToken,
+    runtime: Handle,
+) -> Result<(), String> {
+    let words = |error: KafkaError| format!("cannot read {}: {error}", group.standing.topic());
+    let session = group.settings.session_timeout.as_millis();
+    let context = Context {
+        group: Arc::clone(&group),
+        notices,
+        runtime,
+        stop: stop.clone(),
+        lanes: Mutex::default(),
+    };
+    let consumer: BaseConsumer<Context> = group
+        .settings
+        .client()
+        .set("group.id", &group.name)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        // Where an offset is not there any more; whether something is missing shows by itself.
+        .set("auto.offset.reset", "earliest")
+        .set("partition.assignment.strategy", "cooperative-sticky")
+        .set("session.timeout.ms", session.to_string())
+        .set("heartbeat.interval.ms", (session / 6).to_string())
+        .set("max.poll.interval.ms", session.max(300_000).to_string())
+        .set("topic.metadata.refresh.interval.ms", "10000")
+        .set("fetch.error.backoff.ms", "100")
+        .set("fetch.queue.backoff.ms", "20")
+        .set("queued.min.messages", "2000")
+        .set("queued.max.messages.kbytes", "4096")
+        .create_with_context(context)
+        .map_err(words)?;
+    consumer.subscribe(&[group.standing.topic()]).map_err(words)?;
+    let mut noted = (Instant::now(), HashMap::new());
+    while !stop.is_cancelled() {
+        let is_waiting = consumer.context().unload(&consumer);
+        match consumer.poll(if is_waiting { SHORT_LOOK } else { LOOK }) {
+            None => {}
+            Some(Ok(message)) => consumer.context().load(&consumer, message.detach()),
+            Some(Err(error)) => {
+                if let Some((code, reason)) = consumer.client().fatal_error() {
+                    return Err(format!("cannot read on: {reason} ({code})"));
+                }
+                tracing::debug!(topic = group.standing.topic(), %error, "reading from Kafka");
+            }
+        }
+        if noted.0.elapsed() >= NOTES {
+            noted.0 = Instant::now();
+            note(&group, &consumer, &mut noted.1);
+        }
+    }
+    note(&group, &consumer, &mut noted.1);
+    // Dropping it leaves the group, so that others have the partitions at once.
+    Ok(())
+}
+
+/// Tells brokers, for tools that ask them, how far was taken, and looks whether what comes next is
+/// still there.
+fn note(group: &Group, consumer: &BaseConsumer<Context>, noted: &mut HashMap<u32, i64>) {
+    let topic = group.standing.topic();
+    let mut news = TopicPartitionList::new();
+    for (number, next) in group.standing.offsets() {
+        if noted.insert(number, next) != Some(next) {
+            let _valid = news.add_partition_offset(topic, index(number), Offset::Offset(next));
+        }
+    }
+    if news.count() > 0
+        && let Err(error) = consumer.commit(&news, CommitMode::Async)
+    {
+        tracing::debug!(topic, %error, "brokers do not note offsets");
+    }
+    for (number, next, low) in group.standing.truncated() {
+        let reason = format!(
+            "{topic}/{number}: the next message is {next}, but the brokers begin with {low}: \
+             events between are missing, and nothing more is taken from this partition; bring \
+             them back with `boxoffice events republish {}`",
+            group.publisher()
+        );
+        group.standing.gap(number, Some(reason));
+    }
+}
+
+fn index(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+/// What librdkafka calls back.
+struct Context {
+    group: Arc<Group>,
+    notices: mpsc::UnboundedSender<Notice>,
+    runtime: Handle,
+    stop: CancellationToken,
+    lanes: Mutex<HashMap<i32, Way>>,
+}
+
+/// The way into a lane.
+struct Way {
+    lane: mpsc::Sender<OwnedMessage>,
+    /// A message that found the lane full. While there is one, the partition is paused.
+    waiting: Option<OwnedMessage>,
+}
+
+impl Context {
+    fn lanes(&self) -> MutexGuard<'_, HashMap<i32, Way>> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn list(&self, numbers: impl IntoIterator<Item = i32>) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for number in numbers {
+            list.add_partition(self.group.standing.topic(), number);
+        }
+        list
+    }
+
+    fn load(&self, consumer: &BaseConsumer<Self>, message: OwnedMessage) {
+        let number = message.partition();
+        let mut lanes = self.lanes();
+        let Some(way) = lanes.get_mut(&number) else {
+            return;
+        };
+        if let Err(mpsc::error::TrySendError::Full(message)) = way.lane.try_send(message) {
+            // What was asked for already is asked for again when the partition goes on.
+            way.waiting = Some(message);
+            if let Err(error) = consumer.pause(&self.list([number])) {
+                tracing::debug!(number, %error, "cannot pause a partition");
+            }
+        }
+    }
+
+    /// Lets partitions go on whose lanes have room again. Whether some have none.
+    fn unload(&self, consumer: &BaseConsumer<Self>) -> bool {
+        let mut is_waiting = false;
+        for (number, way) in self.lanes().iter_mut() {
+            let Some(message) = way.waiting.take() else {
+                continue;
+            };
+            match way.lane.try_send(message) {
+                Err(mpsc::error::TrySendError::Full(message)) => {
+                    way.waiting = Some(message);
+                    is_waiting = true;
+                }
+                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {
+                    if let Err(error) = consumer.resume(&self.list([*number])) {
+                        tracing::debug!(number, %error, "cannot resume a partition");
+                    }
+                }
+            }
+        }
+        is_waiting
+    }
+
+    /// What the consumer has passed, as soon as its database tells.
+    fn passed(&self) -> Option<Passed> {
+        let taker = &self.group.taker;
+        let mut failures = 0;
+        let asking = async {
+            loop {
+                match taker.inbox().passed(taker.committer().database()).await {
+                    Ok(passed) => return passed,
+                    Err(error) => {
+                        failures += 1;
+                        taker.report(failures, &error.to_string());
+                        let pause = TROUBLE.pause(failures, self.group.random.as_ref());
+                        let _over = tokio::time::timeout(pause, std::future::pending::<()>()).await;
+                    }
+                }
+            }
+        };
+        self.runtime.block_on(self.stop.run_until_cancelled(asking))
+    }
+
+    fn assign(&self, consumer: &BaseConsumer<Self>, given: &TopicPartitionList) {
+        // Nothing is asked for when the process stops meanwhile.
+        let passed = self.passed().unwrap_or_default();
+        let inbox = self.group.taker.inbox();
+        let topic = self.group.standing.topic();
+        let mut wanted = TopicPartitionList::new();
+        for number in given.elements().iter().map(|it| it.partition()) {
+            let Ok(unsigned) = u32::try_from(number) else {
+                continue;
+            };
+            let count = self.group.settings.partitions;
+            let partition = inbox.partition(topic, count, unsigned);
+            let next = passed.next_offset(&partition);
+            let offset = next.map_or(Offset::Beginning, Offset::Offset);
+            let _valid = wanted.add_partition_offset(topic, number, offset);
+            let (lane, messages) = mpsc::channel(self.group.taker.batch() * BATCHES);
+            self.lanes().insert(number, Way { lane, waiting: None });
+            self.group.standing.assigned(unsigned, next);
+            let lane = Lane::new(Arc::clone(&self.group), partition, passed.clone(), messages);
+            let _ending = self.notices.send(Notice::Assigned(unsigned, Box::new(lane)));
+        }
+        if let Err(error) = consumer.incremental_assign(&wanted) {
+            tracing::warn!(topic, %error, "cannot begin to read");
+        }
+    }
+
+    fn revoke(&self, consumer: &BaseConsumer<Self>, gone: &TopicPartitionList) {
+        for number in gone.elements().iter().map(|it| it.partition()) {
+            self.lanes().remove(&number);
+            if let Ok(number) = u32::try_from(number) {
+                self.group.standing.revoked(number);
+                let _ending = self.notices.send(Notice::Revoked(number));
+            }
+        }
+        if let Err(error) = consumer.incremental_unassign(gone) {
+            tracing::debug!(%error, "cannot end reading");
+        }
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.group.standing.heard(&statistics);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(topic = self.group.standing.topic(), %error, reason, "librdkafka");
+    }
+}
+
+impl ConsumerContext for Context {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        event: RDKafkaRespErr,
+        partitions: &mut TopicPartitionList,
+    ) {
+        match event {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                self.assign(consumer, partitions);
+            }
+            _ => self.revoke(consumer, partitions),
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! Copies a publisher's log to its topic: in the log's order, without gaps, again rather than never.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    ClientContext, Statistics,
+    config::RDKafkaLogLevel,
+    error::KafkaError,
+    producer::{DeliveryFuture, FutureProducer, FutureRecord},
+};
+use runtime::{CancellationToken, Ids, Random};
+use store::{
+    Database, HeldLease, Lease, LeaseError, Position, RelayLog, RelayPosition, StoreError,
+    partition_of,
+};
+use tokio::time::timeout;
+
+use super::{
+    KafkaSettings, chain::Placing, client::log, message::headers, relay_standing::RelayStanding,
+    topics,
+};
+use crate::{
+    BusSettings, Entry, Page, Query, Source, SourceError,
+    consumer::{TROUBLE, UNNOTED},
+};
+
+/// Events that are on their way to the brokers at once.
+const BATCH: u32 = 500;
+/// How often it is noted what brokers have acknowledged. What is not noted is published again after
+/// a crash, which consumers pass over.
+const NOTES: Duration = Duration::from_millis(250);
+
+/// Copies one log to one topic. Of a publisher's replicas one does, under a lease.
+pub struct Relay {
+    source: Arc<dyn Source>,
+    /// The names of the events that are published.
+    types: Vec<String>,
+    /// What consumers are told of who published: service and version.
+    producer: String,
+    database: Database,
+    log: RelayLog,
+    settings: KafkaSettings,
+    wait: Duration,
+    ids: Ids,
+    random: Arc<dyn Random>,
+    standing: Arc<RelayStanding>,
+}
+
+/// Why publishing does not go on.
+#[derive(Debug, thiserror::Error)]
+enum Setback {
+    /// Another process publishes now.
+    #[error(transparent)]
+    Lost(LeaseError),
+    /// What is stored is not what was noted last: somebody wants everything published again.
+    #[error("somebody has moved the relay")]
+    Moved,
+    #[error("{0}")]
+    Trouble(String),
+}
+
+impl From<LeaseError> for Setback {
+    fn from(error: LeaseError) -> Self {
+        match error {
+            LeaseError::Lost(_) => Self::Lost(error),
+            LeaseError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<StoreError> for Setback {
+    fn from(error: StoreError) -> Self {
+        Self::Trouble(error.to_string())
+    }
+}
+
+impl From<store::sqlx::Error> for Setback {
+    fn from(error: store::sqlx::Error) -> Self {
+        StoreError::from(error).into()
+    }
+}
+
+impl From<SourceError> for Setback {
+    fn from(error: SourceError) -> Self {
+        Self::Trouble(error.to_string())
+    }
+}
+
+impl From<KafkaError> for Setback {
+    fn from(error: KafkaError) -> Self {
+        Self::Trouble(error.to_string())
+    }
+}
+
+/// Where the relay is.
+struct Progress {
+    /// As it is stored.
+    stored: Position,
+    /// As brokers have acknowledged it.
+    acknowledged: RelayPosition,
+    noted: Instant,
+}
+
+impl Progress {
+    fn is_noted(&self) -> bool {
+        self.stored == self.acknowledged.reached
+    }
+}
+
+type Producer = FutureProducer<Context>;
+
+impl Relay {
+    /// A relay of the events `types` that `source` reads from `database`, to the topic of
+    /// `publisher`: a service, or a trail such as `orders.audit`.
+    pub fn new(
+        database: &Database,
+        publisher: &str,
+        types: &[&str],
+        source: Arc<dyn Source>,
+        settings: &BusSettings,
+        ids: Ids,
+        random: Arc<dyn Random>,
+    ) -> Self {
+        let topic = settings.kafka.topic(publisher);
+        Self {
+            source,
+            types: types.iter().map(|name| (*name).to_owned()).collect(),
+            producer: format!("{publisher}/{}", env!("CARGO_PKG_VERSION")),
+            database: database.clone(),
+            log: RelayLog::new(&topic),
+            settings: settings.kafka.clone(),
+            wait: settings.wait,
+            ids,
+            random,
+            standing: Arc::new(RelayStanding::new(topic)),
+        }
+    }
+
+    pub(crate) fn standing(&self) -> Arc<RelayStanding> {
+        Arc::clone(&self.standing)
+    }
+
+    /// Publishes whenever it is this replica's turn, until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let silence = self.database.settings().lease_timeout;
+        let name = format!("relays/{}", self.standing.topic());
+        while !stop.is_cancelled() {
+            let lease = Lease::new(&self.database, name.clone(), self.ids.next(), silence);
+            let Some(held) = stop.run_until_cancelled(lease.acquire()).await else {
+                return;
+            };
+            self.standing.active(true);
+            let lost = tokio::select! {
+                () = stop.cancelled() => None,
+                lost = held.keep() => Some(lost),
+                lost = self.follow(&held) => Some(lost),
+            };
+            self.standing.active(false);
+            let topic = self.standing.topic();
+            match lost {
+                None => {
+                    if let Err(error) = held.release().await {
+                        tracing::warn!(topic, %error, "its turn to publish ends by silence");
+                    }
+                }
+                Some(error) => {
+                    tracing::warn!(topic, %error, "another process publishes events now");
+                    let _stopped = timeout(silence, stop.cancelled()).await;
+                }
+            }
+        }
+    }
+
+    /// Publishes until the lease is lost.
+    async fn follow(&self, held: &HeldLease) -> LeaseError {
+        let mut failures = 0;
+        loop {
+            let Err(setback) = self.follow_undisturbed(held, &mut failures).await;
+            match setback {
+                Setback::Lost(error) => return error,
+                Setback::Moved => {
+                    tracing::info!(topic = self.standing.topic(), "publishes from another place");
+                }
+                Setback::Trouble(reason) => {
+                    failures += 1;
+                    self.standing.problem(Some(reason));
+                    pause(TROUBLE.pause(failures, self.random.as_ref())).await;
+                }
+            }
+        }
+    }
+
+    async fn follow_undisturbed(
+        &self,
+        held: &HeldLease,
+        failures: &mut u32,
+    ) -> Result<std::convert::Infallible, Setback> {
+        let ready = topics::ensure(&self.settings, self.standing.topic()).await;
+        ready.map_err(|error| Setback::Trouble(error.to_string()))?;
+        let producer = Owned(Some(self.connect()?));
+        let acknowledged = self.log.read(&self.database).await?;
+        let mut progress =
+            Progress { stored: acknowledged.reached, acknowledged, noted: Instant::now() };
+        self.standing.problem(None);
+        loop {
+            let wait = if progress.is_noted() { self.wait } else { self.wait.min(NOTES) };
+            let query = Query {
+                types: self.types.clone(),
+                after: progress.acknowledged.reached,
+                limit: BATCH,
+                wait,
+            };
+            let page = self.source.read(&query).await?;
+            self.publish(&producer, &page, &mut progress).await?;
+            self.note(held, &page, &mut progress).await?;
+            *failures = 0;
+        }
+    }
+
+    fn connect(&self) -> Result<Producer, KafkaError> {
+        self.settings
+            .client()
+            // Never acknowledged before all replicas that are in sync have it, never twice, never
+            // out of order, and never given up: that is for us to decide.
+            .set("enable.idempotence", "true")
+            .set("enable.gapless.guarantee", "true")
+            .set("acks", "all")
+            .set("message.timeout.ms", "0")
+            .set("retry.backoff.ms", "50")
+            .set("retry.backoff.max.ms", "1000")
+            // All of a page is on its way at once; waiting for more would only be waiting.
+            .set("linger.ms", "1")
+            .set("compression.codec", "lz4")
+            .create_with_context(Context(Arc::clone(&self.standing)))
+    }
+
+    /// Publishes a page and waits until brokers have all of it.
+    async fn publish(
+        &self,
+        producer: &Owned,
+        page: &Page,
+        progress: &mut Progress,
+    ) -> Result<(), Setback> {
+        let mut sent = Vec::with_capacity(page.entries.len());
+        let mut tails = progress.acknowledged.tails.clone();
+        self.standing.waits(!page.entries.is_empty());
+        for entry in &page.entries {
+            let partition = partition_of(entry.envelope.key, self.settings.partitions);
+            let previous = tails.insert(partition, entry.position).unwrap_or(Position::START);
+            let placing = Placing { position: entry.position, previous };
+            sent.push(self.send(producer, entry, partition, placing)?);
+        }
+        for delivery in sent {
+            let outcome = delivery.await;
+            let outcome = outcome.map_err(|_gone| Setback::from(KafkaError::Canceled))?;
+            outcome.map_err(|(error, _message)| Setback::from(error))?;
+        }
+        self.standing.waits(false);
+        progress.acknowledged = RelayPosition { reached: page.reached, tails };
+        self.standing.published(page.entries.len(), page.reached, page.behind);
+        Ok(())
+    }
+
+    fn send(
+        &self,
+        producer: &Owned,
+        entry: &Entry,
+        partition: u32,
+        placing: Placing,
+    ) -> Result<DeliveryFuture, Setback> {
+        let envelope = &entry.envelope;
+        let value = serde_json::to_vec(envelope)
+            .map_err(|error| Setback::Trouble(format!("event {}: {error}", envelope.id)))?;
+        let key = envelope.key.to_string();
+        let record = FutureRecord::to(self.standing.topic())
+            .partition(i32::try_from(partition).unwrap_or(0))
+            .key(&key)
+            .timestamp(envelope.time.as_millisecond())
+            .headers(headers(envelope, placing, &self.producer))
+            .payload(&value);
+        let producer = producer.0.as_ref().ok_or(KafkaError::Canceled)?;
+        producer.send_result(record).map_err(|(error, _record)| error.into())
+    }
+
+    /// Notes now and then what brokers have, and notices when somebody has moved the relay.
+    async fn note(
+        &self,
+        held: &HeldLease,
+        page: &Page,
+        progress: &mut Progress,
+    ) -> Result<(), Setback> {
+        let reached = progress.acknowledged.reached;
+        let is_idle = page.entries.is_empty();
+        if progress.is_noted() {
+            if is_idle && self.log.read(&self.database).await?.reached != progress.stored {
+                return Err(Setback::Moved);
+            }
+            return Ok(());
+        }
+        let is_far = reached.seq.saturating_sub(progress.stored.seq) >= UNNOTED;
+        let is_time = progress.noted.elapsed() >= NOTES;
+        if !is_time && !is_far {
+            return Ok(());
+        }
+        let mut tx = self.database.begin().await?;
+        held.fence(&mut tx).await?;
+        if !self.log.advance(&mut tx, progress.stored, &progress.acknowledged).await? {
+            tx.rollback().await?;
+            return Err(Setback::Moved);
+        }
+        tx.commit().await?;
+        (progress.stored, progress.noted) = (reached, Instant::now());
+        Ok(())
+    }
+}
+
+/// A producer. Dropping one waits for its thread, which is not for those who must not wait.
+struct Owned(Option<Producer>);
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        if let Some(producer) = self.0.take() {
+            let name = std::thread::Builder::new().name("kafka producer ends".to_owned());
+            let _ended_by_itself = name.spawn(move || drop(producer));
+        }
+    }
+}
+
+async fn pause(duration: Duration) {
+    let _passed = timeout(duration, std::future::pending::<()>()).await;
+}
+
+/// What librdkafka calls back.
+struct Context(Arc<RelayStanding>);
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.0.heard(&statistics);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(topic = self.0.topic(), %error, reason, "librdkafka");
+    }
+}

@@ -1,0 +1,128 @@
+//! How a relay stands, as readiness and metrics tell it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use metrics::{Counter, Gauge, counter, gauge};
+use rdkafka::Statistics;
+use runtime::Standing;
+use serde_json::json;
+use store::Position;
+
+const PUBLISHED: &str = "bus_relay_published_total";
+const LAG: &str = "bus_relay_lag_events";
+const POSITION: &str = "bus_relay_position";
+const ACTIVE: &str = "bus_relay_active";
+
+/// How one relay stands in this process.
+pub(crate) struct RelayStanding {
+    topic: String,
+    published: Counter,
+    lag: Gauge,
+    position: Gauge,
+    active: Gauge,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Whether it is this process that publishes.
+    is_active: bool,
+    /// Why nothing is published.
+    problem: Option<String>,
+    is_connected: bool,
+    /// Whether brokers have yet to acknowledge something.
+    is_waiting: bool,
+    reached: Position,
+    behind: u64,
+}
+
+impl RelayStanding {
+    pub(super) fn new(topic: String) -> Self {
+        let labels = [("topic", topic.clone())];
+        Self {
+            published: counter!(PUBLISHED, &labels),
+            lag: gauge!(LAG, &labels),
+            position: gauge!(POSITION, &labels),
+            active: gauge!(ACTIVE, &labels),
+            topic,
+            state: Mutex::default(),
+        }
+    }
+
+    pub(super) fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// What is told at `/readyz`. That events cannot be published is no reason not to record them.
+    pub(crate) fn report(&self) -> Standing {
+        let state = self.state();
+        let degraded = match &state.problem {
+            _ if !state.is_active => None,
+            Some(problem) => Some(format!("{}: nothing is published: {problem}", self.topic)),
+            None if state.is_waiting && !state.is_connected => {
+                Some(format!("{}: nothing is published: no Kafka broker answers", self.topic))
+            }
+            None => None,
+        };
+        let details = json!({
+            "topic": self.topic,
+            "active": state.is_active,
+            "connected": state.is_connected,
+            "published_to": { "txn": state.reached.txn, "seq": state.reached.seq },
+            "behind": state.behind,
+        });
+        Standing { degraded, details }
+    }
+
+    pub(super) fn active(&self, is_active: bool) {
+        let mut state = self.state();
+        (state.is_active, state.is_waiting, state.problem) = (is_active, false, None);
+        self.active.set(if is_active { 1.0 } else { 0.0 });
+        let topic = self.topic.as_str();
+        if is_active {
+            tracing::info!(topic, "publishes events");
+        } else {
+            state.is_connected = false;
+        }
+    }
+
+    pub(super) fn problem(&self, problem: Option<String>) {
+        let mut state = self.state();
+        let topic = self.topic.as_str();
+        match (&state.problem, &problem) {
+            (known, Some(reason)) if known.as_ref() != Some(reason) => {
+                tracing::warn!(topic, reason, "events cannot be published");
+            }
+            (Some(_), None) => tracing::info!(topic, "events are published again"),
+            _ => {}
+        }
+        state.problem = problem;
+    }
+
+    pub(super) fn waits(&self, is_waiting: bool) {
+        self.state().is_waiting = is_waiting;
+    }
+
+    pub(super) fn published(&self, events: usize, reached: Position, behind: u64) {
+        self.published.increment(u64::try_from(events).unwrap_or(u64::MAX));
+        self.lag.set(f64::from(u32::try_from(behind).unwrap_or(u32::MAX)));
+        self.position.set(f64::from(u32::try_from(reached.seq).unwrap_or(u32::MAX)));
+        let mut state = self.state();
+        (state.reached, state.behind) = (reached, behind);
+    }
+
+    /// Takes in what librdkafka tells.
+    pub(super) fn heard(&self, statistics: &Statistics) {
+        let is_connected = statistics.brokers.values().any(|broker| broker.state == "UP");
+        let mut state = self.state();
+        if state.is_waiting && state.is_connected && !is_connected {
+            let topic = self.topic.as_str();
+            tracing::warn!(topic, "no Kafka broker answers; the log keeps what is to be published");
+        }
+        state.is_connected = is_connected;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,206 @@
+//! How reading a topic stands, as readiness and metrics tell it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use metrics::{Counter, counter, gauge};
+use rdkafka::Statistics;
+use runtime::Standing;
+use serde_json::json;
+
+const LAG: &str = "bus_consumer_lag_events";
+const REBALANCES: &str = "bus_consumer_rebalances_total";
+
+/// How one group's replica in this process stands.
+pub(crate) struct GroupStanding {
+    consumer: &'static str,
+    publisher: &'static str,
+    topic: String,
+    rebalances: Counter,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Why nothing is read, before there are any messages.
+    problem: Option<String>,
+    /// Whether a broker answers.
+    is_connected: bool,
+    partitions: BTreeMap<u32, PartitionStanding>,
+}
+
+#[derive(Default)]
+struct PartitionStanding {
+    /// The offset of the next message to take.
+    next: Option<i64>,
+    /// What brokers have: the first offset and that of the next message.
+    range: Option<(i64, i64)>,
+    gap: Option<String>,
+}
+
+impl PartitionStanding {
+    fn lag(&self) -> Option<i64> {
+        let (low, high) = self.range?;
+        Some((high - self.next.unwrap_or(low)).max(0))
+    }
+}
+
+impl GroupStanding {
+    pub(crate) fn new(consumer: &'static str, publisher: &'static str, topic: String) -> Self {
+        let labels = [("consumer", consumer), ("publisher", publisher)];
+        let rebalances = counter!(REBALANCES, &labels);
+        Self { consumer, publisher, topic, rebalances, state: Mutex::default() }
+    }
+
+    pub(crate) fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    pub(super) fn publisher(&self) -> &str {
+        self.publisher
+    }
+
+    /// What is told at `/readyz`.
+    pub(crate) fn report(&self) -> Standing {
+        let state = self.state();
+        let details: BTreeMap<u32, _> = state
+            .partitions
+            .iter()
+            .map(|(number, it)| {
+                let (low, high) = it.range.unzip();
+                let about = json!({
+                    "next_offset": it.next, "low": low, "high": high, "lag": it.lag(),
+                    "gap": it.gap,
+                });
+                (*number, about)
+            })
+            .collect();
+        let gaps: Vec<&str> =
+            state.partitions.values().filter_map(|it| it.gap.as_deref()).collect();
+        let degraded = match &state.problem {
+            Some(problem) => Some(problem.clone()),
+            None if !gaps.is_empty() => Some(gaps.join("; ")),
+            None if !state.is_connected => {
+                Some(format!("no Kafka broker answers; events of {} have to wait", self.publisher))
+            }
+            None => None,
+        };
+        let details = json!({
+            "topic": self.topic, "connected": state.is_connected, "partitions": details,
+        });
+        Standing { degraded, details }
+    }
+
+    /// Takes in what librdkafka tells.
+    pub(super) fn heard(&self, statistics: &Statistics) {
+        let is_connected = statistics.brokers.values().any(|broker| broker.state == "UP");
+        let mut state = self.state();
+        if state.is_connected != is_connected {
+            let (consumer, publisher) = (self.consumer, self.publisher);
+            if is_connected {
+                tracing::info!(consumer, publisher, "the Kafka brokers answer");
+            } else {
+                tracing::warn!(consumer, publisher, "no Kafka broker answers; events have to wait");
+            }
+            state.is_connected = is_connected;
+        }
+        let Some(topic) = statistics.topics.get(&self.topic) else {
+            return;
+        };
+        for (number, told) in &topic.partitions {
+            let known = u32::try_from(*number).ok().and_then(|it| state.partitions.get_mut(&it));
+            if let Some(known) = known.filter(|_| told.hi_offset >= 0 && told.lo_offset >= 0) {
+                known.range = Some((told.lo_offset, told.hi_offset));
+                self.measure(*number, known.lag());
+            }
+        }
+    }
+
+    /// The partitions that this replica has lost messages of: those that begin after the next one
+    /// it has to take.
+    pub(super) fn truncated(&self) -> Vec<(u32, i64, i64)> {
+        let state = self.state();
+        let is_cut = |(number, it): (&u32, &PartitionStanding)| {
+            let (low, next) = (it.range?.0, it.next?);
+            (it.gap.is_none() && next < low).then_some((*number, next, low))
+        };
+        state.partitions.iter().filter_map(is_cut).collect()
+    }
+
+    pub(super) fn problem(&self, problem: Option<String>) {
+        let mut state = self.state();
+        if state.problem == problem {
+            return;
+        }
+        let (consumer, publisher) = (self.consumer, self.publisher);
+        if let Some(reason) = &problem {
+            tracing::warn!(consumer, publisher, reason, "events have to wait");
+        }
+        state.problem = problem;
+    }
+
+    pub(super) fn assigned(&self, number: u32, next: Option<i64>) {
+        self.rebalances.increment(1);
+        let standing = PartitionStanding { next, ..PartitionStanding::default() };
+        self.state().partitions.insert(number, standing);
+    }
+
+    pub(super) fn revoked(&self, number: u32) {
+        self.rebalances.increment(1);
+        self.state().partitions.remove(&number);
+        self.measure(i32::try_from(number).unwrap_or(-1), None);
+    }
+
+    pub(super) fn taken(&self, number: u32, next: i64) {
+        if let Some(partition) = self.state().partitions.get_mut(&number) {
+            partition.next = Some(next);
+        }
+    }
+
+    /// How far each partition was taken.
+    pub(super) fn offsets(&self) -> Vec<(u32, i64)> {
+        let state = self.state();
+        state.partitions.iter().filter_map(|(number, it)| Some((*number, it.next?))).collect()
+    }
+
+    /// That messages are missing in a partition, or no longer are.
+    pub(super) fn gap(&self, number: u32, gap: Option<String>) {
+        let mut state = self.state();
+        let Some(partition) = state.partitions.get_mut(&number) else {
+            return;
+        };
+        let (consumer, publisher) = (self.consumer, self.publisher);
+        match (&partition.gap, &gap) {
+            (None, Some(reason)) => {
+                tracing::error!(consumer, publisher, reason, "events are missing");
+            }
+            (Some(_), None) => {
+                tracing::info!(consumer, publisher, partition = number, "nothing is missing now");
+            }
+            _ => return,
+        }
+        let labels = self.labels(number);
+        gauge!("bus_consumer_gap", &labels).set(if gap.is_some() { 1.0 } else { 0.0 });
+        partition.gap = gap;
+    }
+
+    fn measure(&self, number: i32, lag: Option<i64>) {
+        let labels = self.labels(u32::try_from(number).unwrap_or_default());
+        let lag = u32::try_from(lag.unwrap_or(0)).unwrap_or(u32::MAX);
+        gauge!(LAG, &labels).set(f64::from(lag));
+    }
+
+    fn labels(&self, number: u32) -> [(&'static str, String); 3] {
+        [
+            ("consumer", self.consumer.to_owned()),
+            ("publisher", self.publisher.to_owned()),
+            ("partition", number.to_string()),
+        ]
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
