@@ -18,6 +18,7 @@ mod services;
 mod signals;
 mod supervise;
 mod table;
+mod views;
 
 use std::{
     ffi::OsString,
@@ -64,6 +65,8 @@ enum Command {
     Keys(keys::Keys),
     /// Bring databases to another version of their schema, or show which they have.
     Migrate(migrate::Migrate),
+    /// Make what services show anew from events, or show what there is.
+    Views(views::ViewsArgs),
     /// Print the OpenAPI document of all services.
     Openapi,
     /// Ask a running process whether it is well; for containers that have no shell.
@@ -145,6 +148,7 @@ fn execute(cli: Cli, out: &mut impl Write) -> Result<(), Failure> {
         Command::Config(config) => config::run(&config, &flags, out),
         Command::Keys(keys) => keys::run(&keys, out),
         Command::Migrate(migrate) => migrate::run(&migrate, &flags, out),
+        Command::Views(views) => views::run(&views, &flags, out),
         Command::Openapi => openapi::run(out),
         Command::Health(health) => health::run(&health, &flags, out),
         Command::Check(check) => check::run(&check, &flags, out),

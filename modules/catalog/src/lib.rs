@@ -6,19 +6,22 @@ mod domain;
 mod http;
 mod problems;
 mod service;
+mod shown;
 mod views;
 
 use std::sync::Arc;
 
+use cache::Cache;
 use contracts::catalog::{Catalog, CatalogEvent};
-use edge::{Idempotency, Pages, token::TokenKeys};
+use edge::{Idempotency, token::TokenKeys};
 use runtime::{Boot, IntegrationEvents, Module, Needed, Provided, StartError};
-use store::{Committer, Events, Schema};
+use store::{Committer, Events, LogView, LogViews, Projection, Schema};
 
 use crate::{
     announcements::announce,
-    domain::Event,
+    domain::{Event, Organizer, Venue},
     service::Programme,
+    shown::Shown,
     views::{events::EventView, organizers::OrganizerView, venues::VenueView},
 };
 
@@ -33,12 +36,33 @@ pub static MODULE: Module = Module {
     consumes: &[],
     settings: None,
     schema: Some(&SCHEMA),
-    views: None,
+    views: Some(&VIEWS),
     openapi: || edge::openapi::describe("catalog", http::routes(), problems::ALL),
     start: |boot| Box::pin(start(boot)),
 };
 
 static SCHEMA: Schema = store::schema!("catalog");
+
+static VIEWS: LogViews = LogViews {
+    schema: &SCHEMA,
+    views: &[
+        LogView {
+            name: "organizers",
+            tables: &["organizer_view", "organizer_member"],
+            logs: &[&Projection::<Organizer, OrganizerView>::by(&OrganizerView)],
+        },
+        LogView {
+            name: "venues",
+            tables: &["venue_view"],
+            logs: &[&Projection::<Venue, VenueView>::by(&VenueView)],
+        },
+        LogView {
+            name: "events",
+            tables: &["event_view"],
+            logs: &[&Projection::<Event, EventView>::by(&EventView)],
+        },
+    ],
+};
 
 async fn start(boot: &mut Boot) -> Result<(), StartError> {
     let database = store::open(boot, &SCHEMA).await?;
@@ -49,13 +73,13 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
         events: Events::new(&committer, EventView),
         clock: boot.clock(),
         ids: boot.ids(),
-        pages: Pages::default(),
+        shown: Shown::new(&Cache::of(boot)),
         database,
     });
     bus::publish_audit(boot, &committer)?;
     store::check_replay(
         boot,
-        &["organizer_view", "organizer_member", "venue_view", "event_view"],
+        &VIEWS,
         &[&programme.organizers, &programme.venues, &programme.events],
     );
     bus::publish::<CatalogEvent, Event>(boot, &programme.events, announce)?;

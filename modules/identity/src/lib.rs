@@ -22,10 +22,16 @@ use edge::token::TokenKeys;
 use runtime::{
     Boot, CancellationToken, Clock, Module, Provided, SectionSpec, StartError, Timestamp,
 };
-use store::{Committer, DatabaseSettings, Events, HandlerError, Recorded, Schema};
+use store::{
+    Committer, DatabaseSettings, Events, HandlerError, LogView, LogViews, Projection, Recorded,
+    Schema,
+};
 
 use crate::{
-    domain::account::{Account, AccountEvent},
+    domain::{
+        account::{Account, AccountEvent},
+        session::Session,
+    },
     keys::SigningKeys,
     passwords::Passwords,
     service::Service,
@@ -45,12 +51,28 @@ pub static MODULE: Module = Module {
     consumes: &[],
     settings: Some(SectionSpec::of::<IdentitySettings>()),
     schema: Some(&SCHEMA),
-    views: None,
+    views: Some(&VIEWS),
     openapi: || edge::openapi::describe("identity", http::routes(), problems::ALL),
     start: |boot| Box::pin(start(boot)),
 };
 
 static SCHEMA: Schema = store::schema!("identity");
+
+static VIEWS: LogViews = LogViews {
+    schema: &SCHEMA,
+    views: &[
+        LogView {
+            name: "accounts",
+            tables: &["accounts"],
+            logs: &[&Projection::<Account, views::Accounts>::by(&views::Accounts)],
+        },
+        LogView {
+            name: "refresh_tokens",
+            tables: &["refresh_tokens"],
+            logs: &[&Projection::<Session, views::RefreshTokens>::by(&views::RefreshTokens)],
+        },
+    ],
+};
 
 async fn start(boot: &mut Boot) -> Result<(), StartError> {
     let settings: IdentitySettings = boot.settings();
@@ -76,11 +98,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
     boot.provide::<dyn Identity>(Arc::clone(&service) as Arc<dyn Identity>);
     boot.provide::<dyn TokenKeys>(Arc::clone(&service) as Arc<dyn TokenKeys>);
     bus::publish_audit(boot, &committer)?;
-    store::check_replay(
-        boot,
-        &["accounts", "refresh_tokens"],
-        &[&service.accounts, &service.sessions],
-    );
+    store::check_replay(boot, &VIEWS, &[&service.accounts, &service.sessions]);
     bus::publish::<IdentityEvent, Account>(boot, &service.accounts, translate)?;
     boot.public(http::routes().with_state(Arc::clone(&service)).into());
     let (clock, every) = (boot.clock(), settings.signing_keys_reread);

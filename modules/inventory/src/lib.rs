@@ -18,7 +18,7 @@ use contracts::{catalog::CatalogEvent, inventory::Inventory};
 use edge::{Idempotency, token::TokenKeys};
 use jiff::SignedDuration;
 use runtime::{Boot, Module, Needed, Provided, PublicSettings, SectionSpec, StartError};
-use store::{Committer, Events, HandlerError, Schema};
+use store::{Committer, Events, HandlerError, LogView, LogViews, Projection, Schema};
 
 use crate::{
     domain::{Command, Stock},
@@ -49,12 +49,21 @@ pub static MODULE: Module = Module {
     ],
     settings: Some(SectionSpec::of::<InventorySettings>()),
     schema: Some(&SCHEMA),
-    views: None,
+    views: Some(&VIEWS),
     openapi: || edge::dead_letters::describe("inventory", http::routes(), problems::ALL),
     start: |boot| Box::pin(start(boot)),
 };
 
 static SCHEMA: Schema = store::schema!("inventory");
+
+static VIEWS: LogViews = LogViews {
+    schema: &SCHEMA,
+    views: &[LogView {
+        name: "holds",
+        tables: &["holds"],
+        logs: &[&Projection::<Stock, HoldIndex>::by(&HoldIndex)],
+    }],
+};
 
 async fn start(boot: &mut Boot) -> Result<(), StartError> {
     measures::describe();
@@ -90,7 +99,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
 
     let follow = FollowProgramme { stocks: stocks.clone() };
     bus::publish_audit(boot, &committer)?;
-    store::check_replay(boot, &["holds"], &[&stocks]);
+    store::check_replay(boot, &VIEWS, &[&stocks]);
     bus::subscribe::<CatalogEvent>(boot, &committer, "inventory", follow)?;
     store::on_wake(boot, &stocks, move |cx, event_id| {
         let service = service.clone();

@@ -20,7 +20,7 @@ use contracts::{
 };
 use edge::token::TokenKeys;
 use runtime::{Boot, Module, Needed, SectionSpec, StartError};
-use store::{Committer, Events, Schema};
+use store::{Committer, Events, LogView, LogViews, Projection, Schema};
 
 use crate::{
     domain::{mail::Mail, stationery::Stationery},
@@ -54,12 +54,21 @@ pub static MODULE: Module = Module {
     ],
     settings: Some(SectionSpec::of::<NotificationsSettings>()),
     schema: Some(&SCHEMA),
-    views: None,
+    views: Some(&VIEWS),
     openapi: || edge::dead_letters::describe("notifications", http::routes(), &[]),
     start: |boot| Box::pin(start(boot)),
 };
 
 static SCHEMA: Schema = store::schema!("notifications");
+
+static VIEWS: LogViews = LogViews {
+    schema: &SCHEMA,
+    views: &[LogView {
+        name: "notifications",
+        tables: &["notifications"],
+        logs: &[&Projection::<Mail, MailList>::by(&MailList)],
+    }],
+};
 
 /// How many mails are under way at once where no mail server limits it.
 const AT_ONCE: u32 = 2;
@@ -104,7 +113,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
     };
     boot.public(http::routes().with_state(app).into());
     bus::publish_audit(boot, &committer)?;
-    store::check_replay(boot, &["notifications"], &[&mails, &stationery]);
+    store::check_replay(boot, &VIEWS, &[&mails, &stationery]);
     let tell = TellBuyers { mails: mails.clone(), patience: settings.give_up_after, clock };
     bus::subscribe::<OrderEvent>(boot, &committer, "notifications", tell)?;
     store::on_wake(boot, &mails, move |cx, mail_id| {

@@ -34,7 +34,7 @@ use contracts::{
 use edge::{Idempotency, token::TokenKeys};
 use jiff::SignedDuration;
 use runtime::{Boot, IntegrationEvents, Module, Needed, Provided, SectionSpec, StartError};
-use store::{Committer, Events, HandlerError, Schema};
+use store::{Committer, Events, HandlerError, LogView, LogViews, Projection, Schema};
 
 use crate::{
     cancellation::Cancellation,
@@ -71,12 +71,21 @@ pub static MODULE: Module = Module {
     ],
     settings: Some(SectionSpec::of::<OrdersSettings>()),
     schema: Some(&SCHEMA),
-    views: None,
+    views: Some(&VIEWS),
     openapi: || edge::dead_letters::describe("orders", http::routes(), problems::ALL),
     start: |boot| Box::pin(start(boot)),
 };
 
 static SCHEMA: Schema = store::schema!("orders");
+
+static VIEWS: LogViews = LogViews {
+    schema: &SCHEMA,
+    views: &[LogView {
+        name: "orders",
+        tables: &["orders"],
+        logs: &[&Projection::<Order, OrderList>::by(&OrderList)],
+    }],
+};
 
 async fn start(boot: &mut Boot) -> Result<(), StartError> {
     let settings: OrdersSettings = boot.settings();
@@ -112,7 +121,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
     boot.public(keys.around(http::routes().with_state(Arc::clone(&purchases)).into()));
 
     bus::publish_audit(boot, &committer)?;
-    store::check_replay(boot, &["orders"], &[&orders]);
+    store::check_replay(boot, &VIEWS, &[&orders]);
     let checking = Arc::clone(&purchases);
     boot.check("books", move || {
         let purchases = Arc::clone(&checking);

@@ -24,7 +24,7 @@ use edge::{Idempotency, token::TokenKeys};
 use runtime::{
     Boot, IntegrationEvents, Module, Needed, Provided, SectionSpec, StartError, WebClient,
 };
-use store::{Committer, Events, Schema};
+use store::{Committer, Events, LogView, LogViews, Projection, Schema};
 
 use crate::{
     announcements::announce,
@@ -56,12 +56,21 @@ pub static MODULE: Module = Module {
     consumes: &[],
     settings: Some(SectionSpec::of::<PaymentsSettings>()),
     schema: Some(&SCHEMA),
-    views: None,
+    views: Some(&VIEWS),
     openapi: || edge::openapi::describe("payments", http::routes(), problems::ALL),
     start: |boot| Box::pin(start(boot)),
 };
 
 static SCHEMA: Schema = store::schema!("payments");
+
+static VIEWS: LogViews = LogViews {
+    schema: &SCHEMA,
+    views: &[LogView {
+        name: "payments",
+        tables: &["payments", "refunds"],
+        logs: &[&Projection::<Payment, PaymentList>::by(&PaymentList)],
+    }],
+};
 
 async fn start(boot: &mut Boot) -> Result<(), StartError> {
     service::describe_metrics();
@@ -85,7 +94,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
     };
     boot.provide::<dyn Payments>(Arc::new(service.clone()));
     bus::publish_audit(boot, &committer)?;
-    store::check_replay(boot, &["payments", "refunds"], &[&payments]);
+    store::check_replay(boot, &VIEWS, &[&payments]);
     bus::publish::<PaymentEvent, Payment>(boot, &payments, announce)?;
 
     let waking = service.clone();

@@ -23,7 +23,7 @@ use contracts::{
 };
 use edge::{Idempotency, token::TokenKeys};
 use runtime::{Boot, IntegrationEvents, Module, Needed, Provided, SectionSpec, StartError};
-use store::{Committer, Events, Schema};
+use store::{Committer, Events, LogView, LogViews, Projection, Schema};
 
 use crate::{
     domain::{CheckInList, Door, OrderTickets},
@@ -48,12 +48,31 @@ pub static MODULE: Module = Module {
     consumes: &[],
     settings: Some(SectionSpec::of::<TicketsSettings>()),
     schema: Some(&SCHEMA),
-    views: None,
+    views: Some(&VIEWS),
     openapi: || edge::openapi::describe("tickets", http::routes(), problems::ALL),
     start: |boot| Box::pin(start(boot)),
 };
 
 static SCHEMA: Schema = store::schema!("tickets");
+
+static VIEWS: LogViews = LogViews {
+    schema: &SCHEMA,
+    views: &[
+        LogView {
+            name: "tickets",
+            tables: &["tickets", "scans", "conflicts"],
+            logs: &[
+                &Projection::<OrderTickets, TicketTables>::by(&TicketTables),
+                &Projection::<Door, DoorTables>::by(&DoorTables),
+            ],
+        },
+        LogView {
+            name: "check_in_lists",
+            tables: &["check_in_lists"],
+            logs: &[&Projection::<CheckInList, ListTable>::by(&ListTable)],
+        },
+    ],
+};
 
 async fn start(boot: &mut Boot) -> Result<(), StartError> {
     let codes = keys::open(boot).await?;
@@ -76,11 +95,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
         presses: Presses::new(),
     });
     boot.provide::<dyn Tickets>(Arc::clone(&service) as Arc<dyn Tickets>);
-    store::check_replay(
-        boot,
-        &["tickets", "scans", "conflicts", "check_in_lists"],
-        &[&service.tickets, &service.lists, &service.doors],
-    );
+    store::check_replay(boot, &VIEWS, &[&service.tickets, &service.lists, &service.doors]);
     let keys = Idempotency::start(boot, &committer);
     boot.public(keys.around(http::routes().with_state(service).into()));
     bus::publish_audit(boot, &committer)?;

@@ -17,7 +17,7 @@ use sqlx::{AssertSqlSafe, PgPool, Row as _, SqlitePool};
 use uuid::Uuid;
 
 use crate::{
-    Aggregate, Change, Connection, Database, Events, Json, Recorded, Sql, StoreError, Tx,
+    Aggregate, Change, Connection, Database, Events, Json, LogViews, Recorded, Sql, StoreError, Tx,
     events::Cached,
     log::{self, SnapshotRow, Wanted},
 };
@@ -27,15 +27,19 @@ const STREAMS: i64 = 100;
 /// Rows that differ in one table and are looked at; there is no end to them when a view is wrong.
 const ROWS: usize = 200;
 
-/// Adds the check that `tables` and everything else that is derived from `logs` is what a replay
-/// makes of them. `tables` are those that the logs' views write, all of them and no others.
-pub fn check_replay(boot: &Boot, tables: &'static [&'static str], logs: &[&dyn Replayed]) {
+/// Adds the check that `views` and everything else that is derived from `logs` is what a replay makes
+/// of them. `logs` are those that the views name, and may be more.
+pub fn check_replay(boot: &Boot, views: &'static LogViews, logs: &[&dyn Replayed]) {
     let logs: Vec<Arc<dyn Replayed>> = logs.iter().map(|log| log.share()).collect();
     boot.check("replay", move || {
         let logs = logs.clone();
         Box::pin(async move {
             let logs: Vec<&dyn Replayed> = logs.iter().map(AsRef::as_ref).collect();
-            replay(tables, &logs).await.map_err(|error| error.to_string())
+            let is_given = |name: &&str| logs.iter().any(|log| log.category() == *name);
+            if let Some(missing) = views.categories().iter().find(|name| !is_given(name)) {
+                return Err(format!("the log of {missing} makes views and is not replayed"));
+            }
+            replay(&views.tables(), &logs).await.map_err(|error| error.to_string())
         })
     });
 }
@@ -62,6 +66,9 @@ pub trait Replayed: Send + Sync + 'static {
     /// The same log, for whoever keeps it.
     fn share(&self) -> Arc<dyn Replayed>;
 
+    /// The kind of aggregate.
+    fn category(&self) -> &'static str;
+
     /// Where it is.
     fn database(&self) -> &Database;
 
@@ -76,6 +83,10 @@ pub trait Replayed: Send + Sync + 'static {
 impl<A: Aggregate> Replayed for Events<A> {
     fn share(&self) -> Arc<dyn Replayed> {
         Arc::new(self.clone())
+    }
+
+    fn category(&self) -> &'static str {
+        A::NAME
     }
 
     fn database(&self) -> &Database {
