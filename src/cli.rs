@@ -6,6 +6,7 @@
 
 mod check;
 mod config;
+mod dead_letters;
 pub mod demo;
 mod flags;
 mod health;
@@ -65,6 +66,11 @@ enum Command {
     Keys(keys::Keys),
     /// Bring databases to another version of their schema, or show which they have.
     Migrate(migrate::Migrate),
+    /// List, show, retry or discard events that services could not take in.
+    ///
+    /// Works on the databases of the configuration, whether the services run or not; those that run
+    /// notice within a second.
+    DeadLetters(dead_letters::DeadLettersArgs),
     /// Make what services show anew from events, or show what there is.
     Views(views::ViewsArgs),
     /// Print the OpenAPI document of all services.
@@ -148,6 +154,7 @@ fn execute(cli: Cli, out: &mut impl Write) -> Result<(), Failure> {
         Command::Config(config) => config::run(&config, &flags, out),
         Command::Keys(keys) => keys::run(&keys, out),
         Command::Migrate(migrate) => migrate::run(&migrate, &flags, out),
+        Command::DeadLetters(wish) => dead_letters::run(&wish, &flags, out),
         Command::Views(views) => views::run(&views, &flags, out),
         Command::Openapi => openapi::run(out),
         Command::Health(health) => health::run(&health, &flags, out),

@@ -1,0 +1,334 @@
+//! `boxoffice dead-letters`: what services could not take in, for whoever has to decide about it.
+//!
+//! Works directly on the databases of the configuration, as `migrate` does, whether the services run
+//! or not. How it is printed is in `dead_letters/print.rs`.
+
+mod print;
+
+use std::{io::Write, sync::Arc};
+
+use clap::{Args, Subcommand, ValueEnum};
+use edge::dead_letters::{DeadLetterDetails, DeadLetterResource};
+use runtime::{Config, Module, Plan, StartError, SystemClock};
+use serde_json::{Value, json};
+use store::{
+    Database, DatabaseSettings, DeadLetter, DeadLetterState, DeadLetters, LetterError, StoreError,
+    WantedLetters,
+};
+use uuid::Uuid;
+
+use super::{
+    Failure, block_on,
+    flags::{ConfigurationFlags, wrong},
+};
+use crate::registry::MODULES;
+
+/// What an operator is called who does not say who it is.
+const NOBODY_IN_PARTICULAR: &str = "operator";
+/// Letters read at once.
+const PAGE: usize = 200;
+/// The longest reason, as over the API.
+const LONGEST_REASON: usize = 500;
+
+#[derive(Debug, Args)]
+pub(super) struct DeadLettersArgs {
+    #[command(subcommand)]
+    wish: Wish,
+    /// Only this service's, rather than those of every service in `--services`.
+    #[arg(long, value_name = "NAME", global = true)]
+    service: Option<String>,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Wish {
+    /// List those that are dead or tried again by themselves.
+    List {
+        /// Only those of this consumer.
+        #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+        consumer: String,
+        /// Only events of this service.
+        #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+        publisher: String,
+        /// Only those in this state, instead of the dead and the retried.
+        #[arg(long, value_enum)]
+        state: Option<State>,
+    },
+    /// Show one: the event, what went wrong, and what waits behind it.
+    Show {
+        /// Its id, from the list, the log or an alert.
+        id: Uuid,
+    },
+    /// Have one tried again; those that wait behind it follow in order.
+    Retry {
+        /// Its id.
+        id: Uuid,
+    },
+    /// Have all of a consumer tried again.
+    RetryAll {
+        /// The consumer.
+        #[arg(long, value_name = "NAME")]
+        consumer: String,
+        /// Only events of this service.
+        #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+        publisher: String,
+    },
+    /// Throw one away for good: it never takes effect, and those that wait behind it follow.
+    ///
+    /// It is kept with the reason; list those with `--state discarded`.
+    Discard {
+        /// Its id.
+        id: Uuid,
+        /// Why, for whoever asks later. No personal data.
+        #[arg(long, value_name = "TEXT", value_parser = line)]
+        reason: String,
+        /// Who decides it.
+        #[arg(long, value_name = "NAME", env = "USER", value_parser = line)]
+        by: Option<String>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum State {
+    Retrying,
+    Dead,
+    Waiting,
+    Discarded,
+}
+
+impl From<State> for DeadLetterState {
+    fn from(state: State) -> Self {
+        match state {
+            State::Retrying => Self::Retrying,
+            State::Dead => Self::Dead,
+            State::Waiting => Self::Waiting,
+            State::Discarded => Self::Discarded,
+        }
+    }
+}
+
+fn line(text: &str) -> Result<String, &'static str> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("is blank");
+    }
+    if text.chars().any(char::is_control) {
+        return Err("has a control character");
+    }
+    if text.chars().count() > LONGEST_REASON {
+        return Err("is longer than 500 characters");
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn run(
+    args: &DeadLettersArgs,
+    flags: &ConfigurationFlags,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let (config, plan) = flags.load_for_databases().map_err(wrong)?;
+    let chosen = choose(args.service.as_deref(), &plan)?;
+    block_on(async {
+        let desks = open(&chosen, &config).await?;
+        let done = fulfil(args, &desks, out).await;
+        for desk in desks {
+            desk.database.close().await;
+        }
+        done
+    })
+}
+
+/// The dead letters of one service.
+struct Desk {
+    service: &'static str,
+    database: Database,
+    letters: DeadLetters,
+}
+
+/// A letter, and the service whose it is.
+struct Found {
+    service: &'static str,
+    letter: DeadLetter,
+}
+
+fn consumes(module: &Module) -> bool {
+    module.schema.is_some() && !module.consumes.is_empty()
+}
+
+fn choose(service: Option<&str>, plan: &Plan) -> Result<Vec<&'static Module>, Failure> {
+    let Some(name) = service else {
+        return Ok(plan.start_order.iter().copied().filter(|module| consumes(module)).collect());
+    };
+    let consumers = || MODULES.iter().copied().filter(|module| consumes(module));
+    let named = consumers().find(|module| module.name == name);
+    named.map(|one| vec![one]).ok_or_else(|| {
+        let known: Vec<&str> = consumers().map(|module| module.name).collect();
+        cannot(format!("\"{name}\" takes in no events; choose from {}", known.join(", ")))
+    })
+}
+
+/// The databases that are there. Whoever only looks makes none.
+async fn open(modules: &[&'static Module], config: &Config) -> Result<Vec<Desk>, Failure> {
+    let settings: DatabaseSettings = config.section();
+    let mut desks = Vec::new();
+    for module in modules {
+        let service = module.name;
+        let fault = |error: &dyn std::fmt::Display| cannot(format!("{service}: {error}"));
+        let Some(schema) = module.schema else { continue };
+        let steps = schema.status(config).await.map_err(|error| fault(&error))?;
+        if !steps.iter().any(|step| step.applied) {
+            continue;
+        }
+        if steps.iter().any(|step| step.set == "store" && !step.applied) {
+            return Err(fault(
+                &"its database is older than this program; run `boxoffice migrate up`",
+            ));
+        }
+        let connected = Database::connect(&settings, service, &config.node().data_dir).await;
+        let database = connected.map_err(|error| fault(&error))?;
+        let letters = DeadLetters::new(&database, Arc::new(SystemClock));
+        desks.push(Desk { service, database, letters });
+    }
+    Ok(desks)
+}
+
+async fn fulfil(
+    args: &DeadLettersArgs,
+    desks: &[Desk],
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let json = args.json;
+    match &args.wish {
+        Wish::List { consumer, publisher, state } => {
+            let wanted = WantedLetters {
+                consumer: consumer.clone(),
+                publisher: publisher.clone(),
+                state: state.map(DeadLetterState::from),
+            };
+            let found = list(desks, &wanted).await?;
+            if json {
+                write_json(out, &found.iter().map(resource).collect())
+            } else {
+                print::list(out, &found, wanted.state)
+            }
+        }
+        Wish::Show { id } => {
+            let Found { service, letter } = find(desks, *id).await?.0;
+            if json {
+                let details = DeadLetterDetails::from(letter);
+                return write_json(out, &with_service(service, json!(details)));
+            }
+            print::details(out, service, letter)
+        }
+        Wish::Retry { id } => {
+            let (_, desk) = find(desks, *id).await?;
+            let letter = desk.letters.retry(*id).await.map_err(|error| refused(*id, error))?;
+            let retried = Found { service: desk.service, letter };
+            if json { write_json(out, &resource(&retried)) } else { print::retried(out, &retried) }
+        }
+        Wish::RetryAll { consumer, publisher } => {
+            let mut retried = 0;
+            for desk in desks {
+                let some = desk.letters.retry_all(consumer, publisher).await;
+                retried += some.map_err(|error| cannot(format!("{}: {error}", desk.service)))?;
+            }
+            if json {
+                write_json(out, &json!({ "retried": retried }))
+            } else {
+                print::retried_all(out, consumer, retried)
+            }
+        }
+        Wish::Discard { id, reason, by } => {
+            let (_, desk) = find(desks, *id).await?;
+            let by = by.as_ref().map_or_else(
+                || NOBODY_IN_PARTICULAR.to_owned(),
+                |name| format!("{NOBODY_IN_PARTICULAR}:{name}"),
+            );
+            let (letter, is_news) = match desk.letters.discard(*id, reason, &by).await {
+                Ok(letter) => (letter, true),
+                Err(LetterError::Discarded(before)) => (*before, false),
+                Err(error) => return Err(refused(*id, error)),
+            };
+            let discarded = Found { service: desk.service, letter };
+            if json {
+                write_json(out, &resource(&discarded))
+            } else {
+                print::discarded(out, &discarded, is_news)
+            }
+        }
+    }
+}
+
+async fn list(desks: &[Desk], wanted: &WantedLetters) -> Result<Vec<Found>, Failure> {
+    let mut found = Vec::new();
+    for desk in desks {
+        let mut after = None;
+        loop {
+            let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
+            let page = desk.letters.list(wanted, after, limit).await;
+            let page = page.map_err(|error| cannot(format!("{}: {error}", desk.service)))?;
+            let is_last = page.len() < PAGE;
+            after = page.last().map(|letter| letter.id);
+            let service = desk.service;
+            found.extend(page.into_iter().map(|letter| Found { service, letter }));
+            if is_last {
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
+
+async fn find(desks: &[Desk], id: Uuid) -> Result<(Found, &Desk), Failure> {
+    for desk in desks {
+        let shown: Result<_, StoreError> = desk.letters.show(id).await;
+        let shown = shown.map_err(|error| cannot(format!("{}: {error}", desk.service)))?;
+        if let Some(letter) = shown {
+            return Ok((Found { service: desk.service, letter }, desk));
+        }
+    }
+    Err(refused(id, LetterError::Unknown))
+}
+
+/// Why a decision was not done, with what to do instead.
+fn refused(id: Uuid, error: LetterError) -> Failure {
+    cannot(match error {
+        LetterError::Unknown => format!(
+            "there is no dead letter {id}: either it has taken effect, or it belongs to a service \
+             that was not looked at; `boxoffice dead-letters list` shows those that there are"
+        ),
+        LetterError::Waiting { behind: Some(first) } => format!(
+            "{id} waits behind {first}, which is about the same thing; retry or discard that one, \
+             and this one follows by itself"
+        ),
+        LetterError::Waiting { behind: None } => {
+            format!("the turn of {id} has come: it is tried within a second, by itself")
+        }
+        LetterError::Discarded(letter) => {
+            format!("{id} was discarded before and cannot be brought back: {}", print::why(&letter))
+        }
+        LetterError::Store(error) => error.to_string(),
+    })
+}
+
+fn cannot(why: String) -> Failure {
+    Failure::error("cannot do it", StartError::new(why))
+}
+
+fn resource(found: &Found) -> Value {
+    with_service(found.service, json!(DeadLetterResource::from(found.letter.clone())))
+}
+
+fn with_service(service: &str, mut letter: Value) -> Value {
+    if let Some(members) = letter.as_object_mut() {
+        members.insert("service".to_owned(), json!(service));
+    }
+    letter
+}
+
+fn write_json(out: &mut impl Write, value: &Value) -> Result<(), Failure> {
+    writeln!(out, "{value:#}")?;
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! How dead letters look in a terminal.
+
+use std::io::Write;
+
+use edge::dead_letters::DeadLetterDetails;
+use serde_json::json;
+use store::{DeadLetter, DeadLetterState};
+
+use super::{Failure, Found};
+use crate::cli::table::{Cell, render};
+
+/// The longest line of a table's last column.
+const WIDTH: usize = 60;
+
+/// A table of them, and what can be done.
+pub(super) fn list(
+    out: &mut impl Write,
+    found: &[Found],
+    state: Option<DeadLetterState>,
+) -> Result<(), Failure> {
+    if found.is_empty() {
+        writeln!(out, "there are none")?;
+        return Ok(());
+    }
+    let last = match state {
+        Some(DeadLetterState::Discarded) => "event, and why it was discarded",
+        _ => "event, and what went wrong",
+    };
+    let rows: Vec<Vec<Cell>> = found.iter().map(row).collect();
+    write!(out, "{}", render(&["id", "service", "state", last], &rows))?;
+    if state != Some(DeadLetterState::Discarded) {
+        writeln!(out, "\nnext: boxoffice dead-letters show ID")?;
+    }
+    Ok(())
+}
+
+fn row(Found { service, letter }: &Found) -> Vec<Cell> {
+    let mut state = vec![state_of(letter), format!("tried {}", letter.attempts)];
+    if letter.waiting > 0 {
+        state.push(format!("{} behind", letter.waiting));
+    }
+    let what = match (&letter.discarded, &letter.error) {
+        (Some(_), _) => why(letter),
+        (None, error) => error.clone().unwrap_or_default(),
+    };
+    let mut event = vec![format!("{} for {}", letter.event_type, letter.consumer)];
+    event.extend(wrapped(&what));
+    vec![vec![letter.id.to_string()], vec![(*service).to_owned()], state, event]
+}
+
+/// In lines that fit, broken between words.
+fn wrapped(text: &str) -> Cell {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + word.chars().count() < WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+fn state_of(letter: &DeadLetter) -> String {
+    let state = edge::dead_letters::DeadLetterStateName::from(letter.state);
+    json!(state).as_str().unwrap_or_default().to_owned()
+}
+
+/// Everything that is known of one, the event, and what can be done.
+pub(super) fn details(
+    out: &mut impl Write,
+    service: &str,
+    letter: DeadLetter,
+) -> Result<(), Failure> {
+    let (id, state) = (letter.id, state_of(&letter));
+    let reason = letter.discarded.is_some().then(|| why(&letter));
+    let details = DeadLetterDetails::from(letter);
+    let of = &details.letter;
+    let mut lines = vec![
+        ("id", Some(id.to_string())),
+        ("service", Some(service.to_owned())),
+        ("consumer", Some(of.consumer.clone())),
+        ("state", Some(state)),
+        ("event", Some(of.event_type.clone())),
+        ("event id", of.event_id.map(|id| id.to_string())),
+        ("about", Some(of.key.to_string())),
+        ("tried", Some(of.attempts.to_string())),
+        ("what went wrong", of.error.clone()),
+        ("next attempt", of.next_attempt_at.map(|at| at.to_string())),
+        ("waiting behind", Some(of.waiting.to_string())),
+        ("put aside", Some(of.parked_at.to_string())),
+        ("position", Some(format!("{}.{}", details.position.txn, details.position.seq))),
+        ("correlation id", of.correlation_id.clone()),
+        ("trace id", of.trace_id.clone()),
+    ];
+    lines.push(("discarded", reason));
+    for (name, value) in lines {
+        if let Some(value) = value {
+            writeln!(out, "{name:<16} {value}")?;
+        }
+    }
+    writeln!(out, "\n{:#}", details.event)?;
+    match DeadLetterState::from(of.state) {
+        DeadLetterState::Dead | DeadLetterState::Retrying => {
+            writeln!(out, "\nonce the cause is mended: boxoffice dead-letters retry {id}")?;
+            writeln!(
+                out,
+                "if it must never take effect: boxoffice dead-letters discard {id} --reason ..."
+            )?;
+        }
+        DeadLetterState::Waiting | DeadLetterState::Discarded => {}
+    }
+    Ok(())
+}
+
+pub(super) fn retried(
+    out: &mut impl Write,
+    Found { service, letter }: &Found,
+) -> Result<(), Failure> {
+    let id = letter.id;
+    writeln!(
+        out,
+        "{service} tries {id} within a second where it runs, and then the {} behind it",
+        letter.waiting
+    )?;
+    writeln!(
+        out,
+        "whether it worked: boxoffice dead-letters show {id} finds nothing once it has taken effect"
+    )?;
+    Ok(())
+}
+
+pub(super) fn retried_all(
+    out: &mut impl Write,
+    consumer: &str,
+    retried: u64,
+) -> Result<(), Failure> {
+    match retried {
+        0 => writeln!(out, "there are none of the consumer {consumer}")?,
+        1 => writeln!(out, "1 dead letter of {consumer} is tried within a second")?,
+        many => writeln!(out, "{many} dead letters of {consumer} are tried within a second")?,
+    }
+    Ok(())
+}
+
+pub(super) fn discarded(
+    out: &mut impl Write,
+    Found { service, letter }: &Found,
+    is_news: bool,
+) -> Result<(), Failure> {
+    let id = letter.id;
+    if is_news {
+        writeln!(out, "{service} will never take in {id}; what waits behind it follows")?;
+    } else {
+        writeln!(out, "{id} was discarded before: {}", why(letter))?;
+    }
+    Ok(())
+}
+
+/// Why it was discarded, by whom and when.
+pub(super) fn why(letter: &DeadLetter) -> String {
+    letter.discarded.as_ref().map_or_else(String::new, |discarded| {
+        format!("{} ({}, {})", discarded.reason, discarded.by, discarded.at)
+    })
+}
