@@ -17,11 +17,11 @@ RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -name main.rs ! -name
 
 FROM toolchain AS build
 COPY --from=manifests /src .
-RUN cargo build --release --locked --bin boxoffice
+RUN cargo build --release --locked --features kafka-tls --bin boxoffice
 COPY . .
 # Sources are older than what was just built from their empty forerunners; Cargo goes by the time.
 RUN find . -name '*.rs' -exec touch {} + \
-    && cargo build --release --locked --bin boxoffice \
+    && cargo build --release --locked --features kafka-tls --bin boxoffice \
     && mkdir /empty
 
 FROM gcr.io/distroless/cc-debian12:nonroot

@@ -117,7 +117,7 @@ impl Default for KafkaSettings {
             client_id: "boxoffice".to_owned(),
             partitions: 12,
             replication: 3,
-            retention: Duration::from_hours(7 * 24),
+            retention: Duration::from_hours(168),
             session_timeout: Duration::from_secs(10),
             security: Security::Plaintext,
             ca_file: None,
@@ -192,7 +192,7 @@ impl KafkaSettings {
             );
         }
         if self.retention < Duration::from_mins(1) {
-            faults.push("kafka.retention: is shorter than a minute; the default is 7d".to_owned());
+            faults.push("kafka.retention: is shorter than a minute; the default is 168h".to_owned());
         }
     }
 
