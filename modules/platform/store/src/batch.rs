@@ -6,9 +6,11 @@ mod staging;
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
 use runtime::{Clock, Context, Ids};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use self::{
@@ -23,6 +25,9 @@ use crate::{
     log::{self, NewEvent, TimerGone, TimerRow},
     timers::Setting,
 };
+
+/// How long a transaction is waited for that is taken back.
+const LONGEST_ROLLBACK: Duration = Duration::from_secs(1);
 
 /// Why a batch was not committed.
 #[derive(Debug)]
@@ -266,7 +271,8 @@ impl Batch {
 
     /// Takes back everything. States that nothing was decided on are remembered.
     pub(crate) async fn abandon(self) {
-        if let Err(error) = self.tx.rollback().await {
+        // A server that answers nothing takes it back by itself in the end.
+        if let Ok(Err(error)) = timeout(LONGEST_ROLLBACK, self.tx.rollback()).await {
             tracing::debug!(%error, "a transaction was not taken back in order");
         }
         keep(self.categories, false);

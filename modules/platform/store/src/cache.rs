@@ -16,6 +16,9 @@ pub(crate) struct Cache<T> {
     old: HashMap<Uuid, T>,
     /// What was taken out and comes back soon, changed perhaps.
     at_work: HashSet<Uuid>,
+    /// What was taken out and is worth nothing when it comes back.
+    doomed: HashSet<Uuid>,
+    moves: u64,
 }
 
 /// Where an entry is.
@@ -32,7 +35,20 @@ impl<T> Cache<T> {
             young: HashMap::new(),
             old: HashMap::new(),
             at_work: HashSet::new(),
+            doomed: HashSet::new(),
+            moves: 0,
         }
+    }
+
+    /// Forgets everything when the database has moved since, counted by `moves`.
+    pub(crate) fn follow(&mut self, moves: u64) {
+        if self.moves == moves {
+            return;
+        }
+        self.moves = moves;
+        self.young.clear();
+        self.old.clear();
+        self.doomed.extend(&self.at_work);
     }
 
     /// Removes the entry and gives it away, to be put back or [dismissed](Self::dismiss).
@@ -57,12 +73,15 @@ impl<T> Cache<T> {
 
     pub(crate) fn put(&mut self, id: Uuid, entry: T) {
         self.at_work.remove(&id);
-        self.keep(id, entry);
+        if !self.doomed.remove(&id) {
+            self.keep(id, entry);
+        }
     }
 
     /// Says that what was taken does not come back.
     pub(crate) fn dismiss(&mut self, id: Uuid) {
         self.at_work.remove(&id);
+        self.doomed.remove(&id);
     }
 
     fn keep(&mut self, id: Uuid, entry: T) {
@@ -116,6 +135,18 @@ mod tests {
             assert!(found(&mut cache, 0).is_some(), "forgotten before entry {number}");
             cache.put(id(number), number);
         }
+    }
+
+    #[test]
+    fn nothing_is_known_of_a_database_that_has_moved() {
+        let mut cache = filled(10, 5);
+        cache.take(id(3));
+        cache.follow(1);
+        cache.put(id(3), 33);
+        assert_eq!((found(&mut cache, 3), found(&mut cache, 4)), (None, None));
+        cache.put(id(3), 34);
+        cache.follow(1);
+        assert_eq!(found(&mut cache, 3), Some(34));
     }
 
     #[test]

@@ -21,8 +21,9 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    Database, StoreError, Work,
+    Database, Dialect, StoreError, Work,
     batch::{Batch, Failure, Written},
+    commits,
     database::Fate,
     job::{Job, Reply, Transacting, Verdict, broken},
 };
@@ -102,6 +103,8 @@ impl Committer {
                 _ = running.join_next() => {}
             }
         });
+        let correspondence = committer.clone();
+        boot.spawn("news of commits", |stop| async move { correspondence.correspond(stop).await });
         let closing = committer.clone();
         boot.at_stop(move || {
             Box::pin(async move {
@@ -147,6 +150,16 @@ impl Committer {
     /// Makes the ids of events.
     pub fn ids(&self) -> &Ids {
         &self.0.ids
+    }
+
+    /// On PostgreSQL, tells the other processes that work on the same schema of this one's commits,
+    /// and hears of theirs, until `stop`. Without it, those who wait for what others commit wait
+    /// longer.
+    pub async fn correspond(&self, stop: CancellationToken) {
+        if self.database().dialect() == Dialect::Postgres {
+            let me = self.ids().next();
+            commits::correspond(self.database().clone(), me, stop).await;
+        }
     }
 
     /// Commits what waits, and refuses further work.
@@ -274,24 +287,38 @@ impl Committer {
     async fn write(&self, jobs: &mut [Box<dyn Job>], is_first: bool) -> Result<Written, Setback> {
         let (clock, ids) = (Arc::clone(&self.0.clock), self.0.ids.clone());
         let mut batch = Batch::begin(self.database(), clock, ids, is_first).await?;
-        if let Err(setback) = Self::run(&mut batch, jobs).await {
+        if let Err(setback) = self.run(&mut batch, jobs).await {
             batch.abandon().await;
             return Err(setback);
         }
-        match batch.commit().await {
-            Ok(written) => Ok(written),
-            Err((Failure::Store(StoreError::Unknown(reason)), written)) => {
+        match self.in_time(batch.commit()).await {
+            None => Err(silence(StoreError::Unknown)),
+            Some(Ok(written)) => Ok(written),
+            Some(Err((Failure::Store(StoreError::Unknown(reason)), written))) => {
                 self.find_out(written, reason).await
             }
-            Err((failure, _)) => Err(failure.into()),
+            Some(Err((failure, _))) => Err(failure.into()),
         }
     }
 
-    async fn run(batch: &mut Batch, jobs: &mut [Box<dyn Job>]) -> Result<(), Setback> {
+    /// Nothing, when it takes too long: a server that is gone without a word, or waits for a standby
+    /// that is, answers no statement, and its own limits of time end none either.
+    async fn in_time<T>(&self, talk: impl Future<Output = T>) -> Option<T> {
+        if self.database().dialect() == Dialect::Sqlite {
+            return Some(talk.await);
+        }
+        let limit = self.database().settings().statement_timeout * 2;
+        tokio::time::timeout(limit, talk).await.ok()
+    }
+
+    async fn run(&self, batch: &mut Batch, jobs: &mut [Box<dyn Job>]) -> Result<(), Setback> {
         for job in &*jobs {
             job.announce(batch);
         }
-        batch.read_announced().await?;
+        match self.in_time(batch.read_announced()).await {
+            None => return Err(silence(StoreError::Unavailable)),
+            Some(read) => read?,
+        }
         for (index, job) in jobs.iter_mut().enumerate() {
             let before = batch.traces();
             let verdict = job.run(batch).await;
@@ -318,6 +345,10 @@ impl Committer {
             Fate::Unknown => Err(unknown),
         }
     }
+}
+
+fn silence(error: fn(String) -> StoreError) -> Setback {
+    Setback::Batch(Failure::Store(error("the database did not answer".to_owned())))
 }
 
 /// As metrics take it.

@@ -130,6 +130,14 @@ impl Database {
         self.is_alone().then_some(&self.0.tail)
     }
 
+    /// Changes when what is remembered of it may not be there any more.
+    pub(crate) fn moves(&self) -> u64 {
+        match &self.0.engine {
+            Engine::Sqlite(_) => 0,
+            Engine::Postgres(postgres) => postgres.moves(),
+        }
+    }
+
     /// The keys that were claimed in this process.
     pub(crate) fn in_flight(&self) -> &InFlight {
         &self.0.in_flight

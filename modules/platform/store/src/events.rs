@@ -286,7 +286,9 @@ impl<A: Aggregate> Inner<A> {
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache<Cached<A>>> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.follow(self.committer.database().moves());
+        cache
     }
 }
 

@@ -62,7 +62,7 @@ pub use recorded::{Position, RawRecorded, Recorded};
 pub use relays::{RelayLog, RelayPosition};
 pub use replay::{Replayed, check_replay, replay};
 pub use schema::Schema;
-pub use settings::DatabaseSettings;
+pub use settings::{DatabaseSettings, TlsMode};
 pub use sql::{Sql, Statement as __Statement, prepare_all};
 pub use sqlx::{self, types::Json};
 pub use timers::{TimerRunner, describe_timer_metrics, on_wake};

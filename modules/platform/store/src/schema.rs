@@ -427,6 +427,14 @@ fn fault(set: &Set<'_>, error: MigrateError) -> StoreError {
     let name = set.name;
     match error {
         MigrateError::Execute(cause) => StoreError::from(cause),
+        MigrateError::ExecuteMigration(cause, version) => {
+            let step = |reason: String| format!("migration {version} of {name}: {reason}");
+            match StoreError::from(cause) {
+                StoreError::Unavailable(reason) => StoreError::Unavailable(step(reason)),
+                StoreError::Contended(reason) => StoreError::Contended(step(reason)),
+                other => StoreError::Failed(step(other.reason().to_owned())),
+            }
+        }
         MigrateError::VersionMismatch(version) => StoreError::Failed(format!(
             "migration {version} of {name} was applied with another text; restore its text and add \
              a new step instead"

@@ -97,13 +97,18 @@ impl Database {
             let milliseconds = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
             tracing::warn!(database = self.name(), milliseconds, "a commit took long");
         }
-        self.0.commits.send_modify(|count| *count += 1);
+        self.0.commits.committed();
     }
 
     /// `error` is `None` when only a job failed.
     pub(crate) fn commit_failed(&self, error: Option<&StoreError>) {
         let mut health = self.health();
         health.committing_since = None;
+        if let (Engine::Postgres(postgres), Some(error)) = (&self.0.engine, error)
+            && matches!(error, StoreError::Unavailable(_) | StoreError::Unknown(_))
+        {
+            postgres.doubt();
+        }
         let Some(error) = error.filter(|error| error.is_about_the_database()) else {
             return;
         };
@@ -111,10 +116,6 @@ impl Database {
             tracing::error!(database = self.name(), %error, "commits do not go through");
         }
         health.trouble = Some(error.to_string());
-        drop(health);
-        if let Engine::Postgres(postgres) = &self.0.engine {
-            postgres.doubt();
-        }
     }
 
     fn health(&self) -> MutexGuard<'_, State> {

@@ -3,7 +3,10 @@
 
 use std::{
     mem,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -17,7 +20,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use super::servers::{self, Identity, Servers};
+use super::servers::{Identity, Servers, Standing};
 use crate::{StoreError, Tx, settings::DatabaseSettings};
 
 /// A connection that was idle for longer is tested before it is used.
@@ -36,6 +39,8 @@ pub(super) struct Postgres {
     servers: Arc<Servers>,
     /// Where they lead.
     current: RwLock<Current>,
+    /// How often they have led elsewhere since.
+    moves: AtomicU64,
     /// Held by whoever looks for the server; when that was done last.
     looked: tokio::sync::Mutex<Option<Instant>>,
 }
@@ -57,11 +62,14 @@ impl Postgres {
         create_schema(&mut connection, name).await?;
         close(connection).await;
         let pool = pool(settings, &servers, &identity)?;
+        // From here on others see that the schema is in use.
+        drop(pool.acquire().await?);
         Ok(Self {
             name: name.to_owned(),
             settings: settings.clone(),
             servers,
             current: RwLock::new(Current { identity, pool }),
+            moves: AtomicU64::new(0),
             looked: tokio::sync::Mutex::default(),
         })
     }
@@ -112,8 +120,8 @@ impl Postgres {
             let refusals = self.servers.refusals();
             let begun = tokio::select! {
                 begun = begin_uninterrupted(self.pool()) => begun,
-                () = refused(refusals) => Err(StoreError::Unavailable("it is read-only".to_owned())),
-                () = self.moved(asked_at) => Err(StoreError::Unavailable("it has moved".to_owned())),
+                () = refused(refusals) => Err(StoreError::Unavailable("it changed".to_owned())),
+                () = self.moved(asked_at) => Err(StoreError::Unavailable("it changed".to_owned())),
             };
             match begun {
                 Err(StoreError::Unavailable(_)) if self.has_time(give_up) => {
@@ -141,6 +149,12 @@ impl Postgres {
 
     fn identity(&self) -> Identity {
         self.current.read().unwrap_or_else(PoisonError::into_inner).identity.clone()
+    }
+
+    /// Changes when the server is another one, or was started anew: what is remembered of it may not
+    /// be there any more.
+    pub(super) fn moves(&self) -> u64 {
+        self.moves.load(Ordering::Acquire)
     }
 
     /// Says that something went wrong.
@@ -176,6 +190,7 @@ impl Postgres {
         let Ok(pool) = pool(&self.settings, &self.servers, &identity) else { return };
         let server = self.servers.address(&identity);
         tracing::warn!(service = self.name, server, "the database was started anew or has moved");
+        self.moves.fetch_add(1, Ordering::Release);
         current.identity = identity;
         let old = mem::replace(&mut current.pool, pool);
         // Connections in use are closed when they come back; nobody waits for that.
@@ -229,18 +244,19 @@ fn pool(
         ("idle_in_transaction_session_timeout", milliseconds(settings.idle_in_transaction_timeout)),
     ]);
     let (testing, meeting) = (Arc::clone(servers), Arc::clone(servers));
+    let (tested, met) = (identity.clone(), identity.clone());
     Ok(PoolOptions::new()
         .max_connections(settings.postgres_connections)
         .acquire_timeout(settings.acquire_timeout)
         .test_before_acquire(false)
         .before_acquire(move |connection: &mut PgConnection, meta| {
-            let servers = Arc::clone(&testing);
+            let (servers, identity) = (Arc::clone(&testing), tested.clone());
             Box::pin(async move {
                 if meta.idle_for < TRUSTED_IDLE && !servers.is_doubted() {
                     return Ok(true);
                 }
-                let tested = timeout(TEST_TIME, servers::takes_writes(connection)).await;
-                let is_good = matches!(tested, Ok(Ok(true)));
+                let standing = timeout(TEST_TIME, Standing::of(connection)).await;
+                let is_good = matches!(standing, Ok(Ok(it)) if it.is_still(&identity));
                 if !is_good {
                     servers.doubt();
                 }
@@ -248,9 +264,9 @@ fn pool(
             })
         })
         .after_connect(move |connection, _| {
-            let servers = Arc::clone(&meeting);
+            let (servers, identity) = (Arc::clone(&meeting), met.clone());
             Box::pin(async move {
-                if !servers::takes_writes(connection).await? {
+                if !Standing::of(connection).await?.is_still(&identity) {
                     servers.refuse();
                     // Whoever asked has heard, and looks elsewhere; the pool would try the same
                     // server again.

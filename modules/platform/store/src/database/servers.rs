@@ -31,14 +31,37 @@ const DOUBT: Duration = Duration::from_secs(5);
 
 /// The statement that tells a server that takes writes from others, and one start of it from the
 /// next.
-const STANDING: &str = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on', \
-     pg_postmaster_start_time()::text";
+const STANDING: &str = "SELECT \
+     pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS is_read_only, \
+     pg_postmaster_start_time()::text AS started_at";
 
-/// Which server it is, since when.
+/// Which server it is, and which start of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
     server: usize,
     started_at: String,
+}
+
+/// What a connection leads to.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct Standing {
+    is_read_only: bool,
+    started_at: String,
+}
+
+impl Standing {
+    /// As the server says.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub(crate) async fn of(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
+        sqlx::query_as(STANDING).fetch_one(connection).await
+    }
+
+    /// Whether it takes writes, and is the one that was found under `identity`, not started since.
+    pub(crate) fn is_still(&self, identity: &Identity) -> bool {
+        !self.is_read_only && self.started_at == identity.started_at
+    }
 }
 
 /// Where a service's schema may be found.
@@ -46,7 +69,7 @@ pub(crate) struct Servers {
     all: Vec<PgConnectOptions>,
     patience: Duration,
     doubted_at: Mutex<Option<Instant>>,
-    /// Changes when a new connection met a server that only reads.
+    /// Changes when a new connection met another server than expected.
     refused: watch::Sender<u64>,
 }
 
@@ -115,9 +138,8 @@ impl Servers {
     ) -> Result<(PgConnection, Identity), StoreError> {
         let asked = async {
             let mut connection = server.connect().await?;
-            let (is_read_only, started_at): (bool, String) =
-                sqlx::query_as(STANDING).fetch_one(&mut connection).await?;
-            Ok::<_, sqlx::Error>((connection, is_read_only, started_at))
+            let standing = Standing::of(&mut connection).await?;
+            Ok::<_, sqlx::Error>((connection, standing))
         };
         let name = format!("{}:{}", server.get_host(), server.get_port());
         match timeout(self.patience, asked).await {
@@ -126,12 +148,12 @@ impl Servers {
                 StoreError::Failed(reason) => StoreError::Failed(format!("{name}: {reason}")),
                 other => StoreError::Unavailable(format!("{name}: {}", other.reason())),
             }),
-            Ok(Ok((connection, true, _))) => {
+            Ok(Ok((connection, standing))) if standing.is_read_only => {
                 // It goes by itself where the server does not hear of it.
                 let _closed = connection.close().await;
                 Err(StoreError::Unavailable(format!("{name} is read-only")))
             }
-            Ok(Ok((connection, false, started_at))) => {
+            Ok(Ok((connection, Standing { started_at, .. }))) => {
                 Ok((connection, Identity { server: at, started_at }))
             }
         }
@@ -163,7 +185,7 @@ impl Servers {
         self.doubted_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says that a new connection met a server that only reads.
+    /// Says that a new connection met another server than expected, or one that only reads.
     pub(crate) fn refuse(&self) {
         self.doubt();
         self.refused.send_modify(|count| *count += 1);
@@ -173,12 +195,6 @@ impl Servers {
     pub(crate) fn refusals(&self) -> watch::Receiver<u64> {
         self.refused.subscribe()
     }
-}
-
-/// Whether this connection's server takes writes.
-pub(crate) async fn takes_writes(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    let (is_read_only, _): (bool, String) = sqlx::query_as(STANDING).fetch_one(connection).await?;
-    Ok(!is_read_only)
 }
 
 /// Splits an address with several hosts into one for each. Nothing, where it is none.

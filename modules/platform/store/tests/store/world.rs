@@ -88,6 +88,11 @@ impl World {
         Self::with(Secret::from(url.as_str().to_owned()))
     }
 
+    /// On a server of the test's own.
+    pub fn on(url: &str) -> Self {
+        Self::with(Secret::from(url.to_owned()))
+    }
+
     fn with(url: Secret) -> Self {
         Self {
             settings: DatabaseSettings { url, ..DatabaseSettings::default() },
