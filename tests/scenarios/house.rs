@@ -40,10 +40,10 @@ impl House {
     /// Starts one; `adjust` may change the sandbox before.
     pub async fn open(shape: Shape, adjust: impl FnOnce(Builder) -> Builder) -> Self {
         let gate = Gate::new();
-        let observer = Arc::new(gate.observer());
+        let observed = gate.clone();
         let mut builder = shape
             .nodes(Sandbox::builder(COMPOSITION))
-            .adjusted(move |launch| launch.extension(Arc::clone(&observer)))
+            .adjusted(move |node, launch| launch.extension(Arc::new(observed.observer(node))))
             .setting("identity.first_admin_email", ADMIN)
             .setting("identity.first_admin_password", PASSWORD)
             .setting("identity.access_token_life", "2h")

@@ -13,22 +13,25 @@ pub enum Shape {
     SplitOnPostgres,
     /// Three processes, on SQLite.
     ThreeGroupsOnSqlite,
+    /// Two processes for each service, on PostgreSQL.
+    TwoReplicas,
 }
 
 impl Shape {
     /// How many there are.
-    pub const COUNT: usize = 4;
+    pub const COUNT: usize = 5;
 
     /// Whether its services keep their state in PostgreSQL.
     pub fn is_on_postgres(self) -> bool {
-        matches!(self, Self::MonolithOnPostgres | Self::SplitOnPostgres)
+        matches!(self, Self::MonolithOnPostgres | Self::SplitOnPostgres | Self::TwoReplicas)
     }
 
     /// Describes a sandbox with nodes of this shape.
     pub fn nodes(self, builder: Builder) -> Builder {
-        builder.shape(match self {
+        let replicas = if self == Self::TwoReplicas { 2 } else { 1 };
+        builder.replicas(replicas).shape(match self {
             Self::MonolithOnSqlite | Self::MonolithOnPostgres => Nodes::Monolith,
-            Self::SplitOnPostgres => Nodes::Split,
+            Self::SplitOnPostgres | Self::TwoReplicas => Nodes::Split,
             Self::ThreeGroupsOnSqlite => Nodes::Groups(vec![
                 vec!["gateway", "identity", "catalog", "notifications", "reporting"],
                 vec!["inventory", "orders"],
@@ -46,6 +49,7 @@ macro_rules! in_every_shape {
         $crate::shapes::in_shape! { monolith_on_postgres MonolithOnPostgres $($stories)* }
         $crate::shapes::in_shape! { split_on_postgres SplitOnPostgres $($stories)* }
         $crate::shapes::in_shape! { three_groups_on_sqlite ThreeGroupsOnSqlite $($stories)* }
+        $crate::shapes::in_shape! { two_replicas TwoReplicas $($stories)* }
     };
 }
 

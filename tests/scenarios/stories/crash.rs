@@ -1,8 +1,6 @@
 //! A service dies at every step of a purchase, and of undoing one, right after it has recorded the
 //! step and before anybody hears of it. It comes back, and everything has happened once.
 
-use std::time::Duration;
-
 use futures_util::future::join;
 use testkit::eventually;
 
@@ -37,26 +35,13 @@ const STEPS_OF_UNDOING: [Point; 9] = [
     Point { service: "orders", event: "ended" },
 ];
 
-/// By then nobody works on a request of before any more, and what was left is taken up.
-const A_WHILE: Duration = Duration::from_secs(61);
-
-/// Crashes the service once it has come to the point, and starts it again a while later.
-async fn crash_at(house: &House, point: Point) {
-    house.gate.holds().await;
-    let node = house.sandbox.node(point.service);
-    node.crash().await;
-    house.gate.open();
-    house.pass(A_WHILE);
-    node.restart().await;
-}
-
 pub async fn a_purchase_goes_on_after_a_crash_at_any_step(house: &House) {
     let sale = house.sale(100).await;
     let mut sold = 0;
     for point in STEPS_OF_BUYING {
         let buyer = house.somebody().await;
         house.gate.close_at(point);
-        let (order, ()) = join(buyer.buy_stubbornly(&sale, 2), crash_at(house, point)).await;
+        let (order, ()) = join(buyer.buy_stubbornly(&sale, 2), house.crash_whoever_is_held()).await;
         let order = order.expect("there are places");
         sold += 1;
 
@@ -81,7 +66,7 @@ pub async fn undoing_a_purchase_goes_on_after_a_crash_at_any_step(house: &House)
     for (undone, point) in (1..).zip(STEPS_OF_UNDOING) {
         let order = buyer.buy(&sale, 2).await;
         house.gate.close_at(point);
-        join(sale.organizer.cancel_stubbornly(&order), crash_at(house, point)).await;
+        join(sale.organizer.cancel_stubbornly(&order), house.crash_whoever_is_held()).await;
 
         let books = Books { charges: undone, refunds: undone };
         assert_eq!(house.books().await, books, "{point:?}");

@@ -14,8 +14,6 @@ use crate::{
     people::{Person, Sale, card, payment},
 };
 
-/// By then nobody works on a request of before any more, and what was left is taken up.
-const A_WHILE: Duration = Duration::from_secs(61);
 /// How long requests are repeated.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -51,16 +49,6 @@ const STEPS_OF_A_GUEST: [Point; 6] = [
     Point { service: "orders", event: "payment_received" },
     Point { service: "orders", event: "tickets_issued" },
 ];
-
-/// Crashes the service once it has come to the point, and starts it again a while later.
-async fn crash_at(house: &House, point: Point) {
-    house.gate.holds().await;
-    let node = house.sandbox.node(point.service);
-    node.crash().await;
-    house.gate.open();
-    house.pass(A_WHILE);
-    node.restart().await;
-}
 
 /// Sends it until it is answered with success.
 async fn post_stubbornly(client: &Client, path: &str, body: &Value, key: &str) -> Value {
@@ -109,7 +97,7 @@ pub async fn giving_a_ticket_back_goes_on_after_a_crash_at_any_step(house: &Hous
             let _begun = post_stubbornly(&sale.organizer, &cancel, &wish, "unused").await;
             is_even_in(&buyer, &order, "fulfilled").await
         };
-        let (order_then, ()) = join(cancelling, crash_at(house, point)).await;
+        let (order_then, ()) = join(cancelling, house.crash_whoever_is_held()).await;
         assert_eq!(order_then["refunded"]["amount"], 2500, "{point:?}: {order_then}");
         let books = Books { charges: taken, refunds: taken };
         assert_eq!(house.books().await, books, "{point:?}");
@@ -130,7 +118,7 @@ pub async fn undoing_an_event_goes_on_after_a_crash_at_any_step(house: &House) {
         let cancel = format!("/v1/events/{}/cancel", sale.event);
         let why = json!({ "reason": "The soloist is ill." });
         let cancelling = post_stubbornly(&sale.organizer, &cancel, &why, "unused");
-        let (_event, ()) = join(cancelling, crash_at(house, point)).await;
+        let (_event, ()) = join(cancelling, house.crash_whoever_is_held()).await;
         for order in &orders {
             let ended = is_even_in(&buyer, order, "cancelled").await;
             assert_eq!(ended["cause"], "event_cancelled", "{point:?}: {ended}");
@@ -173,7 +161,7 @@ pub async fn a_guests_purchase_goes_on_after_a_crash_at_any_step(house: &House) 
             let _paid = post_stubbornly(&guest, "/v1/payments", &body, &paid).await;
             is_even_in(&guest, &order, "fulfilled").await
         };
-        let (bought, ()) = join(buying, crash_at(house, point)).await;
+        let (bought, ()) = join(buying, house.crash_whoever_is_held()).await;
         assert_eq!(bought["positions"].as_array().map(Vec::len), Some(1), "{point:?}: {bought}");
         assert_eq!(house.books().await, Books { charges: sold, refunds: 0 }, "{point:?}");
         assert_eq!(house.free(&sale).await, 100 - sold.unsigned_abs(), "{point:?}");

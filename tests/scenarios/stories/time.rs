@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::json;
-use testkit::eventually;
+use testkit::{Node, eventually};
 
 use crate::{
     books::Books,
@@ -38,10 +39,9 @@ pub async fn an_order_expires_though_its_service_was_away_when_it_was_time(house
     let sale = house.sale(5).await;
     let buyer = house.somebody().await;
     let order = buyer.order(&sale, 3).await;
-    let node = house.sandbox.node("orders");
-    node.crash().await;
+    join_all(house.sandbox.nodes_of("orders").map(Node::crash)).await;
     house.pass(TOO_LONG);
-    node.restart().await;
+    join_all(house.sandbox.nodes_of("orders").map(Node::restart)).await;
     buyer.order_in(&order, "expired").await;
     assert_eq!(house.free(&sale).await, 5);
 }

@@ -4,6 +4,8 @@
 //! folder and ends with the test process, as PostgreSQL does. It runs from the jars that
 //! `scripts/kafka.sh` fetches.
 
+mod messages;
+
 use std::{
     env,
     ffi::{OsStr, OsString},

@@ -7,7 +7,10 @@ mod plan;
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -69,6 +72,7 @@ pub struct Builder {
     composition: Composition,
     storage: Storage,
     shape: Shape,
+    replicas: usize,
     clock: TestClock,
     binary: Option<PathBuf>,
     settings: Vec<(String, String)>,
@@ -78,7 +82,7 @@ pub struct Builder {
 }
 
 /// Changes how a node of the test's process is put together.
-type Adjust = dyn Fn(Launch) -> Launch + Send + Sync;
+type Adjust = dyn Fn(&str, Launch) -> Launch + Send + Sync;
 
 impl Builder {
     /// On this database; SQLite when nothing is said.
@@ -90,6 +94,12 @@ impl Builder {
     /// In this shape; a monolith when nothing is said.
     pub fn shape(mut self, shape: Shape) -> Self {
         self.shape = shape;
+        self
+    }
+
+    /// With so many nodes of each group, for databases on a server; one when nothing is said.
+    pub fn replicas(mut self, replicas: usize) -> Self {
+        self.replicas = replicas;
         self
     }
 
@@ -112,9 +122,12 @@ impl Builder {
         self
     }
 
-    /// With every node of the test's process put together as `adjust` says, each time it starts;
-    /// such as with an extension.
-    pub fn adjusted(mut self, adjust: impl Fn(Launch) -> Launch + Send + Sync + 'static) -> Self {
+    /// With every node of the test's process put together as `adjust` says, which is told the node's
+    /// name, each time it starts; such as with an extension.
+    pub fn adjusted(
+        mut self,
+        adjust: impl Fn(&str, Launch) -> Launch + Send + Sync + 'static,
+    ) -> Self {
         self.adjust = Arc::new(adjust);
         self
     }
@@ -160,7 +173,7 @@ impl Builder {
         }
         let plan = Plan::new(self.composition.modules, &self.shape);
         let nodes: Vec<Node> = plan
-            .into_sites(home.path(), &self.settings)
+            .into_sites(home.path(), &self.settings, self.replicas)
             .into_iter()
             .map(|site| {
                 let origin = match &self.binary {
@@ -174,7 +187,7 @@ impl Builder {
                 Node::new(site, origin)
             })
             .collect();
-        let sandbox = Sandbox { nodes, clock: self.clock, home };
+        let sandbox = Sandbox { nodes, clock: self.clock, home, clients: AtomicUsize::new(0) };
         join_all(sandbox.nodes.iter().map(Node::launch)).await;
         sandbox.ready().await;
         sandbox
@@ -186,6 +199,8 @@ pub struct Sandbox {
     nodes: Vec<Node>,
     clock: TestClock,
     home: TempDir,
+    /// How many clients there were; they begin at one entrance after the other.
+    clients: AtomicUsize,
 }
 
 impl Sandbox {
@@ -195,12 +210,13 @@ impl Sandbox {
             composition,
             storage: Storage::Sqlite,
             shape: Shape::Monolith,
+            replicas: 1,
             clock: TestClock::running(),
             binary: None,
             settings: Vec::new(),
             key_directories: Vec::new(),
             service_keys: false,
-            adjust: Arc::new(|launch| launch),
+            adjust: Arc::new(|_, launch| launch),
         }
     }
 
@@ -212,16 +228,24 @@ impl Sandbox {
         join_all(self.nodes.iter().map(Node::ready)).await;
     }
 
-    /// Where clients begin: the node that hosts the gateway, or the first one.
-    pub fn public_url(&self) -> String {
-        let gateway = self.nodes.iter().find(|node| node.hosts(runtime::GATEWAY));
-        let entrance = gateway.or_else(|| self.nodes.first());
-        entrance.map(Node::public_url).unwrap_or_default()
+    /// Where clients may begin: each node that hosts the gateway; the first one where none does.
+    pub fn public_urls(&self) -> Vec<String> {
+        let gateways: Vec<&Node> = self.nodes_of(runtime::GATEWAY).collect();
+        let entrances =
+            if gateways.is_empty() { self.nodes.iter().take(1).collect() } else { gateways };
+        entrances.into_iter().map(Node::public_url).collect()
     }
 
-    /// A client that speaks to [`Sandbox::public_url`] as nobody.
+    /// The first of [`Sandbox::public_urls`].
+    pub fn public_url(&self) -> String {
+        self.public_urls().into_iter().next().unwrap_or_default()
+    }
+
+    /// A client that speaks as nobody to one of [`Sandbox::public_urls`]: to the next one each time.
     pub fn client(&self) -> Client {
-        Client::new(self.public_url())
+        let urls = self.public_urls();
+        let turn = self.clients.fetch_add(1, Ordering::Relaxed);
+        Client::new(urls[turn % urls.len()].clone())
     }
 
     /// The clock that nodes in the test's process go by.
@@ -229,16 +253,21 @@ impl Sandbox {
         &self.clock
     }
 
-    /// The node that hosts `service`.
+    /// The node that hosts `service`, the first one of its replicas.
     ///
     /// # Panics
     /// When none does.
     #[track_caller]
     pub fn node(&self, service: &str) -> &Node {
-        let Some(node) = self.nodes.iter().find(|node| node.hosts(service)) else {
+        let Some(node) = self.nodes_of(service).next() else {
             panic!("no node of this sandbox hosts {service}");
         };
         node
+    }
+
+    /// The replicas that host `service`.
+    pub fn nodes_of(&self, service: &str) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(move |node| node.hosts(service))
     }
 
     /// All nodes.

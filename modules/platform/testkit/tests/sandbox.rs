@@ -131,6 +131,21 @@ async fn the_nodes_of_a_split_reach_each_other() {
 }
 
 #[tokio::test]
+async fn each_group_has_as_many_replicas_as_were_asked_for_and_all_know_each_other() {
+    let sandbox = Sandbox::builder(TOY).shape(Shape::Split).replicas(2).start().await;
+    let names: Vec<&str> = sandbox.nodes().iter().map(testkit::Node::name).collect();
+    assert_eq!(names, ["almanac", "almanac-2", "desk", "desk-2"]);
+    sandbox.node("almanac").crash().await;
+    for desk in sandbox.nodes_of("desk") {
+        let client = sandbox.client().at(desk.public_url());
+        testkit::eventually("the other almanac to answer", || async {
+            client.get("/v1/years/present").await.status().is_success()
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn all_nodes_go_by_one_clock_that_the_test_moves() {
     let sandbox = Sandbox::builder(TOY).start().await;
     sandbox.clock().set("2050-06-01T12:00:00Z".parse().unwrap());

@@ -49,7 +49,7 @@ impl Node {
         Self { site, origin, running: Mutex::default() }
     }
 
-    /// Its services joined by `+`, or `monolith`.
+    /// Its services joined by `+`, or `monolith`; with its number, from the second replica on.
     pub fn name(&self) -> &str {
         &self.site.name
     }
@@ -114,6 +114,31 @@ impl Node {
         }
     }
 
+    /// Makes it stand still where it is, as a machine that is overloaded or being moved does: its
+    /// connections stay open, and nothing answers.
+    ///
+    /// # Panics
+    /// When it is no process of its own, or does not run.
+    pub async fn pause(&self) {
+        self.signal("STOP").await;
+    }
+
+    /// Lets it go on after [`Node::pause`]; for the node no time has passed.
+    ///
+    /// # Panics
+    /// As [`Node::pause`].
+    pub async fn resume(&self) {
+        self.signal("CONT").await;
+    }
+
+    async fn signal(&self, signal: &str) {
+        match self.running.lock().await.as_ref() {
+            Some(Running::Apart(process)) => process.0.signal(signal),
+            Some(Running::Here(_)) => panic!("{} is no process of its own", self.name()),
+            None => panic!("{} does not run", self.name()),
+        }
+    }
+
     pub(super) async fn launch(&self) {
         let running = match &self.origin {
             Origin::Composition(recipe) => {
@@ -168,7 +193,8 @@ async fn launch_here(site: &Site, recipe: &Recipe) -> RunningNode {
     }
     let config = Config::load(sections.chain(composition.sections.iter().copied()), sources)
         .unwrap_or_else(|faults| panic!("{}: {faults}", site.name));
-    let launch = adjust((composition.launch)(config).clock(Arc::new(clock.clone())));
+    let launch = (composition.launch)(config).clock(Arc::new(clock.clone()));
+    let launch = adjust(&site.name, launch);
     match launch.start().await {
         Ok(node) => node,
         Err(faults) => panic!("{} cannot start: {faults}", site.name),
@@ -230,7 +256,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join("serve"), script).unwrap();
         let plan = Plan::new(&[], &Shape::Groups(vec![vec!["any"]]));
-        let site = plan.into_sites(home.path(), &[]).remove(0);
+        let site = plan.into_sites(home.path(), &[], 1).remove(0);
         (Apart::spawn(&site, Path::new("sh")), home)
     }
 

@@ -30,7 +30,7 @@ impl Group {
 
 /// Where one node lives, and all it needs to know.
 pub(super) struct Site {
-    /// Its services, joined by `+`.
+    /// Its services, joined by `+`, and which of the replicas it is from the second on.
     pub(super) name: String,
     /// What it hosts.
     pub(super) services: Vec<&'static str>,
@@ -79,18 +79,34 @@ impl Plan {
         Self { groups, mode }
     }
 
-    pub(super) fn into_sites(self, home: &Path, settings: &[(String, String)]) -> Vec<Site> {
-        let homes: Vec<(Group, Arc<Ports>)> =
-            self.groups.into_iter().map(|group| (group, Arc::new(Ports::reserve()))).collect();
-        let site = |(group, ports): &(Group, Arc<Ports>)| Site {
-            name: group.name.clone(),
-            services: group.services.clone(),
-            ports: Arc::clone(ports),
-            configuration: configuration(group, ports, self.mode, home) + &peers(&homes, group),
-            settings: settings.to_vec(),
-            home: home.to_owned(),
+    /// Where `replicas` nodes of each group live.
+    pub(super) fn into_sites(
+        self,
+        home: &Path,
+        settings: &[(String, String)],
+        replicas: usize,
+    ) -> Vec<Site> {
+        let homes: Vec<(Group, Vec<Arc<Ports>>)> = self
+            .groups
+            .into_iter()
+            .map(|group| (group, (0..replicas).map(|_| Arc::new(Ports::reserve())).collect()))
+            .collect();
+        let sites = |(group, replicas): &(Group, Vec<Arc<Ports>>)| -> Vec<Site> {
+            let peers = peers(&homes, group);
+            let site = |(ports, number): (&Arc<Ports>, usize)| Site {
+                name: match number {
+                    1 => group.name.clone(),
+                    further => format!("{}-{further}", group.name),
+                },
+                services: group.services.clone(),
+                ports: Arc::clone(ports),
+                configuration: configuration(group, ports, self.mode, home) + &peers,
+                settings: settings.to_vec(),
+                home: home.to_owned(),
+            };
+            replicas.iter().zip(1..).map(site).collect()
         };
-        homes.iter().map(site).collect()
+        homes.iter().flat_map(sites).collect()
     }
 }
 
@@ -107,15 +123,18 @@ fn configuration(group: &Group, ports: &Ports, mode: &str, home: &Path) -> Strin
     )
 }
 
-/// A table for each service that another node hosts.
-fn peers(homes: &[(Group, Arc<Ports>)], own: &Group) -> String {
-    let elsewhere = homes.iter().flat_map(|(group, ports)| {
+/// A table for each service that another group hosts, with the addresses of all its replicas.
+fn peers(homes: &[(Group, Vec<Arc<Ports>>)], own: &Group) -> String {
+    let elsewhere = homes.iter().flat_map(|(group, replicas)| {
         let services = group.services.iter().filter(|service| !own.services.contains(service));
-        services.map(move |service| (service, ports))
+        services.map(move |service| (service, replicas))
     });
     elsewhere
-        .map(|(service, ports)| {
-            let (internal, public) = (ports.internal.url(), ports.public.url());
+        .map(|(service, replicas)| {
+            let urls = |port: fn(&Ports) -> &Port| -> Vec<String> {
+                replicas.iter().map(|ports| port(ports).url()).collect()
+            };
+            let (internal, public) = (urls(|ports| &ports.internal), urls(|ports| &ports.public));
             format!("[peers.{service}]\ninternal = {internal:?}\npublic = {public:?}\n")
         })
         .collect::<Vec<_>>()
