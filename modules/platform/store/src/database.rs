@@ -10,14 +10,15 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions as _, PgConnection, SqlitePool, pool::PoolOptions, sqlite::SqliteConnectOptions,
+    ConnectOptions as _, PgConnection, SqlitePool, pool::PoolOptions, postgres::PgListener,
+    sqlite::SqliteConnectOptions,
 };
 use tokio::sync::watch;
 
 use self::{health::Health, postgres::Postgres, sqlite::Sqlite};
 use crate::{
-    Connection, StoreError, Tx, files::Claim, idempotency::InFlight, replay::Apart,
-    settings::DatabaseSettings, tail::Tail, timers::Desk,
+    Connection, StoreError, Tx, commits::Commits, files::Claim, idempotency::InFlight,
+    replay::Apart, settings::DatabaseSettings, tail::Tail, timers::Desk,
 };
 
 mod fate;
@@ -56,7 +57,7 @@ struct Inner {
     /// Keys that were claimed, while nobody else writes.
     in_flight: InFlight,
     settings: DatabaseSettings,
-    commits: watch::Sender<u64>,
+    commits: Commits,
     health: Health,
 }
 
@@ -91,7 +92,7 @@ impl Database {
             desks: Mutex::default(),
             in_flight: InFlight::default(),
             settings: settings.clone(),
-            commits: watch::Sender::new(0),
+            commits: Commits::default(),
             health: Health::default(),
         })))
     }
@@ -204,10 +205,34 @@ impl Database {
         }
     }
 
-    /// Changes whenever something was committed through this process. For those who wait for new
-    /// rows; on PostgreSQL other processes commit too, and only a look tells.
+    /// Changes whenever something was committed through this process, and soon after others have. For
+    /// those who wait for new rows; of what others commit on PostgreSQL, only a look tells for sure.
     pub fn commits(&self) -> watch::Receiver<u64> {
         self.0.commits.subscribe()
+    }
+
+    pub(crate) fn heard_of_commits(&self) -> &Commits {
+        &self.0.commits
+    }
+
+    /// A connection of its own to the PostgreSQL server, for notifications.
+    ///
+    /// # Errors
+    /// When the server does not answer, or there is none.
+    pub(crate) async fn listener(&self) -> Result<PgListener, StoreError> {
+        match &self.0.engine {
+            Engine::Sqlite(_) => Err(StoreError::Failed("it is no server".to_owned())),
+            Engine::Postgres(postgres) => {
+                let patience = self.0.settings.acquire_timeout;
+                let pool = PoolOptions::new()
+                    .max_connections(1)
+                    .acquire_timeout(patience)
+                    .max_lifetime(None)
+                    .idle_timeout(None)
+                    .connect_lazy_with(postgres.options()?);
+                Ok(PgListener::connect_with(&pool).await?)
+            }
+        }
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {

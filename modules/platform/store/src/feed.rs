@@ -6,9 +6,10 @@ use tokio::time::{Instant, timeout};
 
 use crate::{Database, Dialect, Position, RawRecorded, Sql, StoreError};
 
-/// How often a reader on PostgreSQL looks for what other processes committed, and for transactions
-/// that were in flight to end.
-const LOOK: Duration = Duration::from_millis(100);
+/// How soon a reader on PostgreSQL looks again for events that are there, but behind a transaction
+/// in flight. Twice as long each time.
+const FIRST_LOOK: Duration = Duration::from_millis(4);
+const LONGEST_LOOK: Duration = Duration::from_millis(100);
 
 /// The statements of this file, for the test that prepares them.
 #[cfg(test)]
@@ -107,6 +108,7 @@ impl Feed {
     ) -> Result<Page, StoreError> {
         let give_up = Instant::now() + patience;
         let mut commits = self.database.commits();
+        let mut look = FIRST_LOOK;
         loop {
             commits.mark_unchanged();
             let page = self.read(after, limit).await?;
@@ -116,9 +118,14 @@ impl Feed {
             }
             let nap = match self.database.dialect() {
                 Dialect::Sqlite => left,
-                Dialect::Postgres => left.min(LOOK),
+                Dialect::Postgres if self.head().await?.is_some_and(|head| head > after) => {
+                    let nap = look;
+                    look = (look * 2).min(LONGEST_LOOK);
+                    nap
+                }
+                Dialect::Postgres => self.database.heard_of_commits().look(),
             };
-            let _woken_or_not = timeout(nap, commits.changed()).await;
+            let _woken_or_not = timeout(nap.min(left), commits.changed()).await;
         }
     }
 

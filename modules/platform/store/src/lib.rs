@@ -13,6 +13,7 @@ mod aggregate;
 mod at;
 mod batch;
 mod cache;
+mod commits;
 mod committer;
 mod database;
 mod dead_letters;

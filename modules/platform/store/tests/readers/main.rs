@@ -10,5 +10,6 @@
 mod dead_letters;
 mod feed;
 mod lease;
+mod replicas;
 mod support;
 mod timers;
