@@ -6,37 +6,29 @@
 //! one set in one commit together with how far it has come, so that each record is kept once. There
 //! is nothing in a record that could not be taken in, so none is ever put aside.
 
-use std::{sync::Arc, time::Duration};
+mod keeper;
+
+use std::sync::Arc;
 
 use runtime::{
-    Boot, CancellationToken, Context, DEFAULT_DEADLINE, FIRST_EVENT_VERSION, Method, Principal,
-    Random, StartError, Timestamp, TraceContext, async_trait, describe_schema,
+    Boot, FIRST_EVENT_VERSION, Method, StartError, Timestamp, async_trait, describe_schema,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::{
-    Backoff, Committer, Feed, HeldLease, Inbox, Lease, LeaseError, Position, RawRecorded,
-    StoreError, Tx, Work,
-};
-use tokio::time::{Instant, timeout};
+use store::{Committer, Feed, RawRecorded, Tx};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use self::keeper::Keeper;
 use crate::{
-    BusSettings, Entry, Envelope, Hub, Page, Query, Source, SourceError, measures::Measures,
-    publish::hub, remote,
+    BusKind, BusSettings, Entry, Envelope, Hub, Page, Query, Source, SourceError,
+    publish::{hub, relay},
+    remote,
 };
 
 /// How the name of a feed of this kind ends: `orders.audit`.
 const SUFFIX: &str = ".audit";
 const AUDIT: Method = Method { name: "audit", idempotent: true };
-/// Records of one page, which is one statement and one commit.
-const PAGE: u32 = 500;
-/// How long records may gather before they are asked for. A trail need not be of this very moment,
-/// and a commit for each change would cost as much as the changes themselves.
-const GATHER: Duration = Duration::from_millis(250);
-const TROUBLE: Backoff =
-    Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(5) };
 /// The longest reason that is kept, in characters.
 const LONGEST_REASON: usize = 500;
 
@@ -125,6 +117,7 @@ pub fn publish_audit(boot: &mut Boot, committer: &Committer) -> Result<(), Start
     };
     let trail: Arc<dyn Source> =
         Arc::new(Trail { name, feed: Feed::of_everything(committer.database()) });
+    relay(boot, committer.database(), name, &[name], &trail);
     hub(boot)?.offer(name, Arc::clone(&trail));
     let routes = remote::routes(boot, AUDIT, module.name, trail);
     boot.internal(routes);
@@ -234,24 +227,30 @@ pub fn keep_audit(
         )));
     }
     for (name, service) in trails {
-        let place = place_of(boot, name, service)?;
-        let keeper = Keeper {
-            name,
-            service,
-            consumer,
-            committer: committer.clone(),
-            inbox: Inbox::new(consumer, service),
-            log: Arc::clone(&log),
-            wait: boot.settings::<BusSettings>().wait,
-            random: boot.random(),
-            measures: Measures::new(consumer, service),
-        };
-        boot.spawn("audit", move |stop| async move {
-            let source = stop.run_until_cancelled(place.source(name)).await;
-            if let Some(source) = source {
-                keeper.run(source, stop).await;
+        let settings = boot.settings::<BusSettings>();
+        let kind = settings.kind;
+        let log = Arc::clone(&log);
+        let keeper = Keeper::new(name, service, consumer, committer, log, settings, boot.random());
+        match kind {
+            BusKind::Feed => {
+                let place = place_of(boot, name, service)?;
+                boot.spawn("audit", move |stop| async move {
+                    let source = stop.run_until_cancelled(place.source(name)).await;
+                    if let Some(source) = source {
+                        keeper.run(source, stop).await;
+                    }
+                });
             }
-        });
+            BusKind::Kafka => {
+                let standing = keeper.group_standing();
+                let reported = Arc::clone(&standing);
+                boot.standing(format!("trail of {service}"), move || {
+                    let standing = Arc::clone(&reported);
+                    Box::pin(async move { standing.report() })
+                });
+                boot.spawn("audit", move |stop| keeper.run_as_group(standing, stop));
+            }
+        }
     }
     Ok(())
 }
@@ -282,173 +281,6 @@ impl Place {
             Self::Elsewhere(feed) => feed,
         }
     }
-}
-
-/// Keeps the trail of one service.
-struct Keeper {
-    name: &'static str,
-    service: &'static str,
-    consumer: &'static str,
-    committer: Committer,
-    inbox: Inbox,
-    log: Arc<dyn AuditLog>,
-    wait: Duration,
-    random: Arc<dyn Random>,
-    measures: Measures,
-}
-
-/// Why a page was not kept.
-#[derive(Debug, thiserror::Error)]
-enum Setback {
-    /// Another process keeps the trail now.
-    #[error("the lease is somebody else's now")]
-    Lost,
-    #[error("somebody else has gone on from there")]
-    Overtaken,
-    #[error("{0}")]
-    Trouble(String),
-}
-
-impl From<StoreError> for Setback {
-    fn from(error: StoreError) -> Self {
-        Self::Trouble(error.to_string())
-    }
-}
-
-impl From<store::sqlx::Error> for Setback {
-    fn from(error: store::sqlx::Error) -> Self {
-        StoreError::from(error).into()
-    }
-}
-
-impl From<LeaseError> for Setback {
-    fn from(error: LeaseError) -> Self {
-        match error {
-            LeaseError::Lost(_) => Self::Lost,
-            LeaseError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<SourceError> for Setback {
-    fn from(error: SourceError) -> Self {
-        Self::Trouble(error.to_string())
-    }
-}
-
-impl Keeper {
-    async fn run(self, source: Arc<dyn Source>, stop: CancellationToken) {
-        let database = self.committer.database();
-        let silence = database.settings().lease_timeout;
-        let name = format!("consumers/{}/{}", self.consumer, self.name);
-        while !stop.is_cancelled() {
-            let lease = Lease::new(database, name.clone(), self.committer.ids().next(), silence);
-            let Some(held) = stop.run_until_cancelled(lease.acquire()).await else {
-                return;
-            };
-            self.measures.active(true);
-            tokio::select! {
-                () = stop.cancelled() => {}
-                _lost = held.keep() => {}
-                () = self.follow(&held, source.as_ref()) => {}
-            }
-            self.measures.active(false);
-            if stop.is_cancelled() {
-                if let Err(error) = held.release().await {
-                    tracing::warn!(trail = self.name, %error, "its turn ends by silence");
-                }
-                return;
-            }
-            tracing::warn!(trail = self.name, "another process keeps the trail now");
-            let _stopped = timeout(silence, stop.cancelled()).await;
-        }
-    }
-
-    /// Keeps page after page until the lease is lost.
-    async fn follow(&self, held: &HeldLease, source: &dyn Source) {
-        let mut failures = 0;
-        loop {
-            let Err(setback) = self.follow_undisturbed(held, source, &mut failures).await;
-            match setback {
-                Setback::Lost => return,
-                Setback::Overtaken => {}
-                Setback::Trouble(reason) => {
-                    failures += 1;
-                    if failures.is_power_of_two() {
-                        tracing::warn!(
-                            trail = self.name,
-                            failures,
-                            reason,
-                            "the trail has to wait"
-                        );
-                    }
-                    pause(TROUBLE.pause(failures, self.random.as_ref())).await;
-                }
-            }
-        }
-    }
-
-    async fn follow_undisturbed(
-        &self,
-        held: &HeldLease,
-        source: &dyn Source,
-        failures: &mut u32,
-    ) -> Result<std::convert::Infallible, Setback> {
-        let mut at = self.inbox.position(self.committer.database()).await?;
-        loop {
-            let types = vec![self.name.to_owned()];
-            let query = Query { types, after: at, limit: PAGE, wait: self.wait };
-            let page = source.read(&query).await?;
-            self.measures.arrived(&page, self.committer.clock().now());
-            if page.reached != at {
-                self.keep(held, at, &page).await?;
-                at = page.reached;
-            }
-            self.measures.taken(&page, self.committer.clock().now());
-            *failures = 0;
-            if page.behind == 0 && !page.entries.is_empty() {
-                pause(GATHER).await;
-            }
-        }
-    }
-
-    async fn keep(&self, held: &HeldLease, from: Position, page: &Page) -> Result<(), Setback> {
-        let to = page.reached;
-        let records = page.entries.iter().cloned();
-        let records: Arc<[AuditRecord]> =
-            records.filter_map(|entry| AuditRecord::of(self.service, entry.envelope)).collect();
-        let (log, held, inbox) = (Arc::clone(&self.log), held.clone(), self.inbox.clone());
-        let count = records.len();
-        let kept: Result<(), Setback> = self
-            .committer
-            .transact(&self.context(), move |work: &mut Work<'_>| {
-                let (log, held, inbox) = (Arc::clone(&log), held.clone(), inbox.clone());
-                let records = Arc::clone(&records);
-                Box::pin(async move {
-                    held.fence(work.tx()).await?;
-                    log.keep(work.tx(), &records).await?;
-                    if !inbox.advance(work.tx(), from, to).await? {
-                        return Err(Setback::Overtaken);
-                    }
-                    Ok(())
-                })
-            })
-            .await;
-        kept?;
-        self.measures.handled(count);
-        Ok(())
-    }
-
-    fn context(&self) -> Context {
-        let principal = Principal::Service { name: self.consumer.to_owned() };
-        let trace = TraceContext::start(self.random.as_ref());
-        let correlation_id = self.committer.ids().next().to_string();
-        Context::new(principal, Instant::now() + DEFAULT_DEADLINE, correlation_id, trace)
-    }
-}
-
-async fn pause(duration: Duration) {
-    let _passed = timeout(duration, std::future::pending::<()>()).await;
 }
 
 #[cfg(test)]

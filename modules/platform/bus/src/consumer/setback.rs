@@ -54,7 +54,7 @@ impl Setback {
     }
 
     /// What it means when no event was to take effect.
-    pub(super) fn interruption(self) -> Interruption {
+    pub(crate) fn interruption(self) -> Interruption {
         match self.verdict() {
             Verdict::GiveUp(interruption) => interruption,
             Verdict::Unreadable(reason) | Verdict::Failed(reason) | Verdict::Postpone(reason) => {

@@ -192,7 +192,8 @@ impl KafkaSettings {
             );
         }
         if self.retention < Duration::from_mins(1) {
-            faults.push("kafka.retention: is shorter than a minute; the default is 168h".to_owned());
+            faults
+                .push("kafka.retention: is shorter than a minute; the default is 168h".to_owned());
         }
     }
 
