@@ -6,7 +6,7 @@ use std::sync::Arc;
 use contracts::catalog::{
     Catalog, CatalogError, FindMembership, FindSaleTerms, Membership, SaleTerms, TicketTypeTerms,
 };
-use edge::{IfMatch, Pages, Problem};
+use edge::{IfMatch, Problem};
 use runtime::{Clock, Context, Ids, Role, Timestamp, async_trait};
 use store::{Database, Events, ExecuteError, StoreError};
 use uuid::Uuid;
@@ -17,6 +17,7 @@ use crate::{
         event::{Command, EventState, Phase, Setting, TicketType},
         organizer::Asker,
     },
+    shown::Shown,
     views::{
         events::{self, EventRow},
         organizers::{self, OrganizerRow},
@@ -32,8 +33,8 @@ pub(crate) struct Programme {
     pub(crate) events: Events<Event>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Ids,
-    /// Events as everybody sees them.
-    pub(crate) pages: Pages,
+    /// The programme as everybody sees it.
+    pub(crate) shown: Shown,
 }
 
 /// Who asks for a change of an organizer; a 401 problem when nobody has logged in, and a 403 problem
@@ -174,7 +175,7 @@ impl Programme {
             execution = execution.expect_version(event.version.unsigned_abs());
         }
         let outcome = execution.await;
-        self.pages.forget(event.id);
+        self.shown.event_changed(event.id);
         match outcome {
             Ok(_) => Ok(()),
             Err(ExecuteError::Stale { .. }) => {

@@ -14,8 +14,9 @@ mod views;
 
 use std::sync::Arc;
 
+use cache::Cache;
 use contracts::{catalog::CatalogEvent, inventory::Inventory};
-use edge::{Idempotency, token::TokenKeys};
+use edge::{Idempotency, Pages, token::TokenKeys};
 use jiff::SignedDuration;
 use runtime::{Boot, Module, Needed, Provided, PublicSettings, SectionSpec, StartError};
 use store::{Committer, Events, HandlerError, LogView, LogViews, Projection, Schema};
@@ -76,7 +77,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
         clock: boot.clock(),
         hold_for: SignedDuration::from_secs(settings.hold_seconds.into()),
         open_holds: settings.open_holds_per_customer,
-        pages: Arc::default(),
+        pages: Pages::new(&Cache::of(boot), "inventory.availability"),
     };
     boot.provide::<dyn Inventory>(Arc::new(service.clone()));
 

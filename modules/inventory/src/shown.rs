@@ -16,7 +16,7 @@ pub(crate) async fn page(
     now: Timestamp,
 ) -> Result<Option<Shown>, Problem> {
     let known = pages.find(event_id);
-    if let Some(page) = known.page.as_ref().filter(|page| page.is_trusted_at(now)) {
+    if let Some(page) = known.trusted_at(now) {
         return Ok(Some(page.clone()));
     }
     let still_holds = known.page.as_ref().filter(|page| page.holds_at(now));

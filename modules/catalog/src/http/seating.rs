@@ -170,6 +170,6 @@ pub(in crate::http) async fn put_seating(
     let execution = app.venues.execute(&cx, id, command).expect_version(version);
     let outcome = execution.read(|venue| venue.version).await;
     // Events are tagged with the version of their venue.
-    app.pages.forget_all();
+    app.shown.anything_changed();
     Ok(Tagged(outcome?, Json(Seating { sections })))
 }

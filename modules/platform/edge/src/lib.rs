@@ -47,7 +47,7 @@ pub use idempotency::{
 };
 pub use network::Network;
 pub use page::{Listing, Page};
-pub use pages::{Known, Pages, Shown, TRUSTED_FOR};
+pub use pages::{Known, Pages, Shown};
 pub use problem::{FieldFault, PROBLEM_JSON, Problem, ProblemType, RequestPart};
 pub use settings::EdgeSettings;
 pub use stack::public_stack;

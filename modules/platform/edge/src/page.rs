@@ -23,7 +23,7 @@ pub(crate) struct Paged;
 /// Which page the client wants. A handler's argument, beside its own [`crate::Query`].
 ///
 /// Rejection: `invalid-input`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Validate, IntoParams)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Page {
     /// How many items to give.

@@ -1,13 +1,17 @@
 //! Answers to reads that many ask for: made once, serialised once, served from memory.
 //!
-//! A page is true until the next instant at which it changes by time alone, and until this process
-//! has written what it shows: whoever writes says so with [`Pages::forget`], after the commit. Other
-//! processes may write as well, so that a page is looked at again once it is [`TRUSTED_FOR`] old:
-//! that is how stale it may be.
+//! A page is true until the next instant at which it changes by time alone, and until somebody has
+//! written what it shows: whoever writes says so with [`Pages::forget`], after the commit. This process
+//! knows at once, other replicas hear it over Redis within milliseconds. Where there is none, or the
+//! news is lost, a page is looked at again once it is as old as `cache.staleness` says: staler it
+//! never is.
+//!
+//! Pages are in the memory of each process and not in Redis: what many ask for is found there sooner
+//! than anywhere else.
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -16,14 +20,13 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
+use cache::{Cache, News};
 use runtime::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{Problem, Tagged};
 
-/// How stale a page may be where another process has written.
-pub const TRUSTED_FOR: Duration = Duration::from_millis(500);
 /// So many pages are remembered.
 const MOST_REMEMBERED: usize = 10_000;
 
@@ -71,10 +74,9 @@ impl Shown {
         self.seen_at <= now && self.changes_at.is_none_or(|at| now < at)
     }
 
-    /// Whether it may be shown at `now` without looking.
-    pub fn is_trusted_at(&self, now: Timestamp) -> bool {
-        let age = now.duration_since(self.seen_at);
-        self.holds_at(now) && age.unsigned_abs() < TRUSTED_FOR
+    /// Its JSON alone, for what has no entity tag.
+    pub fn untagged(self) -> Response {
+        ([(header::CONTENT_TYPE, JSON)], self.body).into_response()
     }
 }
 
@@ -85,11 +87,16 @@ impl IntoResponse for Shown {
 }
 
 /// Pages by what they show.
-#[derive(Debug, Default)]
-pub struct Pages(Mutex<Memory>);
+pub struct Pages {
+    memory: Mutex<Memory>,
+    trusted_for: Duration,
+    cache: Arc<Cache>,
+    topic: &'static str,
+}
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Memory {
+    most: usize,
     slots: HashMap<Uuid, Slot>,
     /// Counts what this process has written.
     writes: u64,
@@ -111,14 +118,48 @@ pub struct Known {
     /// The page, maybe an old one.
     pub page: Option<Shown>,
     begun_at: u64,
+    trusted_for: Duration,
+}
+
+impl Known {
+    /// The page, when it may be shown at `now` without looking.
+    pub fn trusted_at(&self, now: Timestamp) -> Option<&Shown> {
+        self.page.as_ref().filter(|page| {
+            let age = now.duration_since(page.seen_at);
+            page.holds_at(now) && age.unsigned_abs() < self.trusted_for
+        })
+    }
 }
 
 impl Pages {
+    /// No pages yet. `topic` names what they show: all replicas remember the same under it.
+    pub fn new(cache: &Arc<Cache>, topic: &'static str) -> Arc<Self> {
+        Self::at_most(MOST_REMEMBERED, cache, topic)
+    }
+
+    /// As [`Pages::new`], and never more than `most` pages.
+    pub fn at_most(most: usize, cache: &Arc<Cache>, topic: &'static str) -> Arc<Self> {
+        let memory = Memory { most, slots: HashMap::new(), writes: 0, emptied_at: 0 };
+        let pages = Arc::new(Self {
+            memory: Mutex::new(memory),
+            trusted_for: cache.staleness(),
+            cache: Arc::clone(cache),
+            topic,
+        });
+        let listener = Arc::downgrade(&pages);
+        cache.listen(topic, move |news| {
+            if let Some(pages) = listener.upgrade() {
+                pages.hear(news);
+            }
+        });
+        pages
+    }
+
     /// What is remembered under `key`.
     pub fn find(&self, key: Uuid) -> Known {
         let memory = self.memory();
         let page = memory.slots.get(&key).and_then(|slot| slot.page.clone());
-        Known { page, begun_at: memory.writes }
+        Known { page, begun_at: memory.writes, trusted_for: self.trusted_for }
     }
 
     /// Remembers what was read since `known` was found, unless it was written meanwhile or somebody
@@ -128,7 +169,10 @@ impl Pages {
         memory.make_room();
         let unwritten = Slot { page: None, written_at: memory.emptied_at };
         let slot = memory.slots.entry(key).or_insert(unwritten);
-        let is_newer = slot.page.as_ref().is_none_or(|kept| kept.seen_at <= page.seen_at);
+        let is_newer = slot
+            .page
+            .as_ref()
+            .is_none_or(|kept| kept.seen_at <= page.seen_at && kept.version <= page.version);
         if slot.written_at <= known.begun_at && is_newer {
             slot.page = Some(page.clone());
         }
@@ -136,28 +180,37 @@ impl Pages {
 
     /// What `key` shows was written: whatever was read before is not to be shown any more.
     pub fn forget(&self, key: Uuid) {
-        let mut memory = self.memory();
-        memory.make_room();
-        memory.writes += 1;
-        let written_at = memory.writes;
-        memory.slots.insert(key, Slot { page: None, written_at });
+        self.cache.written(self.topic, key);
     }
 
     /// As [`Pages::forget`], for something that every page may show.
     pub fn forget_all(&self) {
+        self.cache.all_written(self.topic);
+    }
+
+    fn hear(&self, news: &News) {
         let mut memory = self.memory();
         memory.writes += 1;
-        memory.empty();
+        match news {
+            News::Written(keys) => {
+                for key in keys {
+                    memory.make_room();
+                    let written_at = memory.writes;
+                    memory.slots.insert(*key, Slot { page: None, written_at });
+                }
+            }
+            News::Everything => memory.empty(),
+        }
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Memory {
     fn make_room(&mut self) {
-        if self.slots.len() >= MOST_REMEMBERED {
+        if self.slots.len() >= self.most {
             self.writes += 1;
             self.empty();
         }
@@ -171,9 +224,15 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
+    use cache::CacheSettings;
+
     use super::*;
 
     const KEY: Uuid = Uuid::from_u128(1);
+
+    fn pages() -> Arc<Pages> {
+        Pages::new(&Arc::new(Cache::new(CacheSettings::default())), "numbers")
+    }
 
     fn page(version: u64) -> Shown {
         Shown::of(&version, version, version, Timestamp::UNIX_EPOCH, None).expect("it is JSON")
@@ -185,7 +244,7 @@ mod tests {
 
     #[test]
     fn what_was_read_before_a_write_is_not_remembered_after_it() {
-        let pages = Pages::default();
+        let pages = pages();
         let slow = pages.find(KEY);
         pages.forget(KEY);
         pages.remember(KEY, &slow, &page(1));
@@ -200,8 +259,30 @@ mod tests {
     }
 
     #[test]
+    fn a_slow_reader_does_not_cover_up_what_a_quick_one_has_read() {
+        let pages = pages();
+        let (slow, quick) = (pages.find(KEY), pages.find(KEY));
+        pages.remember(KEY, &quick, &page(2));
+        pages.remember(KEY, &slow, &page(1));
+        assert_eq!(shown(&pages), Some(2));
+    }
+
+    #[test]
+    fn what_one_of_several_memories_says_all_hear() {
+        let cache = Arc::new(Cache::new(CacheSettings::default()));
+        let (one, other) = (Pages::new(&cache, "numbers"), Pages::new(&cache, "numbers"));
+        let elsewhere = Pages::new(&cache, "letters");
+        for pages in [&one, &other, &elsewhere] {
+            pages.remember(KEY, &pages.find(KEY), &page(1));
+        }
+        one.forget(KEY);
+        assert_eq!((shown(&one), shown(&other)), (None, None));
+        assert_eq!(shown(&elsewhere), Some(1));
+    }
+
+    #[test]
     fn a_write_of_something_else_is_of_no_concern() {
-        let pages = Pages::default();
+        let pages = pages();
         let known = pages.find(KEY);
         pages.forget(Uuid::from_u128(2));
         pages.remember(KEY, &known, &page(1));
@@ -211,22 +292,36 @@ mod tests {
     #[test]
     fn a_page_is_trusted_for_a_moment_and_never_beyond_its_change() {
         let at = |millisecond| Timestamp::from_millisecond(millisecond).expect("in range");
+        let is_trusted = |page: &Shown, now| {
+            let trusted_for = Duration::from_millis(500);
+            let known = Known { page: Some(page.clone()), begun_at: 0, trusted_for };
+            known.trusted_at(at(now)).is_some()
+        };
         let lasting = page(1).seen_again(at(1_000), None);
-        assert!(lasting.is_trusted_at(at(1_499)));
-        assert!(!lasting.is_trusted_at(at(1_500)));
+        assert!(is_trusted(&lasting, 1_499));
+        assert!(!is_trusted(&lasting, 1_500));
         assert!(lasting.holds_at(at(9_000)));
         assert!(!lasting.holds_at(at(999)), "a clock that went back is not trusted");
         let ending = lasting.seen_again(at(1_000), Some(at(1_200)));
-        assert!(ending.is_trusted_at(at(1_199)) && !ending.is_trusted_at(at(1_200)));
+        assert!(is_trusted(&ending, 1_199) && !is_trusted(&ending, 1_200));
+    }
+
+    #[test]
+    fn without_staleness_nothing_is_trusted() {
+        let settings = CacheSettings { staleness: Duration::ZERO, ..CacheSettings::default() };
+        let pages = Pages::new(&Arc::new(Cache::new(settings)), "numbers");
+        pages.remember(KEY, &pages.find(KEY), &page(1));
+        assert!(pages.find(KEY).trusted_at(Timestamp::UNIX_EPOCH).is_none());
     }
 
     #[test]
     fn it_does_not_grow_without_end() {
-        let pages = Pages::default();
-        for number in 0..2 * MOST_REMEMBERED {
-            let key = Uuid::from_u128(number as u128);
+        let cache = Arc::new(Cache::new(CacheSettings::default()));
+        let pages = Pages::at_most(100, &cache, "numbers");
+        for number in 0..250 {
+            let key = Uuid::from_u128(number);
             pages.remember(key, &pages.find(key), &page(1));
         }
-        assert!(pages.memory().slots.len() <= MOST_REMEMBERED);
+        assert!(pages.memory().slots.len() <= 100);
     }
 }

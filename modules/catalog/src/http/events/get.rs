@@ -9,12 +9,13 @@ use super::EventResource;
 use crate::{
     domain::event::{EventState, Phase},
     http::App,
+    shown::may_change,
 };
 
 /// Read an event
 ///
-/// A draft does not exist to others than the members of its organizer. What another replica of the
-/// service has changed may be half a second old.
+/// A draft does not exist to others than the members of its organizer. Organizers read the event as
+/// it is; to others, what another replica of the service has changed may be half a second old.
 #[utoipa::path(
     get,
     path = "/v1/events/{event_id}",
@@ -33,8 +34,8 @@ pub(in crate::http) async fn get_event(
     Path(id): Path<Uuid>,
 ) -> Result<Shown, Problem> {
     let now = app.clock.now();
-    let known = app.pages.find(id);
-    if let Some(page) = known.page.as_ref().filter(|page| page.is_trusted_at(now)) {
+    let known = app.shown.events.find(id);
+    if let Some(page) = known.trusted_at(now).filter(|_| !may_change(&cx)) {
         return Ok(page.clone());
     }
     let row = app.visible_event(&cx, id).await?;
@@ -44,7 +45,7 @@ pub(in crate::http) async fn get_event(
     let event = EventResource::of(row, now);
     let page = Shown::of(&event, tag, version.unsigned_abs(), now, ends_at)?;
     if !is_draft {
-        app.pages.remember(id, &known, &page);
+        app.shown.events.remember(id, &known, &page);
     }
     Ok(page)
 }

@@ -1,10 +1,10 @@
 //! `GET /v1/events`
 
-use axum::extract::State;
-use edge::{Json, Listing, Page, Problem, Query};
+use axum::{extract::State, response::Response};
+use edge::{Listing, Page, Problem, Query, Shown};
 use garde::Validate;
 use runtime::{Context, Timestamp};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -12,11 +12,12 @@ use super::EventResource;
 use crate::{
     domain::event::EventState,
     http::{App, text},
+    shown::may_change,
     views::events::{EventRow, Wanted, Whose, list},
 };
 
 /// Which events to list.
-#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[derive(Debug, Serialize, Deserialize, Validate, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct EventFilter {
@@ -45,7 +46,8 @@ pub(in crate::http) struct EventFilter {
 /// List events
 ///
 /// Ordered by when they begin. Everybody sees what is published; with `organizer_id`, members of
-/// that organizer see its drafts, too.
+/// that organizer see its drafts, too. Organizers read the programme as it is; to others, what another
+/// replica of the service has changed may be half a second old.
 #[utoipa::path(
     get,
     path = "/v1/events",
@@ -58,13 +60,18 @@ pub(in crate::http) async fn list_events(
     cx: Context,
     Query(filter): Query<EventFilter>,
     page: Page,
-) -> Result<Json<Listing<EventResource>>, Problem> {
+) -> Result<Response, Problem> {
+    let now = app.clock.now();
+    let key = if may_change(&cx) { None } else { Some(key_of(&filter, &page)?) };
+    let known = key.map(|key| (key, app.shown.lists.find(key)));
+    if let Some(list) = known.as_ref().and_then(|(_, known)| known.trusted_at(now)) {
+        return Ok(list.clone().untagged());
+    }
     let whose = match (filter.organizer_id, filter.venue_id) {
         (Some(id), venue) => Whose::OfOrganizer { id, drafts: app.acts_for(&cx, id).await?, venue },
         (None, Some(venue)) => Whose::AtVenue(venue),
         (None, None) => Whose::Everybodys,
     };
-    let now = app.clock.now();
     let wanted = Wanted {
         whose,
         state: filter.state,
@@ -76,5 +83,18 @@ pub(in crate::http) async fn list_events(
         now,
     };
     let rows = list(&app.database, wanted).await?;
-    Ok(Json(Listing::of(rows, &page, EventRow::key).map(|row| EventResource::of(row, now))))
+    let changes_at =
+        rows.iter().map(|row| Timestamp::from(row.ends_at)).filter(|at| *at > now).min();
+    let listing = Listing::of(rows, &page, EventRow::key).map(|row| EventResource::of(row, now));
+    let list = Shown::of(&listing, 0, 0, now, changes_at)?;
+    if let Some((key, known)) = known {
+        app.shown.keep_list(key, &known, &list);
+    }
+    Ok(list.untagged())
+}
+
+/// What a list is remembered under: the same for all who ask for the same.
+fn key_of(filter: &EventFilter, page: &Page) -> Result<Uuid, Problem> {
+    let asked = serde_json::to_vec(&(filter, page)).map_err(Problem::internal)?;
+    Ok(Uuid::new_v5(&Uuid::NAMESPACE_URL, &asked))
 }

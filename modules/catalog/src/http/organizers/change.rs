@@ -35,7 +35,7 @@ pub(in crate::http) async fn change_organizer(
     let OrganizerInput { name, description } = input.trimmed();
     let command = Command::Change { name, description, by: asker(&cx)? };
     let changed = app.organizers.execute(&cx, id, command).expect_version(version).await;
-    app.pages.forget_all();
+    app.shown.anything_changed();
     let changed = changed?;
     Ok(Tagged(changed.version, Json(OrganizerResource::of(id, &changed.state))))
 }

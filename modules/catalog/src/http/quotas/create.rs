@@ -59,6 +59,6 @@ pub(in crate::http) async fn create_quota(
         edge::created(location, own.tag_at(version, now), &resource)
     });
     let answered = answered.await;
-    app.pages.forget(event_id);
+    app.shown.event_changed(event_id);
     answered
 }

@@ -65,6 +65,6 @@ pub(in crate::http) async fn create_ticket_type(
         edge::created(location, own.tag_at(version, now), &ticket_type)
     });
     let answered = answered.await;
-    app.pages.forget(event_id);
+    app.shown.event_changed(event_id);
     answered
 }

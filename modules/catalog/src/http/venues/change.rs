@@ -80,7 +80,7 @@ pub(in crate::http) async fn change_venue(
     }
     let command = Command::Change { place };
     let changed = app.venues.execute(&cx, id, command).expect_version(version).await;
-    app.pages.forget_all();
+    app.shown.anything_changed();
     let changed = changed?;
     Ok(Tagged(changed.version, Json(VenueResource::of(id, organizer_id, &changed.state.place))))
 }
