@@ -41,9 +41,10 @@ impl Alert {
         }
         let (consumer, publisher, dead) = (self.consumer, self.publisher, aside.dead);
         if is_due {
-            tracing::error!(consumer, publisher, dead, "dead letters wait for somebody to decide");
+            let see = "boxoffice dead-letters list";
+            tracing::error!(consumer, publisher, dead, see, "dead letters wait for a decision");
         } else {
-            tracing::info!(consumer, publisher, dead, "about dead letters was decided");
+            tracing::info!(consumer, publisher, dead, "no dead letters wait for a decision any more");
         }
     }
 

@@ -36,6 +36,7 @@ on_both! {
         becomes(&recorder, "bus_events_total", Some("dead"), 1.0).await;
         becomes(&recorder, "bus_events_total", Some("failed"), f64::from(ATTEMPTS)).await;
         becomes(&recorder, "bus_dead_letters", None, 1.0).await;
+        becomes(&recorder, "bus_dead_letters_alert", None, 1.0).await;
         becomes(&recorder, "bus_events_aside", None, 3.0).await;
         becomes(&recorder, "bus_consumer_lag_events", None, 0.0).await;
         becomes(&recorder, "bus_consumer_lag_seconds", None, 0.0).await;
@@ -46,6 +47,7 @@ on_both! {
         office.letters.retry(letter.id).await.unwrap();
         becomes(&recorder, "bus_events_total", Some("redelivered"), 3.0).await;
         becomes(&recorder, "bus_dead_letters", None, 0.0).await;
+        becomes(&recorder, "bus_dead_letters_alert", None, 0.0).await;
         becomes(&recorder, "bus_events_aside", None, 0.0).await;
         office.stop.cancel();
         becomes(&recorder, "bus_consumer_active", None, 0.0).await;
