@@ -30,10 +30,10 @@ enum Direction {
     Up,
     /// Take back the last steps of a service. What their tables hold is lost.
     ///
-    /// Says which tables that was. The log of events stays, but nothing fills lists from it: after
-    /// `migrate up` the tables are there again and empty, so lists show nothing and nobody can log
-    /// in. The way back is a backup of the database, made before. Refuses while a process that hosts
-    /// the service runs.
+    /// Says which tables that was. The log of events stays: after `migrate up` the tables are there
+    /// again and empty, and `views rebuild` fills those that follow from it. The way back to what was
+    /// in the others is a backup of the database, made before. Refuses while a process that hosts the
+    /// service runs.
     Down {
         /// How many steps.
         #[arg(long, default_value_t = 1)]
@@ -129,10 +129,17 @@ fn tell_what_is_gone(
         writeln!(out, "{name}: gone, with all that was in them: {}", tables.join(", "))?;
     }
     if !steps.is_empty() {
+        let refilled = if module.views.is_some() {
+            format!(
+                "`views rebuild {name}` fills those that follow from the log of events, which stays; "
+            )
+        } else {
+            String::new()
+        };
         writeln!(
             out,
-            "{name}: `migrate up` makes its tables again, empty: nothing fills them from the log of \
-             events, which stays; the way back to what was in them is a backup"
+            "{name}: `migrate up` makes its tables again, empty; {refilled}the way back to what was \
+             in any other is a backup"
         )?;
     }
     Ok(())

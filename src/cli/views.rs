@@ -84,12 +84,21 @@ fn known() -> impl Iterator<Item = (&'static Module, &'static dyn Views)> {
 }
 
 fn of_service(name: &str) -> Result<&'static dyn Views, Failure> {
-    let found = known().find(|(module, _)| module.name == name);
-    found.map(|(_, views)| views).ok_or_else(|| {
-        let names: Vec<&str> = known().map(|(module, _)| module.name).collect();
-        let what = format!("\"{name}\" has no views; choose from {}", names.join(", "));
-        Failure::error("cannot rebuild", StartError::new(what))
-    })
+    let module = MODULES.iter().find(|module| module.name == name);
+    if let Some(views) = module.and_then(|module| module.views) {
+        return Ok(views);
+    }
+    let names: Vec<&str> = known().map(|(module, _)| module.name).collect();
+    let names = names.join(", ");
+    let what = match module {
+        Some(module) if !module.consumes.is_empty() => format!(
+            "{name} shows what other services tell, as it comes, and has no events of its own to \
+             make it from; the way back to what it has shown is a backup. Choose from {names}"
+        ),
+        Some(_) => format!("\"{name}\" shows nothing of its own; choose from {names}"),
+        None => format!("there is no service \"{name}\"; choose from {names}"),
+    };
+    Err(Failure::error("cannot rebuild", StartError::new(what)))
 }
 
 fn row(module: &Module, view: &ViewDescription) -> Vec<Cell> {

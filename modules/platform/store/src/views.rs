@@ -68,19 +68,20 @@ impl LogViews {
         watch: &mut (dyn FnMut(RebuildProgress) + Send),
     ) -> Result<Vec<Rebuilt>, StoreError> {
         let mut rebuilt = Vec::new();
-        for view in self.chosen(view)? {
+        let chosen = self.chosen(view).map_err(|error| StoreError::Failed(error.to_string()))?;
+        for view in chosen {
             rebuilt.push(rebuild(database, view, watch).await?);
         }
         Ok(rebuilt)
     }
 
-    fn chosen(&self, name: Option<&str>) -> Result<Vec<&'static LogView>, StoreError> {
+    fn chosen(&self, name: Option<&str>) -> Result<Vec<&'static LogView>, StartError> {
         let Some(name) = name else { return Ok(self.views.iter().collect()) };
         let is_it = |view: &&LogView| view.name == name || view.tables.contains(&name);
         let found: Vec<&LogView> = self.views.iter().filter(is_it).collect();
         if found.is_empty() {
             let known: Vec<&str> = self.views.iter().map(|view| view.name).collect();
-            return Err(StoreError::Failed(format!(
+            return Err(StartError::new(format!(
                 "{} has no view \"{name}\"; choose from {}",
                 self.schema.name(),
                 known.join(", ")
