@@ -7,6 +7,7 @@ use std::{
 };
 
 use bus::{Hub, Query};
+use cache::{Cache, CacheSettings};
 use contracts::catalog::{Catalog, CatalogEvent, FindMembership, FindSaleTerms};
 use edge::{
     Path, Problem,
@@ -21,7 +22,7 @@ use runtime::{
 };
 use serde_json::{Value, json};
 use store::Position;
-use testkit::{Client, Composition, Reply, Sandbox, Shape, Storage, TestClock};
+use testkit::{Client, Composition, Reply, Sandbox, Shape, Storage, TestClock, redis::RedisPlace};
 use uuid::Uuid;
 
 /// It is noon on this day in every house, until a test says otherwise.
@@ -42,6 +43,18 @@ impl House {
 
     pub(crate) async fn shaped(storage: Storage, shape: Shape) -> Self {
         let builder = Sandbox::builder(COMPOSITION).database(storage).shape(shape);
+        Self { sandbox: builder.clock(TestClock::at(TODAY)).start().await }
+    }
+
+    /// Two nodes on one PostgreSQL that share a Redis and trust what they remember for a minute.
+    pub(crate) async fn twins(redis: &RedisPlace) -> Self {
+        let builder = Sandbox::builder(COMPOSITION)
+            .database(Storage::Postgres)
+            .replicas(2)
+            .setting("cache.kind", "redis")
+            .setting("cache.url", redis.url.as_str())
+            .setting("cache.prefix", redis.prefix.as_str())
+            .setting("cache.staleness", "1m");
         Self { sandbox: builder.clock(TestClock::at(TODAY)).start().await }
     }
 
@@ -199,12 +212,15 @@ const COMPOSITION: Composition = Composition {
     modules: MODULES,
     sections: &[
         SectionSpec::of::<bus::BusSettings>(),
+        SectionSpec::of::<CacheSettings>(),
         SectionSpec::of::<edge::EdgeSettings>(),
         SectionSpec::of::<store::DatabaseSettings>(),
     ],
     launch: |config| {
+        let cache = Cache::new(config.section());
         Launch::new(config, MODULES)
             .extension(Arc::new(Hub::new()))
+            .extension(Arc::new(cache))
             .public_stack(edge::public_stack)
     },
 };

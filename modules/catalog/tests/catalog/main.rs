@@ -7,6 +7,7 @@ mod events;
 mod house;
 mod organizers;
 mod quotas;
+mod replicas;
 mod seating;
 mod terms;
 mod ticket_types;

@@ -10,6 +10,7 @@ mod jwks;
 mod login;
 mod passwords;
 mod register;
+mod replicas;
 mod sessions;
 mod users;
 mod world;

@@ -19,15 +19,17 @@ static SECTIONS: &[SectionSpec] = &[
     SectionSpec::of::<EdgeSettings>(),
     SectionSpec::of::<DatabaseSettings>(),
     SectionSpec::of::<BusSettings>(),
+    SectionSpec::of::<CacheSettings>(),
 ];
 
 static COMPOSITION: Composition = Composition { modules: MODULES, sections: SECTIONS, launch };
 
 fn launch(config: Config) -> Launch {
+    let cache = Cache::new(config.section());
     Launch::new(config, MODULES)
         .public_stack(edge::public_stack)
         .extension(Arc::new(bus::Hub::new()))
-        .extension(Arc::new(Cache::new(CacheSettings::default())))
+        .extension(Arc::new(cache))
 }
 
 /// Runs each test, an `async fn(World)`, on SQLite and on PostgreSQL.
@@ -62,9 +64,15 @@ impl World {
 
     /// With settings of its own.
     pub async fn with(storage: Storage, settings: &[(&str, &str)]) -> Self {
+        Self::replicated(1, storage, settings).await
+    }
+
+    /// So many nodes, with settings of their own.
+    pub async fn replicated(replicas: usize, storage: Storage, settings: &[(&str, &str)]) -> Self {
         let cheap = [("identity.password.memory_kib", "8"), ("identity.password.iterations", "1")];
         let builder = Sandbox::builder(COMPOSITION)
             .database(storage)
+            .replicas(replicas)
             .setting("identity.first_admin_email", ADMIN)
             .setting("identity.first_admin_password", ADMIN_PASSWORD);
         let builder = cheap
