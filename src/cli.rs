@@ -8,6 +8,7 @@ mod check;
 mod config;
 mod dead_letters;
 pub mod demo;
+mod events;
 mod flags;
 mod health;
 mod keys;
@@ -71,6 +72,8 @@ enum Command {
     /// Works on the databases of the configuration, whether the services run or not; those that run
     /// notice within a second.
     DeadLetters(dead_letters::DeadLettersArgs),
+    /// Show how far events were published over Kafka, or have them published again.
+    Events(events::EventsArgs),
     /// Make what services show anew from events, or show what there is.
     Views(views::ViewsArgs),
     /// Print the OpenAPI document of all services.
@@ -155,6 +158,7 @@ fn execute(cli: Cli, out: &mut impl Write) -> Result<(), Failure> {
         Command::Keys(keys) => keys::run(&keys, out),
         Command::Migrate(migrate) => migrate::run(&migrate, &flags, out),
         Command::DeadLetters(wish) => dead_letters::run(&wish, &flags, out),
+        Command::Events(wish) => events::run(&wish, &flags, out),
         Command::Views(views) => views::run(&views, &flags, out),
         Command::Openapi => openapi::run(out),
         Command::Health(health) => health::run(&health, &flags, out),

@@ -44,7 +44,12 @@ impl Alert {
             let see = "boxoffice dead-letters list";
             tracing::error!(consumer, publisher, dead, see, "dead letters wait for a decision");
         } else {
-            tracing::info!(consumer, publisher, dead, "no dead letters wait for a decision any more");
+            tracing::info!(
+                consumer,
+                publisher,
+                dead,
+                "no dead letters wait for a decision any more"
+            );
         }
     }
 

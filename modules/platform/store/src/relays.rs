@@ -6,8 +6,7 @@ use sqlx::FromRow;
 
 use crate::{Database, Json, Position, StoreError, Tx};
 
-/// The statements of this file, for the test that prepares them.
-#[cfg(test)]
+/// The statements of this file.
 pub(crate) const STATEMENTS: &[(&str, crate::Sql)] = crate::statements![READ, WRITE, RESET];
 
 const READ: &str = "SELECT txn, seq, tails FROM relays WHERE topic = $1";
@@ -15,7 +14,7 @@ const WRITE: &str = "INSERT INTO relays (topic, txn, seq, tails) VALUES ($1, $2,
      ON CONFLICT (topic) \
      DO UPDATE SET txn = excluded.txn, seq = excluded.seq, tails = excluded.tails \
      WHERE relays.txn = $5 AND relays.seq = $6";
-const RESET: &str = "DELETE FROM relays WHERE topic = $1";
+const RESET: &str = "UPDATE relays SET txn = 0, seq = 0, tails = $2 WHERE topic = $1";
 
 /// How far a log was published to a topic.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -82,14 +81,16 @@ impl RelayLog {
         Ok(moved > 0)
     }
 
-    /// Has the whole log published again, from its beginning. Consumers pass over what they have
-    /// taken.
+    /// Has the whole log published again, from its beginning, by the relay when it next looks.
+    /// Consumers pass over what they have taken. `false` when nothing was ever published.
     ///
     /// # Errors
     /// When the database does not answer; then nothing happened.
-    pub async fn reset(&self, database: &Database) -> Result<(), StoreError> {
+    pub async fn reset(&self, database: &Database) -> Result<bool, StoreError> {
         let mut tx = database.begin().await?;
-        crate::execute!(&mut tx, RESET, &self.topic).await?;
-        tx.commit().await
+        let nothing = Json(BTreeMap::<u32, Position>::new());
+        let moved = crate::execute!(&mut tx, RESET, &self.topic, nothing).await?;
+        tx.commit().await?;
+        Ok(moved > 0)
     }
 }

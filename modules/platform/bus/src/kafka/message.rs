@@ -22,6 +22,8 @@ const CORRELATION: &str = "correlation_id";
 const TRACE: &str = "traceparent";
 /// Where an unreadable message's value is kept in its dead letter.
 const RAW: &str = "value_base64";
+/// Whether it said where in the log it stands, as what our relays publish does.
+const IS_PLACED: &str = "is_placed";
 /// What is kept of a header that should be short.
 const LONGEST_TEXT: usize = 200;
 
@@ -72,6 +74,7 @@ pub(super) fn read(message: &OwnedMessage, ids: &Ids, now: Timestamp) -> Arrival
 
 /// The event in a dead letter of a message that was not readable, should this build read it.
 pub(crate) fn read_again(payload: &Value) -> Option<Envelope> {
+    payload.get(IS_PLACED)?.as_bool().filter(|is_placed| *is_placed)?;
     let raw = BASE64_STANDARD.decode(payload.get(RAW)?.as_str()?).ok()?;
     serde_json::from_slice(&raw).ok()
 }
@@ -103,6 +106,7 @@ fn unreadable(message: &OwnedMessage, ids: &Ids, now: Timestamp, reason: &str) -
             "partition": partition,
             "offset": offset,
             "key": key.map(|key| short(&key)),
+            IS_PLACED: placing(message).is_some(),
             RAW: BASE64_STANDARD.encode(message.payload().unwrap_or_default()),
         }),
         fault: Some(format!("message {offset} of {topic}/{partition} is no event: {reason}")),

@@ -132,7 +132,7 @@ impl Default for KafkaSettings {
 
 impl KafkaSettings {
     /// The topic of a publisher, or of a trail such as `orders.audit`.
-    pub(crate) fn topic(&self, publisher: &str) -> String {
+    pub fn topic(&self, publisher: &str) -> String {
         format!("{}.{publisher}", self.topic_prefix)
     }
 

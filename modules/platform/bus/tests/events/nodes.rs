@@ -10,8 +10,11 @@ use axum::{
 };
 use bus::{BusSettings, Delivered, Handler, HandlerError, Hub};
 use runtime::{Boot, BoxFuture, Config, Launch, Module, SectionSpec, StartError, async_trait};
-use store::{Committer, DatabaseSettings, Events, Work};
-use testkit::{Client, Composition, Sandbox, Shape, Storage, eventually};
+use store::{Committer, Database, DatabaseSettings, Events, RelayLog, Work};
+use testkit::{
+    Builder, Client, Composition, Sandbox, Shape, Storage, eventually,
+    kafka::{self, KafkaPlace},
+};
 use uuid::Uuid;
 
 use crate::support::{
@@ -113,24 +116,41 @@ impl Handler<SalesEvent> for Bookkeeper {
 }
 
 /// What a test does to a sandbox, whatever its shape.
-struct Town {
-    sandbox: Sandbox,
+pub(crate) struct Town {
+    pub(crate) sandbox: Sandbox,
     sold: BTreeMap<u128, u64>,
 }
 
 impl Town {
     async fn start(shape: Shape, storage: Storage) -> Self {
-        let sandbox = Sandbox::builder(COMPOSITION)
-            .shape(shape)
-            .database(storage)
-            .setting("database.lease_timeout", "1s")
-            .setting("shutdown.grace", "0s")
+        let sandbox = Self::sandbox(shape, storage).start().await;
+        Self { sandbox, sold: BTreeMap::new() }
+    }
+
+    pub(crate) async fn over_kafka(shape: Shape, storage: Storage, place: &KafkaPlace) -> Self {
+        let brokers = place.brokers.split(',').map(|broker| format!("\"{broker}\""));
+        let brokers = brokers.collect::<Vec<_>>().join(",");
+        let sandbox = Self::sandbox(shape, storage)
+            .setting("bus.kind", "kafka")
+            .setting("bus.kafka.brokers", format!("[{brokers}]"))
+            .setting("bus.kafka.topic_prefix", &place.prefix)
+            .setting("bus.kafka.partitions", "2")
+            .setting("bus.kafka.replication", "1")
+            .setting("bus.kafka.session_timeout", "6s")
             .start()
             .await;
         Self { sandbox, sold: BTreeMap::new() }
     }
 
-    async fn sell(&mut self, till: u128, count: u64) {
+    fn sandbox(shape: Shape, storage: Storage) -> Builder {
+        Sandbox::builder(COMPOSITION)
+            .shape(shape)
+            .database(storage)
+            .setting("database.lease_timeout", "1s")
+            .setting("shutdown.grace", "0s")
+    }
+
+    pub(crate) async fn sell(&mut self, till: u128, count: u64) {
         let client = Client::new(self.sandbox.node("sales").public_url());
         for _ in 0..count {
             let path = format!("/v1/tills/{}", uuid(till));
@@ -139,8 +159,36 @@ impl Town {
         *self.sold.entry(till).or_default() += count;
     }
 
+    /// Waits until the brokers have everything that was sold.
+    pub(crate) async fn is_published(&self) {
+        let client = Client::new(self.sandbox.node("sales").admin_url());
+        // A sale is two events, of which the second is not published.
+        let sold: u64 = self.sold.values().sum();
+        eventually(format!("{sold} sales to be published"), || async {
+            let report = client.get("/readyz").await.expect(200).value();
+            let relay = &report["modules"]["sales"]["details"]["relay of sales"];
+            let reached = relay["published_to"]["seq"].as_u64().unwrap_or(0);
+            if reached + 1 >= 2 * sold { Ok(()) } else { Err(report.to_string()) }
+        })
+        .await;
+    }
+
+    /// Has everything published again, as the command does.
+    pub(crate) async fn publish_again(&self, place: &KafkaPlace) {
+        let folder = self.sandbox.data_dir();
+        let settings = DatabaseSettings::default();
+        let database = Database::connect(&settings, SALES.name(), &folder).await.unwrap();
+        RelayLog::new(format!("{}.sales", place.prefix)).reset(&database).await.unwrap();
+        database.close().await;
+    }
+
+    pub(crate) async fn booked(&self, till: u128) -> Vec<u64> {
+        let client = Client::new(self.sandbox.node("ledger").public_url());
+        client.get(&format!("/v1/accounts/{}", uuid(till))).await.expect(200).json()
+    }
+
     /// Everything sold is booked once, in order.
-    async fn books_are_right(&self) {
+    pub(crate) async fn books_are_right(&self) {
         let client = Client::new(self.sandbox.node("ledger").public_url());
         for (till, sold) in &self.sold {
             let expected: Vec<u64> = (1..=*sold).collect();
@@ -179,6 +227,18 @@ macro_rules! in_every_shape {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn in_two_processes_on_postgres() {
                 test(Town::start(Shape::Split, Storage::Postgres).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn in_one_process_over_kafka() {
+                let place = kafka::fresh().await;
+                test(Town::over_kafka(Shape::Monolith, Storage::Sqlite, &place).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn in_two_processes_over_kafka() {
+                let place = kafka::fresh().await;
+                test(Town::over_kafka(Shape::Split, Storage::Postgres, &place).await).await;
             }
         })*
     };
