@@ -13,3 +13,4 @@ mod program;
 mod refusals;
 mod signals;
 mod split;
+mod views;
