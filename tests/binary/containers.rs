@@ -95,6 +95,35 @@ fn each_container_of_the_split_has_a_configuration_that_is_right() {
     assert_eq!(program.run(&["keys", "keys"]).code, Some(0));
     for (name, settings) in containers {
         assert_eq!(settings["BOXOFFICE__NODE__SERVICES"], format!("[{name}]"));
+        let shares_with_others = name != "gateway";
+        assert_eq!(settings["BOXOFFICE__BUS__KIND"] == "kafka", shares_with_others, "{name}");
+        assert_eq!(settings["BOXOFFICE__CACHE__KIND"] == "redis", shares_with_others, "{name}");
         check(&program, &settings);
     }
+}
+
+/// What a Compose file says of one container, from its name to the next one's.
+fn said_of<'a>(compose: &'a str, name: &str) -> &'a str {
+    let (_, said) = compose.split_once(&format!("\n  {name}:\n")).expect("there is one");
+    let is_next = |line: &&str| line.starts_with("  ") && !line.starts_with("   ");
+    let next = said.lines().find(is_next);
+    next.and_then(|next| said.split_once(next)).map_or(said, |(before, _)| before)
+}
+
+#[test]
+fn services_start_when_what_they_stand_on_answers_and_nobody_else_reaches_it() {
+    let compose = include_str!("../../docker-compose.micro.yml");
+    let (_, awaited) = compose.split_once("depends_on: &dependencies").expect("they wait");
+    for name in ["postgres", "kafka", "redis"] {
+        assert!(
+            awaited.contains(&format!("\n    {name}: {{ condition: service_healthy }}")),
+            "{name}"
+        );
+        let said = said_of(compose, name);
+        assert!(said.contains("healthcheck:"), "nobody can tell whether {name} is well");
+        assert!(said.contains("networks: [data]") && !said.contains("ports:"), "{name}: {said}");
+    }
+    let gateway = said_of(compose, "gateway");
+    assert!(gateway.contains("networks: [public, services]"), "{gateway}");
+    assert!(compose.contains("\n  data: { internal: true }"), "the network leads somewhere");
 }
