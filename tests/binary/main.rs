@@ -8,6 +8,7 @@ mod check;
 mod commands;
 mod configuration;
 mod containers;
+mod dead_letters;
 mod keys;
 mod program;
 mod refusals;

@@ -1,0 +1,165 @@
+//! `boxoffice dead-letters`, beside a process that serves: on embedded databases and on a server.
+
+use serde_json::Value;
+use store::{Database, DatabaseSettings};
+use testkit::{eventually, postgres};
+
+use crate::program::{Outcome, Program, Serving};
+
+/// An installation that serves, whose reporting can be broken and mended.
+struct Shop {
+    program: Program,
+    database: Database,
+    _serving: Serving,
+}
+
+impl Shop {
+    async fn on_sqlite() -> Self {
+        Self::with(String::new()).await
+    }
+
+    async fn on_postgres() -> Self {
+        Self::with(postgres::fresh_database().await.as_str().to_owned()).await
+    }
+
+    async fn with(url: String) -> Self {
+        let program = Program::new();
+        let keys = program.run(&["keys", "keys"]);
+        assert_eq!(keys.code, Some(0), "{keys:?}");
+        let configuration = format!(
+            "[database]\nurl = '{url}'\n[log]\nfilter = 'error'\n[bus]\nattempts = 2\n{}",
+            keys.out
+        );
+        program.write("config/default.toml", &configuration);
+        let serving = program.serve(&["--set", ADMIN, "--set", PASSWORD]);
+        let api = serving.says("API");
+        let api = api.split_whitespace().last().unwrap().trim_end_matches("/v1").to_owned();
+        serving.says("stop it with ctrl-c");
+        let settings = DatabaseSettings { url: url.into(), ..DatabaseSettings::default() };
+        let data = program.home().join("data");
+        let database = Database::connect(&settings, "reporting", &data).await.unwrap();
+        program.write("password", "correct-horse-battery");
+        let shop = Self { program, database, _serving: serving };
+        shop.rename("ALTER TABLE sales_ledger RENAME TO mislaid_ledger").await;
+        let filled = shop.program.run(&[
+            "demo",
+            "--url",
+            &api,
+            "--email",
+            "ada@example.org",
+            "--password-file",
+            "password",
+        ]);
+        assert_eq!(filled.code, Some(0), "{filled:?}");
+        shop
+    }
+
+    async fn mend(&self) {
+        self.rename("ALTER TABLE mislaid_ledger RENAME TO sales_ledger").await;
+    }
+
+    async fn rename(&self, statement: &'static str) {
+        let mut tx = self.database.begin().await.unwrap();
+        store::execute!(&mut tx, statement).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    fn run(&self, arguments: &[&str]) -> Outcome {
+        self.program.run(&[&["dead-letters"], arguments].concat())
+    }
+
+    fn list(&self, arguments: &[&str]) -> Vec<Value> {
+        let outcome = self.run(&[&["list", "--json"], arguments].concat());
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        serde_json::from_str(&outcome.out).unwrap()
+    }
+
+    /// The letters, once all that were put aside are dead.
+    async fn all_dead(&self) -> Vec<Value> {
+        eventually("all letters to be dead", || async {
+            let letters = self.list(&[]);
+            let are_dead = letters.iter().all(|letter| letter["state"] == "dead");
+            if are_dead && letters.len() > 2 { Ok(letters) } else { Err(format!("{letters:?}")) }
+        })
+        .await
+    }
+}
+
+const ADMIN: &str = "identity.first_admin_email=ada@example.org";
+const PASSWORD: &str = "identity.first_admin_password=correct-horse-battery";
+
+fn id(letter: &Value) -> &str {
+    letter["id"].as_str().unwrap()
+}
+
+async fn letters_are_listed_shown_discarded_and_retried(shop: Shop) {
+    let letters = shop.all_dead().await;
+    assert!(letters.iter().all(|it| it["service"] == "reporting" && it["consumer"] == "sales"));
+    let table = shop.run(&["list"]);
+    assert!(table.out.starts_with("id "), "{}", table.out);
+    assert!(table.out.contains("orders.order_confirmed for sales"), "{}", table.out);
+    assert_eq!(shop.list(&["--service", "orders"]), Vec::<Value>::new());
+    assert_eq!(shop.run(&["list", "--service", "orders"]).out, "there are none\n");
+
+    let first = letters.iter().find(|it| it["waiting"].as_u64() > Some(0)).unwrap();
+    let shown = shop.run(&["show", id(first)]);
+    assert_eq!((shown.code, shown.err.as_str()), (Some(0), ""));
+    for words in ["sales_ledger", "waiting behind   ", "trace id  ", "\"payload\": {", "retry "] {
+        assert!(shown.out.contains(words), "{words} is missing: {}", shown.out);
+    }
+    let waiting = shop.list(&["--state", "waiting"]);
+    let behind = waiting.iter().find(|it| it["key"] == first["key"]).unwrap();
+    let refused = shop.run(&["retry", id(behind)]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.err.contains(&format!("waits behind {}", id(first))), "{refused:?}");
+    let unknown = shop.run(&["retry", "01980e4c-8f5c-7b1e-a7c4-51d2f2a5d001"]);
+    assert_eq!(unknown.code, Some(1));
+    assert!(unknown.err.contains("there is no dead letter 01980e4c-8f5c"), "{unknown:?}");
+
+    let spoiled = letters.iter().find(|it| it["waiting"] == 0).unwrap();
+    assert_eq!(shop.run(&["discard", id(spoiled)]).code, Some(2), "a reason is needed");
+    let discarded = shop.run(&["discard", id(spoiled), "--reason", "by hand", "--by", "ada"]);
+    assert_eq!((discarded.code, discarded.err.as_str()), (Some(0), ""));
+    let again = shop.run(&["discard", id(spoiled), "--reason", "again"]);
+    assert!(again.out.contains("discarded before: by hand (operator:ada, "), "{again:?}");
+    let kept = shop.list(&["--state", "discarded"]);
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0]["discarded"]["reason"], "by hand");
+    let retried = shop.run(&["retry", id(spoiled)]);
+    assert!(retried.err.contains("cannot be brought back: by hand"), "{retried:?}");
+
+    shop.mend().await;
+    let retried = shop.run(&["retry", id(first)]);
+    assert_eq!((retried.code, retried.err.as_str()), (Some(0), ""));
+    eventually("it and those behind it to take effect", || async {
+        shop.run(&["show", id(first)]).code == Some(1)
+            && shop.run(&["show", id(behind)]).code == Some(1)
+    })
+    .await;
+    let all = shop.run(&["retry-all", "--consumer", "sales", "--json"]);
+    let all: Value = serde_json::from_str(&all.out).unwrap();
+    assert_eq!(all["retried"], letters.len() - 2);
+    eventually("no dead letters", || async { shop.list(&[]).is_empty() }).await;
+    shop.database.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_in_embedded_databases_are_listed_shown_discarded_and_retried() {
+    letters_are_listed_shown_discarded_and_retried(Shop::on_sqlite().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_on_a_server_are_listed_shown_discarded_and_retried() {
+    letters_are_listed_shown_discarded_and_retried(Shop::on_postgres().await).await;
+}
+
+#[test]
+fn where_nothing_was_ever_started_there_are_none_and_nothing_is_made() {
+    let program = Program::new();
+    let outcome = program.run(&["dead-letters", "list"]);
+    assert_eq!((outcome.code, outcome.out.as_str()), (Some(0), "there are none\n"), "{outcome:?}");
+    assert!(!program.home().join("data").exists());
+    let outcome = program.run(&["dead-letters", "list", "--service", "payments"]);
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.err.contains("\"payments\" takes in no events; choose from"), "{outcome:?}");
+}
