@@ -41,7 +41,7 @@ pub static MODULE: Module = Module {
     start: |boot| Box::pin(start(boot)),
 };
 
-static SCHEMA: Schema = store::schema!("catalog");
+static SCHEMA: Schema = store::schema!("catalog", views::STATEMENTS);
 
 static VIEWS: LogViews = LogViews {
     schema: &SCHEMA,

@@ -6,6 +6,11 @@ pub(crate) mod organizers;
 pub(crate) mod venues;
 
 use runtime::Timestamp;
+use store::Sql;
+
+/// Every statement of this service.
+pub(crate) const STATEMENTS: &[&[(&str, Sql)]] =
+    &[organizers::STATEMENTS, venues::STATEMENTS, events::STATEMENTS];
 
 /// The form in which names are searched and sorted.
 fn name_key(name: &str) -> String {
@@ -40,7 +45,7 @@ pub(crate) const EARLIEST: Timestamp = Timestamp::UNIX_EPOCH;
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
-    use store::{At, Database, DatabaseSettings, Json, Sql};
+    use store::{At, Database, DatabaseSettings, Json};
     use uuid::Uuid;
 
     use super::*;
@@ -50,8 +55,9 @@ mod tests {
         let database = Database::connect(&settings, "catalog", directory.path()).await;
         let database = database.expect("the database answers");
         crate::SCHEMA.up_on(&database).await.expect("the migrations run");
-        let all = [organizers::STATEMENTS, venues::STATEMENTS, events::STATEMENTS].concat();
-        store::prepare_all(&database, &all).await.expect("every statement is understood");
+        store::prepare_all(&database, &STATEMENTS.concat())
+            .await
+            .expect("every statement is understood");
         crate::SCHEMA.down_on(&database, 2).await.expect("and can be taken back");
         database.close().await;
     }

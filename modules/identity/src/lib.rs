@@ -56,7 +56,7 @@ pub static MODULE: Module = Module {
     start: |boot| Box::pin(start(boot)),
 };
 
-static SCHEMA: Schema = store::schema!("identity");
+static SCHEMA: Schema = store::schema!("identity", &[views::STATEMENTS]);
 
 static VIEWS: LogViews = LogViews {
     schema: &SCHEMA,

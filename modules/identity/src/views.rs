@@ -15,6 +15,18 @@ use crate::{
     tokens::TokenHash,
 };
 
+/// Every statement of this service.
+pub(crate) const STATEMENTS: &[(&str, Sql)] = store::statements![
+    SAVE_ACCOUNTS,
+    ACCOUNT_BY_ID,
+    ACCOUNT_BY_EMAIL,
+    KEEP_ACCOUNT,
+    ACCOUNTS_AFTER,
+    SAVE_TOKENS,
+    FORGET_EXPIRED_TOKENS,
+    SESSION_BY_TOKEN,
+];
+
 const SAVE_ACCOUNTS: Sql = sql!(
     "INSERT INTO accounts (id, email, name, password, roles, version, registered_at,
                            session_epoch, spared_session)
@@ -247,17 +259,6 @@ mod tests {
 
     use super::*;
     use crate::domain::session::SessionCommand;
-
-    const STATEMENTS: &[(&str, Sql)] = store::statements![
-        SAVE_ACCOUNTS,
-        ACCOUNT_BY_ID,
-        ACCOUNT_BY_EMAIL,
-        KEEP_ACCOUNT,
-        ACCOUNTS_AFTER,
-        SAVE_TOKENS,
-        FORGET_EXPIRED_TOKENS,
-        SESSION_BY_TOKEN,
-    ];
 
     const SESSION: Uuid = Uuid::from_u128(7);
 

@@ -55,7 +55,7 @@ pub static MODULE: Module = Module {
     start: |boot| Box::pin(start(boot)),
 };
 
-static SCHEMA: Schema = store::schema!("inventory");
+static SCHEMA: Schema = store::schema!("inventory", &[views::STATEMENTS]);
 
 static VIEWS: LogViews = LogViews {
     schema: &SCHEMA,

@@ -19,8 +19,7 @@ const INSERT_HOLDS: Sql = store::sql!(
     " WHERE true ON CONFLICT (hold_id) DO NOTHING",
 );
 
-/// Every statement of this service, for the test that prepares them.
-#[cfg(test)]
+/// Every statement of this service.
 pub(crate) const STATEMENTS: &[(&str, Sql)] =
     store::statements![EVENT_OF_HOLD, EVENTS, INSERT_HOLDS];
 

@@ -59,7 +59,7 @@ pub static MODULE: Module = Module {
     start: |boot| Box::pin(start(boot)),
 };
 
-static SCHEMA: Schema = store::schema!("notifications");
+static SCHEMA: Schema = store::schema!("notifications", &[views::STATEMENTS]);
 
 static VIEWS: LogViews = LogViews {
     schema: &SCHEMA,

@@ -11,6 +11,10 @@ use crate::domain::{
     notice::Message,
 };
 
+/// Every statement of this service.
+pub(crate) const STATEMENTS: &[(&str, Sql)] =
+    store::statements![PUT, FIND, LIST_OF_USER, LIST_OF_ORGANIZER, LIST_OF_ORDER];
+
 const PUT: Sql = store::sql!(
     "INSERT INTO notifications (notification_id, user_id, organizer_id, event_id, order_id, state, \
      queued_at, message, attempts, last_error, next_attempt_at, sent_at) \
@@ -186,9 +190,6 @@ mod tests {
     use store::DatabaseSettings;
 
     use super::*;
-
-    const STATEMENTS: &[(&str, Sql)] =
-        store::statements![PUT, FIND, LIST_OF_USER, LIST_OF_ORGANIZER, LIST_OF_ORDER];
 
     async fn prepare_all_on(settings: DatabaseSettings) {
         let directory = tempfile::tempdir().expect("a directory can be made");

@@ -76,7 +76,7 @@ pub static MODULE: Module = Module {
     start: |boot| Box::pin(start(boot)),
 };
 
-static SCHEMA: Schema = store::schema!("orders");
+static SCHEMA: Schema = store::schema!("orders", &[views::STATEMENTS]);
 
 static VIEWS: LogViews = LogViews {
     schema: &SCHEMA,

@@ -75,8 +75,7 @@ const COUNT_OF_GUEST: &str = "SELECT count(*) FROM orders WHERE event_id = $1 AN
      AND (state IN ('placed', 'held') \
      OR CAST(content -> 'total' ->> 'amount' AS bigint) = 0)";
 
-/// Every statement of this service, for the test that prepares them.
-#[cfg(test)]
+/// Every statement of this service.
 pub(crate) const STATEMENTS: &[(&str, Sql)] = store::statements![
     UPSERT,
     LIST_OF_BUYER,

@@ -61,7 +61,10 @@ pub static MODULE: Module = Module {
     start: |boot| Box::pin(start(boot)),
 };
 
-static SCHEMA: Schema = store::schema!("payments");
+static SCHEMA: Schema = store::schema!(
+    "payments",
+    &[views::STATEMENTS, views::sandbox::STATEMENTS, views::webhooks::STATEMENTS]
+);
 
 static VIEWS: LogViews = LogViews {
     schema: &SCHEMA,

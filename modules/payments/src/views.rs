@@ -48,8 +48,7 @@ const REFUNDS_OF_ORDER: &str = "SELECT refund_id AS id, begun_at AS at, content 
      WHERE order_id = $1 AND (begun_at, refund_id) < ($2, $3) \
      ORDER BY begun_at DESC, refund_id DESC LIMIT $4";
 
-/// Every statement of the views, for the test that prepares them.
-#[cfg(test)]
+/// Every statement of the views.
 pub(crate) const STATEMENTS: &[(&str, Sql)] = store::statements![
     UPSERT_PAYMENTS,
     UPSERT_REFUNDS,

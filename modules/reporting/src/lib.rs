@@ -57,7 +57,7 @@ const SALES: &str = "sales";
 const ADMISSIONS: &str = NAME;
 const TRAIL: &str = "audit";
 
-static SCHEMA: Schema = store::schema!("reporting");
+static SCHEMA: Schema = store::schema!("reporting", views::STATEMENTS);
 
 async fn start(boot: &mut Boot) -> Result<(), StartError> {
     let database = store::open(boot, &SCHEMA).await?;

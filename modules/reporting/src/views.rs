@@ -16,6 +16,20 @@ use crate::domain::{TicketTypeCounts, Total};
 /// Later than anything happens, and an instant that both databases can keep.
 const LATEST: Timestamp = Timestamp::constant(253_000_000_000, 0);
 
+/// Every statement of this service.
+pub(crate) const STATEMENTS: &[&[(&str, Sql)]] =
+    &[OWN, ledger::STATEMENTS, orders::STATEMENTS, audit::STATEMENTS, sums::STATEMENTS];
+
+const OWN: &[(&str, Sql)] = store::statements![
+    NOTE_EVENT,
+    NOTE_ADMISSION,
+    NOTE_PROGRESS,
+    FIND_EVENT,
+    LIST_EVENTS,
+    ADMITTED,
+    PROGRESS,
+];
+
 const NOTE_EVENT: &str = "INSERT INTO reported_events (event_id, organizer_id, name) \
      VALUES ($1, $2, $3) ON CONFLICT (event_id) DO UPDATE SET name = excluded.name";
 
@@ -190,29 +204,12 @@ mod tests {
 
     use super::*;
 
-    const STATEMENTS: &[(&str, Sql)] = store::statements![
-        NOTE_EVENT,
-        NOTE_ADMISSION,
-        NOTE_PROGRESS,
-        FIND_EVENT,
-        LIST_EVENTS,
-        ADMITTED,
-        PROGRESS,
-    ];
-
     async fn prepare_all_on(settings: DatabaseSettings) {
         let directory = tempfile::tempdir().expect("a directory can be made");
         let database = Database::connect(&settings, "reporting", directory.path()).await;
         let database = database.expect("the database answers");
         crate::SCHEMA.up_on(&database).await.expect("the migrations run");
-        let all = [
-            STATEMENTS,
-            ledger::STATEMENTS,
-            orders::STATEMENTS,
-            audit::STATEMENTS,
-            sums::STATEMENTS,
-        ];
-        for statements in all {
+        for statements in STATEMENTS {
             store::prepare_all(&database, statements).await.expect("every statement is understood");
         }
         crate::SCHEMA.down_on(&database, 4).await.expect("and can be taken back");

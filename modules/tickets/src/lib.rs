@@ -53,7 +53,7 @@ pub static MODULE: Module = Module {
     start: |boot| Box::pin(start(boot)),
 };
 
-static SCHEMA: Schema = store::schema!("tickets");
+static SCHEMA: Schema = store::schema!("tickets", views::STATEMENTS);
 
 static VIEWS: LogViews = LogViews {
     schema: &SCHEMA,

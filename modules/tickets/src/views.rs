@@ -9,8 +9,7 @@ use store::{Change, Tx, View};
 
 use crate::domain::{CheckInList, Door, OrderTickets};
 
-/// Every statement of this service, for the test that prepares them.
-#[cfg(test)]
+/// Every statement of this service.
 pub(crate) const STATEMENTS: &[&[(&str, store::Sql)]] =
     &[tickets::STATEMENTS, scans::STATEMENTS, lists::STATEMENTS];
 

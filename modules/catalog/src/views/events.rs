@@ -88,7 +88,6 @@ const LIST_OF_ORGANIZER: &str = list_events!(
 const FIND_AHEAD: &str = "SELECT id FROM event_view WHERE venue_id = $1 \
      AND phase IN ('published', 'on_sale', 'sales_closed') AND ends_at > $2 LIMIT 1";
 
-#[cfg(test)]
 pub(super) const STATEMENTS: &[(&str, Sql)] =
     store::statements![PUT, DROP, FIND, LIST, LIST_OF_VENUE, LIST_OF_ORGANIZER, FIND_AHEAD];
 

@@ -45,7 +45,6 @@ const FIND_MEMBER: &str = "SELECT user_id, role, since FROM organizer_member \
 const LIST_MEMBERS: &str = "SELECT user_id, role, since FROM organizer_member \
      WHERE organizer_id = $1 AND user_id > $2 ORDER BY user_id LIMIT $3";
 
-#[cfg(test)]
 pub(super) const STATEMENTS: &[(&str, Sql)] = store::statements![
     PUT,
     PUT_MEMBERS,

@@ -28,7 +28,6 @@ const LIST_OF_USER: &str = "SELECT id, version, organizer_id, name, address, tim
      AND organizer_id IN (SELECT organizer_id FROM organizer_member WHERE user_id = $3) \
      ORDER BY id LIMIT $2";
 
-#[cfg(test)]
 pub(super) const STATEMENTS: &[(&str, Sql)] =
     store::statements![PUT, FIND, LIST, LIST_OF_ORGANIZER, LIST_OF_USER];
 

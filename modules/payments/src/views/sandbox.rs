@@ -32,8 +32,7 @@ pub(crate) const REFUNDS_OF_CHARGE: &str = "SELECT r.refund_id, r.amount, c.refu
      FROM sandbox_refunds r JOIN sandbox_charges c ON c.charge_id = r.charge_id \
      WHERE r.charge_id = $1 ORDER BY r.booked_at, r.refund_id";
 
-/// Every statement of the ledger, for the test that prepares them.
-#[cfg(test)]
+/// Every statement of the ledger.
 pub(crate) const STATEMENTS: &[(&str, store::Sql)] = store::statements![
     INSERT_CHARGE,
     CANCEL_CHARGE,

@@ -12,8 +12,7 @@ const FIND: &str = "SELECT event_id FROM payment_webhooks WHERE provider = $1 AN
 pub(crate) const FORGET: &str = "DELETE FROM payment_webhooks WHERE (provider, event_id) IN \
      (SELECT provider, event_id FROM payment_webhooks WHERE taken_at < $1 LIMIT $2)";
 
-/// Every statement of this file, for the test that prepares them.
-#[cfg(test)]
+/// Every statement of this file.
 pub(crate) const STATEMENTS: &[(&str, store::Sql)] = store::statements![NOTE, FIND, FORGET];
 
 /// A webhook on its way into the table.

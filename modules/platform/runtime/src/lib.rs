@@ -63,7 +63,7 @@ pub use faults::{Faults, StartError};
 pub use futures_util::future::BoxFuture;
 pub use ids::Ids;
 pub use lifecycle::{Launch, RunningNode};
-pub use migrations::{Migration, Migrations, TakenBack};
+pub use migrations::{Migration, Migrations, Statement, TakenBack};
 pub use module::{GATEWAY, Module, Needed, Provided};
 pub use network::FEED;
 pub use preflight::{data_dir_fault, preflight};
@@ -74,8 +74,6 @@ pub use registry::{ALL_SERVICES, Plan, registry_faults};
 pub use runtime_macros::service;
 pub use tasks::{Task, TaskFault, Tasks};
 pub use tokio_util::sync::CancellationToken;
-pub use views::{
-    RebuildOrder, RebuildProgress, RebuildStep, Rebuilt, ViewDescription, Views,
-};
+pub use views::{RebuildOrder, RebuildProgress, RebuildStep, Rebuilt, ViewDescription, Views};
 pub use web::{WebClient, WebError};
 pub use zones::time_zone;

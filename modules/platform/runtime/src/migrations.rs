@@ -26,9 +26,23 @@ pub struct TakenBack {
     pub tables: Vec<String>,
 }
 
+/// A statement that a service runs, as each database reads it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Statement {
+    /// What it is called where it is written.
+    pub name: String,
+    /// For SQLite.
+    pub sqlite: String,
+    /// For PostgreSQL.
+    pub postgres: String,
+}
+
 /// A service's schema, for `boxoffice migrate`. Works without starting the service.
 #[async_trait]
 pub trait Migrations: Send + Sync + 'static {
+    /// Every statement that is run on the schema, for tests that judge them.
+    fn statements(&self) -> Vec<Statement>;
+
     /// Every step, in the order in which they are applied, and whether it was. Changes nothing.
     async fn status(&self, config: &Config) -> Result<Vec<Migration>, StartError>;
 

@@ -295,8 +295,7 @@ impl Database {
     }
 }
 
-/// The statements of these files that run on both databases, for the test that prepares them.
-#[cfg(test)]
+/// The statements of these files that run on both databases.
 pub(crate) use health::STATEMENTS;
 
 /// The name becomes a file's and a schema's.

@@ -11,7 +11,6 @@ use runtime::{Clock, Timestamp};
 use serde_json::Value;
 use uuid::Uuid;
 
-#[cfg(test)]
 pub(crate) use self::rows::STATEMENTS;
 use self::rows::{
     DISCARDED, DiscardedRow, FIRST, FORGET, KEEP, LIST, LIST_DISCARDED, RETRY, RETRY_ALL, SHOW,

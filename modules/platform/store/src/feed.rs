@@ -11,8 +11,7 @@ use crate::{Database, Dialect, Position, RawRecorded, Sql, StoreError};
 const FIRST_LOOK: Duration = Duration::from_millis(4);
 const LONGEST_LOOK: Duration = Duration::from_millis(100);
 
-/// The statements of this file, for the test that prepares them.
-#[cfg(test)]
+/// The statements of this file.
 pub(crate) const STATEMENTS: &[(&str, Sql)] = crate::statements![READ, HEAD];
 
 /// On PostgreSQL a row becomes visible when its transaction commits, which may be after rows with

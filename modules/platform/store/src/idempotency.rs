@@ -209,8 +209,7 @@ impl Idempotency {
     }
 }
 
-/// The statements of this file, for the test that prepares them.
-#[cfg(test)]
+/// The statements of this file.
 pub(crate) const STATEMENTS: &[(&str, Sql)] =
     crate::statements![CLAIM, FIND, WRITE_ANSWERS, WRITE_WITH_CLAIMS, RELEASE, FORGET];
 

@@ -18,8 +18,7 @@ use crate::{
     dead_letters::{Row, select},
 };
 
-/// The statements of this file, for the test that prepares them.
-#[cfg(test)]
+/// The statements of this file.
 pub(crate) const STATEMENTS: &[(&str, Sql)] =
     crate::statements![POSITION, ADVANCE, BLOCKED, RUNNABLE, NEXT_DUE, COUNT, PARK, SETTLE, FAIL];
 

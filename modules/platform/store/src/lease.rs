@@ -21,8 +21,7 @@ use crate::{Database, Dialect, StoreError, Tx};
 /// Beats in the time after which a silent holder is taken for dead.
 const BEATS: u32 = 4;
 
-/// The statements of this file, for the test that prepares them.
-#[cfg(test)]
+/// The statements of this file.
 pub(crate) const STATEMENTS: &[(&str, crate::Sql)] =
     crate::statements![READ, READ_BELOW, TAKE, BEAT, RELEASE, REMOVE, REMOVE_SILENT];
 

@@ -102,8 +102,7 @@ pub(crate) struct TimerGone {
     pub(crate) stream: Uuid,
 }
 
-/// The statements of this file, for the test that prepares them.
-#[cfg(test)]
+/// The statements of this file.
 pub(crate) const STATEMENTS: &[(&str, Sql)] = crate::statements![
     EXISTS,
     READ_EVENTS,

@@ -11,8 +11,7 @@ use uuid::Uuid;
 
 use crate::{Database, Position, StoreError, Tx};
 
-/// The statements of this file, for the test that prepares them.
-#[cfg(test)]
+/// The statements of this file.
 pub(crate) const STATEMENTS: &[(&str, crate::Sql)] = crate::statements![READ, ADVANCE];
 
 const READ: &str = "SELECT partition_count, partition, topic, next_offset, txn, seq \

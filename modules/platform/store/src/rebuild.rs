@@ -17,7 +17,6 @@ use runtime::{RebuildProgress, RebuildStep, Rebuilt};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-#[cfg(test)]
 pub(crate) use self::mark::STATEMENTS;
 pub use self::{
     mark::Mark,

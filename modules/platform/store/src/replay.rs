@@ -298,8 +298,7 @@ impl Apart {
     }
 }
 
-/// The statements of this file that run on both databases, for the test that prepares them.
-#[cfg(test)]
+/// The statements of this file that run on both databases.
 pub(crate) const STATEMENTS: &[(&str, Sql)] = crate::statements![NEXT_STREAMS, TIMERS];
 
 const NEXT_STREAMS: &str = "SELECT stream FROM events WHERE category = $1 AND stream > $2 \

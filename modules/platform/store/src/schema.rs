@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
-use runtime::{Config, Migration, Migrations, StartError, TakenBack, async_trait};
+use runtime::{Config, Migration, Migrations, StartError, Statement, TakenBack, async_trait};
 use sqlx::{
     Connection as _, PgConnection, SqliteConnection,
     migrate::{Migrate, MigrateError, Migrator},
@@ -10,9 +10,10 @@ use sqlx::{
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    Connection, Database, DatabaseSettings, Dialect, StoreError,
+    Connection, Database, DatabaseSettings, Dialect, Sql, StoreError,
     files::{Claim, database_file},
     peek::Peek,
+    sql,
 };
 
 /// Under which name the store's own steps are listed.
@@ -30,26 +31,42 @@ pub struct Schema {
     name: &'static str,
     sqlite: Migrator,
     postgres: Migrator,
+    statements: Named,
 }
+
+/// Statements with their names, file by file, as [`statements!`](crate::statements) gives them.
+type Named = &'static [&'static [(&'static str, Sql)]];
 
 /// The schema of the service that is named, from `migrations/sqlite` and `migrations/postgres` of
 /// the crate that says this: `static SCHEMA: store::Schema = store::schema!("orders");`. Each step
-/// is a pair of files, `0001_orders.up.sql` and `0001_orders.down.sql`.
+/// is a pair of files, `0001_orders.up.sql` and `0001_orders.down.sql`. The service's statements
+/// follow, for the tests that judge them: `store::schema!("orders", &[views::STATEMENTS])`.
 #[macro_export]
 macro_rules! schema {
-    ($name:literal) => {
-        $crate::Schema::new(
+    ($name:literal, $statements:expr) => {
+        $crate::Schema::with_statements(
             $name,
             $crate::sqlx::migrate!("migrations/sqlite"),
             $crate::sqlx::migrate!("migrations/postgres"),
+            $statements,
         )
     };
 }
 
 impl Schema {
-    /// The schema of the service `name`.
+    /// The schema of the service `name`, of whose statements nothing is said.
     pub const fn new(name: &'static str, sqlite: Migrator, postgres: Migrator) -> Self {
-        Self { name, sqlite, postgres }
+        Self { name, sqlite, postgres, statements: &[] }
+    }
+
+    /// The schema of the service `name`, and the statements that it runs.
+    pub const fn with_statements(
+        name: &'static str,
+        sqlite: Migrator,
+        postgres: Migrator,
+        statements: Named,
+    ) -> Self {
+        Self { name, sqlite, postgres, statements }
     }
 
     /// The service's name, and so its database's.
@@ -168,7 +185,10 @@ impl Schema {
     }
 
     /// The database, where it has all the steps that this build knows.
-    pub(crate) async fn connect_current(&self, config: &Config) -> Result<Database, StartError> {
+    ///
+    /// # Errors
+    /// When it has not, or does not answer.
+    pub async fn connect_current(&self, config: &Config) -> Result<Database, StartError> {
         let steps = self.status(config).await?;
         if let Some(missing) = steps.iter().find(|step| !step.applied) {
             return Err(StartError::new(format!(
@@ -189,6 +209,16 @@ impl Schema {
 /// For the command line, which has no running service.
 #[async_trait]
 impl Migrations for Schema {
+    fn statements(&self) -> Vec<Statement> {
+        let all = sql::OWN.iter().chain(self.statements).copied().flatten();
+        all.map(|(name, sql)| Statement {
+            name: (*name).to_owned(),
+            sqlite: sql.sqlite().to_owned(),
+            postgres: sql.postgres().to_owned(),
+        })
+        .collect()
+    }
+
     async fn status(&self, config: &Config) -> Result<Vec<Migration>, StartError> {
         let settings: DatabaseSettings = config.section();
         let dialect = settings.dialect();

@@ -6,7 +6,10 @@
 
 use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
 
-use crate::{Connection, Database};
+use crate::{
+    Connection, Database, database, dead_letters, feed, idempotency, inbox, lease, log, partitions,
+    rebuild, relays, replay, timers,
+};
 
 /// One statement, as each database wants to read it. Most are the same text for both and are
 /// written as `&'static str`.
@@ -38,6 +41,22 @@ impl From<&'static str> for Sql {
         Self::new(text, text)
     }
 }
+
+/// The store's own statements, which every service's database understands.
+pub(crate) const OWN: &[&[(&str, Sql)]] = &[
+    database::STATEMENTS,
+    dead_letters::STATEMENTS,
+    feed::STATEMENTS,
+    idempotency::STATEMENTS,
+    inbox::STATEMENTS,
+    lease::STATEMENTS,
+    log::STATEMENTS,
+    partitions::STATEMENTS,
+    relays::STATEMENTS,
+    rebuild::STATEMENTS,
+    replay::STATEMENTS,
+    timers::STATEMENTS,
+];
 
 /// Prepares each statement, so that a test can check all of them on both databases. Takes what
 /// [`statements!`](crate::statements) gives.
@@ -299,10 +318,7 @@ mod tests {
     use testkit::postgres;
 
     use super::*;
-    use crate::{
-        DatabaseSettings, Schema, database, dead_letters, feed, idempotency, inbox, lease, log,
-        partitions, relays, rebuild, replay, timers,
-    };
+    use crate::{DatabaseSettings, Schema};
 
     static NOTHING_MORE: Schema =
         Schema::new("prepared", sqlx::migrate::Migrator::DEFAULT, sqlx::migrate::Migrator::DEFAULT);
@@ -314,21 +330,7 @@ mod tests {
         let database =
             Database::connect(&settings, NOTHING_MORE.name(), directory.path()).await.unwrap();
         NOTHING_MORE.up_on(&database).await.unwrap();
-        let all = [
-            database::STATEMENTS,
-            dead_letters::STATEMENTS,
-            feed::STATEMENTS,
-            idempotency::STATEMENTS,
-            inbox::STATEMENTS,
-            lease::STATEMENTS,
-            log::STATEMENTS,
-            partitions::STATEMENTS,
-            relays::STATEMENTS,
-            rebuild::STATEMENTS,
-            replay::STATEMENTS,
-            timers::STATEMENTS,
-        ];
-        for statements in all {
+        for statements in OWN {
             assert_eq!(prepare_all(&database, statements).await, Ok(()));
         }
     }

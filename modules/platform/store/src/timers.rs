@@ -23,7 +23,6 @@ use tokio::{
 };
 use uuid::Uuid;
 
-#[cfg(test)]
 pub(crate) use self::rows::STATEMENTS;
 use self::rows::{CAUSES, CLAIM, CauseRow, Claimed, NEXT, RELEASE_ALL, RELEASE_OTHERS, StreamRow};
 pub(crate) use self::{

@@ -9,8 +9,7 @@ use uuid::Uuid;
 
 use super::LATEST;
 
-/// The statements of this file, for the test that prepares them.
-#[cfg(test)]
+/// The statements of this file.
 pub(super) const STATEMENTS: &[(&str, Sql)] =
     store::statements![KEEP, LIST, LIST_OF_ACTOR, LIST_OF_REQUEST, LIST_OF_AGGREGATE];
 

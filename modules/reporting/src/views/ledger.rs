@@ -15,8 +15,7 @@ use crate::domain::{
     standing::{Entry, Fact, Standing},
 };
 
-/// The statements of this file, for the test that prepares them.
-#[cfg(test)]
+/// The statements of this file.
 pub(super) const STATEMENTS: &[(&str, Sql)] = store::statements![
     ENTER,
     ENTER_ITEMS,

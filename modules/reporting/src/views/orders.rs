@@ -10,8 +10,7 @@ use uuid::Uuid;
 use super::{LATEST, ledger::currency};
 use crate::domain::standing::Standing;
 
-/// The statements of this file, for the test that prepares them.
-#[cfg(test)]
+/// The statements of this file.
 pub(super) const STATEMENTS: &[(&str, store::Sql)] = store::statements![
     LIST_OF_EVENT,
     LIST_OF_CUSTOMER,

@@ -1,15 +1,12 @@
 //! Orders beside what their entries in the ledger add up to, for the standing check.
 
 use sqlx::FromRow;
-#[cfg(test)]
-use store::Sql;
-use store::{Database, StoreError};
+use store::{Database, Sql, StoreError};
 use uuid::Uuid;
 
 use crate::domain::standing::{Entry, Standing};
 
-/// The statements of this file, for the test that prepares them.
-#[cfg(test)]
+/// The statements of this file.
 pub(super) const STATEMENTS: &[(&str, Sql)] =
     store::statements![ORDERS_AFTER, ENTRIES_WITHOUT_ORDER];
 

@@ -29,7 +29,6 @@ const DELETE_LISTS: Sql = store::sql!(
 const LIST_OF_EVENT: &str = "SELECT list_id, content FROM check_in_lists \
      WHERE event_id = $1 AND list_id <> event_id AND list_id > $2 ORDER BY list_id LIMIT $3";
 
-#[cfg(test)]
 pub(super) const STATEMENTS: &[(&str, Sql)] =
     store::statements![UPSERT_LISTS, DELETE_LISTS, LIST_OF_EVENT];
 

@@ -36,7 +36,6 @@ const LIST_SCANS: &str = "SELECT scan_id, content FROM scans \
 const LIST_CONFLICTS: &str = "SELECT conflict_id, content FROM conflicts \
      WHERE list_id = $1 AND conflict_id < $2 ORDER BY conflict_id DESC LIMIT $3";
 
-#[cfg(test)]
 pub(super) const STATEMENTS: &[(&str, Sql)] =
     store::statements![INSERT_SCANS, INSERT_CONFLICTS, LIST_SCANS, LIST_CONFLICTS];
 

@@ -48,7 +48,6 @@ const LIST_OF_EVENT: &str = list_tickets!("event_id");
 
 const ORGANIZER_OF_EVENT: &str = "SELECT organizer_id FROM tickets WHERE event_id = $1 LIMIT 1";
 
-#[cfg(test)]
 pub(super) const STATEMENTS: &[(&str, Sql)] =
     store::statements![UPSERT_TICKETS, FIND, LIST_OF_HOLDER, LIST_OF_EVENT, ORGANIZER_OF_EVENT];
 

@@ -15,8 +15,7 @@ use crate::StoreError;
 const LONG_COMMIT: Duration = Duration::from_secs(1);
 const PROBE_SIZE: usize = 32 * 1024;
 
-/// The statements of this file, for the test that prepares them.
-#[cfg(test)]
+/// The statements of this file.
 pub(crate) const STATEMENTS: &[(&str, crate::Sql)] =
     crate::statements![PING, FILL_PROBE, EMPTY_PROBE];
 

@@ -7,8 +7,7 @@ use uuid::Uuid;
 use super::{DeadLetter, DeadLetterState, Discarded};
 use crate::{At, Position, StoreError};
 
-/// The statements of this file, for the test that prepares them.
-#[cfg(test)]
+/// The statements of this file.
 pub(crate) const STATEMENTS: &[(&str, crate::Sql)] = crate::statements![
     LIST,
     SHOW,

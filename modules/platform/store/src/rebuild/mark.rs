@@ -2,8 +2,7 @@
 
 use crate::{Dialect, RawRecorded, Sql};
 
-/// The statements of this file, for the test that prepares them.
-#[cfg(test)]
+/// The statements of this file.
 pub(crate) const STATEMENTS: &[(&str, Sql)] = crate::statements![MARK, COUNT, PAGE, CHANGED];
 
 /// A place in the log before everything that a later look may find.

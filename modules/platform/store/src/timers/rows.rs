@@ -6,8 +6,7 @@ use uuid::Uuid;
 
 use crate::{At, Sql};
 
-/// The statements of this file, for the test that prepares them.
-#[cfg(test)]
+/// The statements of this file.
 pub(crate) const STATEMENTS: &[(&str, Sql)] =
     crate::statements![NEXT, CLAIM, CAUSES, RELEASE, RELEASE_OTHERS, RELEASE_ALL];
 
