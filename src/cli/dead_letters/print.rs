@@ -121,11 +121,11 @@ pub(super) fn retried(
     Found { service, letter }: &Found,
 ) -> Result<(), Failure> {
     let id = letter.id;
-    writeln!(
-        out,
-        "{service} tries {id} within a second where it runs, and then the {} behind it",
-        letter.waiting
-    )?;
+    let then = match letter.waiting {
+        0 => String::new(),
+        waiting => format!(", and then the {waiting} behind it"),
+    };
+    writeln!(out, "{service} tries {id} within a second where it runs{then}")?;
     writeln!(
         out,
         "whether it worked: boxoffice dead-letters show {id} finds nothing once it has taken effect"
