@@ -2,6 +2,7 @@
 
 mod missing;
 mod strange;
+mod versions;
 
 use std::time::Duration;
 

@@ -17,13 +17,13 @@ use uuid::Uuid;
 
 use crate::support::{Account, Book, Office, Till, TillEvent, on_both, random, uuid};
 
-const PRICE_SET: &str = "sales.price_set";
+pub(crate) const PRICE_SET: &str = "sales.price_set";
 
 /// What the tills tell of prices, as today's build has it: cents with a currency. Cents alone were
 /// version 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Today {
+pub(crate) enum Today {
     PriceSet {
         till_id: Uuid,
         price: Price,
@@ -35,7 +35,7 @@ enum Today {
 /// As tomorrow's build has it: version 3, in which a thing may have several prices.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Tomorrow {
+pub(crate) enum Tomorrow {
     PriceSet {
         till_id: Uuid,
         prices: Vec<Price>,
@@ -45,7 +45,7 @@ enum Tomorrow {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-struct Price {
+pub(crate) struct Price {
     cents: u64,
     currency: String,
 }
@@ -100,7 +100,7 @@ impl IntegrationEvents for Tomorrow {
 }
 
 /// Books the cents of each price.
-trait Priced: IntegrationEvents {
+pub(crate) trait Priced: IntegrationEvents {
     fn cents(&self) -> Option<u64>;
 }
 
@@ -134,7 +134,7 @@ impl<E: Priced> Handler<E> for Bookkeeper {
 }
 
 /// What was written, by key and version.
-struct Written(Vec<(u128, u16, Value)>);
+pub(crate) struct Written(pub(crate) Vec<(u128, u16, Value)>);
 
 #[async_trait]
 impl Source for Written {
@@ -164,7 +164,7 @@ impl Source for Written {
     }
 }
 
-fn price(till: u128, cents: u64) -> [Value; 3] {
+pub(crate) fn price(till: u128, cents: u64) -> [Value; 3] {
     let (till_id, price) = (uuid(till), json!({ "cents": cents, "currency": "EUR" }));
     [
         json!({ "type": "price_set", "till_id": till_id, "cents": cents }),
@@ -175,15 +175,19 @@ fn price(till: u128, cents: u64) -> [Value; 3] {
 
 impl Office {
     fn read_prices<E: Priced>(&mut self, source: Arc<dyn Source>) {
-        let consumer = Consumer::new::<E>(
-            &self.committer,
-            "ledger",
-            E::NAMES.to_vec(),
-            Bookkeeper(self.accounts.clone()),
-            BusSettings::default(),
-            random(),
-        );
+        let consumer = self.bookkeeper::<E>(BusSettings::default());
         self.tasks.spawn(consumer.run(source, self.stop.clone()));
+    }
+
+    pub(crate) fn read_prices_from_topic<E: Priced>(&mut self, settings: &BusSettings) {
+        let consumer = self.bookkeeper::<E>(settings.clone());
+        self.tasks.spawn(consumer.run_on_kafka(None, self.stop.clone()));
+    }
+
+    fn bookkeeper<E: Priced>(&self, settings: BusSettings) -> Consumer {
+        let bookkeeper = Bookkeeper(self.accounts.clone());
+        let names = E::NAMES.to_vec();
+        Consumer::new::<E>(&self.committer, "ledger", names, bookkeeper, settings, random())
     }
 }
 
