@@ -114,7 +114,8 @@ async fn show(
         let Some(database) = open(module, config).await? else { continue };
         for topic in topics(module, settings) {
             let read = RelayLog::new(&topic).read(&database).await;
-            let reached = read.map_err(|error| cannot(format!("{}: {error}", module.name)))?.reached;
+            let reached =
+                read.map_err(|error| cannot(format!("{}: {error}", module.name)))?.reached;
             let cells = [module.name.to_owned(), topic, format!("{}.{}", reached.txn, reached.seq)];
             rows.push(cells.map(|cell| vec![cell]).to_vec());
         }

@@ -4,7 +4,7 @@
 //! and publishes, beginning where the publisher's database says that the copy ends. Each message
 //! tells where its event stands in the log, and where the one before it in the partition does. By
 //! that consumers know, whatever brokers, relays and rebalances do, whether a message was there
-//! before, is next, or has others missing before it: see [`chain`].
+//! before, is next, or has others missing before it: see `kafka/chain.rs`.
 //!
 //! How far a consumer has come it keeps in its own database, in the transaction of the effects, and
 //! there it begins when a partition is assigned to it. What brokers are told of offsets is for

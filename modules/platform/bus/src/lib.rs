@@ -4,11 +4,12 @@
 //! the log is the outbox. A consumer reads the publisher's feed from where it stopped, and stores
 //! how far it has come in the transaction of the effects, so that each event takes effect once. In
 //! one process it reads the feed directly; in a split it asks the publisher over the internal
-//! listener and is answered when there is something. [`Source`] is where a broker would come in.
+//! listener and is answered when there is something. Or events travel over Kafka ([`BusKind`]): then
+//! a [`Relay`] copies the feed to a topic, and consumers share its partitions.
 //!
-//! However many replicas a consumer has, one of them reads, under a lease. Events with one key are
-//! delivered in their order: when one cannot be taken, it is put aside with those of its key that
-//! follow, and all others go on.
+//! However many replicas a consumer has, one of them reads a feed, under a lease; over Kafka each
+//! partition is read by one. Events with one key are delivered in their order: when one cannot be
+//! taken, it is put aside with those of its key that follow, and all others go on.
 
 mod alert;
 mod audit;

@@ -10,11 +10,17 @@ use crate::{
 };
 
 const EVENTS: &str = "bus_events_total";
-const LAG_EVENTS: &str = "bus_consumer_lag_events";
+pub(crate) const LAG_EVENTS: &str = "bus_consumer_lag_events";
 const LAG_SECONDS: &str = "bus_consumer_lag_seconds";
 const DEAD: &str = "bus_dead_letters";
 const ASIDE: &str = "bus_events_aside";
 const ACTIVE: &str = "bus_consumer_active";
+pub(crate) const GAP: &str = "bus_consumer_gap";
+pub(crate) const REBALANCES: &str = "bus_consumer_rebalances_total";
+pub(crate) const PUBLISHED: &str = "bus_relay_published_total";
+pub(crate) const RELAY_LAG: &str = "bus_relay_lag_events";
+pub(crate) const RELAY_POSITION: &str = "bus_relay_position";
+pub(crate) const RELAY_ACTIVE: &str = "bus_relay_active";
 
 /// Tells the metrics recorder what the metrics of the bus mean. Once a process, after the recorder
 /// is installed.
@@ -29,7 +35,39 @@ pub fn describe_bus_metrics() {
     metrics::describe_gauge!(
         LAG_EVENTS,
         Unit::Count,
-        "How much of a publisher's log a consumer has yet to read, by consumer and publisher"
+        "How much of a publisher's log a consumer has yet to read, by consumer and publisher; over \
+         Kafka the messages that are yet to be taken, by partition too"
+    );
+    metrics::describe_gauge!(
+        GAP,
+        Unit::Count,
+        "1 while messages are missing in a partition and nothing more is taken from it, by \
+         consumer, publisher and partition"
+    );
+    metrics::describe_counter!(
+        REBALANCES,
+        Unit::Count,
+        "Partitions that were given to a consumer or taken from it, by consumer and publisher"
+    );
+    metrics::describe_counter!(
+        PUBLISHED,
+        Unit::Count,
+        "Events that brokers have acknowledged, by topic; those that were published again, too"
+    );
+    metrics::describe_gauge!(
+        RELAY_LAG,
+        Unit::Count,
+        "How much of the log is yet to be published, by topic"
+    );
+    metrics::describe_gauge!(
+        RELAY_POSITION,
+        Unit::Count,
+        "The place in the log up to which everything is with the brokers, by topic"
+    );
+    metrics::describe_gauge!(
+        RELAY_ACTIVE,
+        Unit::Count,
+        "1 where events are published, 0 where another replica does it, by topic"
     );
     metrics::describe_gauge!(
         LAG_SECONDS,

@@ -1,5 +1,5 @@
-//! Where a consumer's events come from: a feed in this process, or in another one, or whatever
-//! carries them some day.
+//! Where a consumer's events come from: a feed in this process, or in another one. What goes over
+//! Kafka comes from there, too: a relay is one more reader.
 
 use std::time::Duration;
 
@@ -45,8 +45,6 @@ pub enum SourceError {
 
 /// One publisher's events, in an order that never changes. Reading changes nothing in it: how far
 /// a consumer has come, the consumer keeps.
-///
-/// A broker is another implementation of this: positions are then its offsets.
 #[async_trait]
 pub trait Source: Send + Sync + 'static {
     /// The events that answer `query`. Empty when there are none before the wait is over.

@@ -28,6 +28,8 @@ pub(crate) struct Lane {
     last: Position,
     /// Whether messages are missing before those that arrive.
     is_gap: bool,
+    /// Whether what is known is what is stored, as far as anybody can tell.
+    is_known: bool,
 }
 
 /// What is to be done with messages that arrived together.
@@ -54,7 +56,7 @@ impl Lane {
         let last = stored.map_or(passed.feed(), |mark| mark.last.max(passed.feed()));
         let progress = Progress { stored, aside: store::Aside::default() };
         let place = PartitionPlace(partition);
-        Self { group, place, messages, passed, progress, last, is_gap: false }
+        Self { group, place, messages, passed, progress, last, is_gap: false, is_known: false }
     }
 
     /// Takes in what arrives until nothing can arrive any more.
@@ -62,7 +64,6 @@ impl Lane {
         let limit = self.group.taker.batch();
         let mut arrived = Vec::with_capacity(limit);
         let mut failures = 0;
-        let mut is_known = false;
         loop {
             arrived.clear();
             if self.messages.recv_many(&mut arrived, limit).await == 0 {
@@ -73,19 +74,9 @@ impl Lane {
                 let now = committer.clock().now();
                 arrived.iter().map(|message| read(message, committer.ids(), now)).collect()
             };
-            loop {
-                let outcome = match is_known {
-                    true => self.take(&arrivals).await,
-                    false => self.look_again().await.map_err(Interruption::from),
-                };
-                match outcome {
-                    Ok(()) if is_known => break,
-                    Ok(()) => is_known = true,
-                    Err(interruption) => {
-                        is_known = false;
-                        self.wait_after(&interruption, &mut failures).await;
-                    }
-                }
+            while let Err(interruption) = self.attempt(&arrivals).await {
+                self.is_known = false;
+                self.wait_after(&interruption, &mut failures).await;
             }
             self.group.taker.go_on(&mut failures);
             let is_all = self.messages.is_empty();
@@ -103,6 +94,14 @@ impl Lane {
         self.group.taker.report(*failures, &reason);
         let pause = TROUBLE.pause(*failures, self.group.random.as_ref());
         let _passed = tokio::time::timeout(pause, std::future::pending::<()>()).await;
+    }
+
+    async fn attempt(&mut self, arrivals: &[Arrival]) -> Result<(), Interruption> {
+        if !self.is_known {
+            self.look_again().await?;
+            self.is_known = true;
+        }
+        self.take(arrivals).await
     }
 
     /// Reads what is stored: somebody else may have gone on from there.

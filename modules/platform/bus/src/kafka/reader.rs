@@ -14,6 +14,7 @@ use rdkafka::{
     consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext},
     error::KafkaError,
     message::OwnedMessage,
+    topic_partition_list::TopicPartitionListElem,
     types::RDKafkaRespErr,
 };
 use runtime::CancellationToken;
@@ -49,7 +50,7 @@ pub(super) fn start(
     let runtime = Handle::current();
     let topic = group.standing.topic().to_owned();
     let work = move || {
-        let outcome = read(group, notices, &stop, runtime);
+        let outcome = read(&group, notices, &stop, runtime);
         let _nobody_waits = ended.send(outcome);
     };
     thread::Builder::new()
@@ -60,7 +61,7 @@ pub(super) fn start(
 }
 
 fn read(
-    group: Arc<Group>,
+    group: &Arc<Group>,
     notices: mpsc::UnboundedSender<Notice>,
     stop: &CancellationToken,
     runtime: Handle,
@@ -68,7 +69,7 @@ fn read(
     let words = |error: KafkaError| format!("cannot read {}: {error}", group.standing.topic());
     let session = group.settings.session_timeout.as_millis();
     let context = Context {
-        group: Arc::clone(&group),
+        group: Arc::clone(group),
         notices,
         runtime,
         stop: stop.clone(),
@@ -109,10 +110,10 @@ fn read(
         }
         if noted.0.elapsed() >= NOTES {
             noted.0 = Instant::now();
-            note(&group, &consumer, &mut noted.1);
+            note(group, &consumer, &mut noted.1);
         }
     }
-    note(&group, &consumer, &mut noted.1);
+    note(group, &consumer, &mut noted.1);
     // Dropping it leaves the group, so that others have the partitions at once.
     Ok(())
 }
@@ -239,7 +240,7 @@ impl Context {
         let inbox = self.group.taker.inbox();
         let topic = self.group.standing.topic();
         let mut wanted = TopicPartitionList::new();
-        for number in given.elements().iter().map(|it| it.partition()) {
+        for number in given.elements().iter().map(TopicPartitionListElem::partition) {
             let Ok(unsigned) = u32::try_from(number) else {
                 continue;
             };
@@ -260,7 +261,7 @@ impl Context {
     }
 
     fn revoke(&self, consumer: &BaseConsumer<Self>, gone: &TopicPartitionList) {
-        for number in gone.elements().iter().map(|it| it.partition()) {
+        for number in gone.elements().iter().map(TopicPartitionListElem::partition) {
             self.lanes().remove(&number);
             if let Ok(number) = u32::try_from(number) {
                 self.group.standing.revoked(number);

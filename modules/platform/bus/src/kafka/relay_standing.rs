@@ -8,10 +8,7 @@ use runtime::Standing;
 use serde_json::json;
 use store::Position;
 
-const PUBLISHED: &str = "bus_relay_published_total";
-const LAG: &str = "bus_relay_lag_events";
-const POSITION: &str = "bus_relay_position";
-const ACTIVE: &str = "bus_relay_active";
+use crate::measures::{PUBLISHED, RELAY_ACTIVE, RELAY_LAG, RELAY_POSITION};
 
 /// How one relay stands in this process.
 pub(crate) struct RelayStanding {
@@ -41,9 +38,9 @@ impl RelayStanding {
         let labels = [("topic", topic.clone())];
         Self {
             published: counter!(PUBLISHED, &labels),
-            lag: gauge!(LAG, &labels),
-            position: gauge!(POSITION, &labels),
-            active: gauge!(ACTIVE, &labels),
+            lag: gauge!(RELAY_LAG, &labels),
+            position: gauge!(RELAY_POSITION, &labels),
+            active: gauge!(RELAY_ACTIVE, &labels),
             topic,
             state: Mutex::default(),
         }

@@ -220,7 +220,8 @@ impl KafkaSettings {
                     .to_owned(),
             );
         }
-        if !self.security.has_sasl() && !(self.user.is_empty() && self.password.is_empty()) {
+        let has_identity = !self.user.is_empty() || !self.password.is_empty();
+        if has_identity && !self.security.has_sasl() {
             faults.push(
                 "kafka.user: a user and a password are for SASL; set kafka.security to sasl_ssl, \
                  or leave them out"

@@ -10,8 +10,7 @@ use rdkafka::Statistics;
 use runtime::Standing;
 use serde_json::json;
 
-const LAG: &str = "bus_consumer_lag_events";
-const REBALANCES: &str = "bus_consumer_rebalances_total";
+use crate::measures::{GAP, LAG_EVENTS, REBALANCES};
 
 /// How one group's replica in this process stands.
 pub(crate) struct GroupStanding {
@@ -182,14 +181,14 @@ impl GroupStanding {
             _ => return,
         }
         let labels = self.labels(number);
-        gauge!("bus_consumer_gap", &labels).set(if gap.is_some() { 1.0 } else { 0.0 });
+        gauge!(GAP, &labels).set(if gap.is_some() { 1.0 } else { 0.0 });
         partition.gap = gap;
     }
 
     fn measure(&self, number: i32, lag: Option<i64>) {
         let labels = self.labels(u32::try_from(number).unwrap_or_default());
         let lag = u32::try_from(lag.unwrap_or(0)).unwrap_or(u32::MAX);
-        gauge!(LAG, &labels).set(f64::from(lag));
+        gauge!(LAG_EVENTS, &labels).set(f64::from(lag));
     }
 
     fn labels(&self, number: u32) -> [(&'static str, String); 3] {
