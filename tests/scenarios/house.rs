@@ -8,7 +8,7 @@ use std::{
 use boxoffice::{node, registry};
 use runtime::{Clock as _, Secret};
 use store::DatabaseSettings;
-use testkit::{Builder, Client, Composition, Sandbox, postgres};
+use testkit::{Builder, Client, Composition, Sandbox, kafka, postgres, redis};
 use tokio::runtime::Runtime;
 
 use crate::{
@@ -22,6 +22,9 @@ const TEAR_DOWN: Duration = Duration::from_secs(5);
 
 /// To PostgreSQL, of each service.
 const CONNECTIONS: u32 = 4;
+
+/// Of each topic: more than replicas, so that each has some.
+const PARTITIONS: u32 = 4;
 
 /// How long the payment provider may take to answer. Short, since some cards never do.
 const PROVIDER_TIMEOUT: &str = "500ms";
@@ -61,6 +64,18 @@ impl House {
                 .signing_key("identity.signing_keys_dir")
                 .signing_key("tickets.signing_keys_dir");
             database.url = Secret::from(url.as_str().to_owned());
+        }
+        if shape.is_on_kafka() {
+            let (kafka, redis) = (kafka::fresh().await, redis::fresh().await);
+            builder = builder
+                .setting("bus.kind", "kafka")
+                .setting("bus.kafka.brokers", kafka.brokers)
+                .setting("bus.kafka.topic_prefix", kafka.prefix)
+                .setting("bus.kafka.partitions", PARTITIONS.to_string())
+                .setting("bus.kafka.replication", "1")
+                .setting("cache.kind", "redis")
+                .setting("cache.url", redis.url)
+                .setting("cache.prefix", redis.prefix);
         }
         Self { sandbox: adjust(builder).start().await, database, gate }
     }

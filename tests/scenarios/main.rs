@@ -82,6 +82,11 @@ in_every_shape! {
         a_code_that_is_not_ours_opens_no_door
         paths_and_methods_that_do_not_exist_are_problems
     }
+    dead_letters alone {
+        what_could_not_be_taken_in_takes_effect_in_order_once_it_is_mended
+        what_is_discarded_never_takes_effect_and_what_is_behind_it_does
+        nobody_but_admins_sees_what_services_could_not_take_in
+    }
     time alone {
         an_order_that_nobody_pays_expires_and_frees_its_places
         an_order_expires_though_its_service_was_away_when_it_was_time

@@ -13,8 +13,8 @@ pub enum Shape {
     SplitOnPostgres,
     /// Three processes, on SQLite.
     ThreeGroupsOnSqlite,
-    /// Two processes for each service, on PostgreSQL.
-    TwoReplicas,
+    /// Two processes for each service, on PostgreSQL, Kafka and Redis.
+    TwoReplicasOnKafka,
 }
 
 impl Shape {
@@ -23,15 +23,20 @@ impl Shape {
 
     /// Whether its services keep their state in PostgreSQL.
     pub fn is_on_postgres(self) -> bool {
-        matches!(self, Self::MonolithOnPostgres | Self::SplitOnPostgres | Self::TwoReplicas)
+        matches!(self, Self::MonolithOnPostgres | Self::SplitOnPostgres | Self::TwoReplicasOnKafka)
+    }
+
+    /// Whether events travel over Kafka, and Redis is what its replicas share.
+    pub fn is_on_kafka(self) -> bool {
+        self == Self::TwoReplicasOnKafka
     }
 
     /// Describes a sandbox with nodes of this shape.
     pub fn nodes(self, builder: Builder) -> Builder {
-        let replicas = if self == Self::TwoReplicas { 2 } else { 1 };
+        let replicas = if self.is_on_kafka() { 2 } else { 1 };
         builder.replicas(replicas).shape(match self {
             Self::MonolithOnSqlite | Self::MonolithOnPostgres => Nodes::Monolith,
-            Self::SplitOnPostgres | Self::TwoReplicas => Nodes::Split,
+            Self::SplitOnPostgres | Self::TwoReplicasOnKafka => Nodes::Split,
             Self::ThreeGroupsOnSqlite => Nodes::Groups(vec![
                 vec!["gateway", "identity", "catalog", "notifications", "reporting"],
                 vec!["inventory", "orders"],
@@ -49,7 +54,7 @@ macro_rules! in_every_shape {
         $crate::shapes::in_shape! { monolith_on_postgres MonolithOnPostgres $($stories)* }
         $crate::shapes::in_shape! { split_on_postgres SplitOnPostgres $($stories)* }
         $crate::shapes::in_shape! { three_groups_on_sqlite ThreeGroupsOnSqlite $($stories)* }
-        $crate::shapes::in_shape! { two_replicas TwoReplicas $($stories)* }
+        $crate::shapes::in_shape! { two_replicas_on_kafka TwoReplicasOnKafka $($stories)* }
     };
 }
 

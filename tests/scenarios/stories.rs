@@ -5,6 +5,7 @@ pub mod call_off;
 pub mod crash;
 pub mod crash_giving_back;
 pub mod crowd;
+pub mod dead_letters;
 pub mod doors;
 pub mod give_back;
 pub mod guests;
