@@ -72,12 +72,13 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
     let database = store::open(boot, &SCHEMA).await?;
     let committer = Committer::start(boot, &database);
     let stocks: Events<Stock> = Events::new(&committer, HoldIndex);
+    let shown = Pages::new(&Cache::of(boot), "inventory.availability");
     let service = Service {
         stocks: stocks.clone(),
         clock: boot.clock(),
         hold_for: SignedDuration::from_secs(settings.hold_seconds.into()),
         open_holds: settings.open_holds_per_customer,
-        pages: Pages::new(&Cache::of(boot), "inventory.availability"),
+        pages: Arc::clone(&shown),
     };
     boot.provide::<dyn Inventory>(Arc::new(service.clone()));
 
@@ -98,7 +99,8 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
     };
     boot.public(keys.around(http::routes().with_state(app).into()));
 
-    let follow = FollowProgramme { stocks: stocks.clone() };
+    let follow =
+        FollowProgramme { stocks: stocks.clone(), pages: shown, tasks: boot.tasks() };
     bus::publish_audit(boot, &committer)?;
     store::check_replay(boot, &VIEWS, &[&stocks]);
     bus::subscribe::<CatalogEvent>(boot, &committer, "inventory", follow)?;

@@ -1,15 +1,21 @@
 //! What inventory does when catalog's events arrive.
 
+use std::sync::Arc;
+
 use bus::{Delivered, Handler, HandlerError};
 use contracts::catalog::{CatalogEvent, Quota, TicketTypeCapacity};
-use runtime::async_trait;
-use store::{Events, Work};
+use edge::Pages;
+use runtime::{Context, Tasks, async_trait};
+use store::{Events, StoreError, Work};
+use uuid::Uuid;
 
 use crate::domain::{Command, Stock};
 
 /// Keeps each event's stock as the programme says.
 pub(crate) struct FollowProgramme {
     pub(crate) stocks: Events<Stock>,
+    pub(crate) pages: Arc<Pages>,
+    pub(crate) tasks: Tasks,
 }
 
 #[async_trait]
@@ -38,7 +44,24 @@ impl Handler<CatalogEvent> for FollowProgramme {
             CatalogEvent::Unknown => return Ok(()),
         };
         work.execute(&self.stocks, event_id, command).await?;
+        self.forget_once_committed(work.cx(), event_id);
         Ok(())
+    }
+}
+
+impl FollowProgramme {
+    /// What was shown of the event is not to be shown any more. What waits for the committer is
+    /// carried out after what it is at.
+    fn forget_once_committed(&self, cx: &Context, event_id: Uuid) {
+        let (committer, pages) = (self.stocks.committer().clone(), Arc::clone(&self.pages));
+        let cx = cx.clone();
+        drop(self.tasks.spawn(async move {
+            let turn = committer
+                .transact(&cx, |_: &mut Work<'_>| Box::pin(async { Ok::<(), StoreError>(()) }));
+            // Should it fail, what is shown is stale for a moment, as it may be anyway.
+            let _ended = turn.await;
+            pages.forget(event_id);
+        }));
     }
 }
 

@@ -1,7 +1,7 @@
 //! `GET /v1/availability/{event_id}`.
 
 use contracts::catalog::{Capacity, CatalogEvent, TicketTypeCapacity};
-use testkit::eventually;
+use testkit::{Storage, eventually};
 
 use crate::{
     house::{EVENT, House, SEAT, availability},
@@ -26,6 +26,15 @@ async fn what_is_available_is_shown_to_everybody_and_may_be_a_second_old(house: 
     let _held = house.hold(&house.cara(), 10).await.expect(201);
     let changed = house.public().get(&availability()).header("if-none-match", &shown.etag()).await;
     assert_eq!(changed.expect(200).value()["ticket_types"][0]["sold_out"], true);
+}
+
+/// For a minute nothing is looked at again that nobody says was written.
+#[tokio::test]
+async fn what_the_programme_changes_is_not_shown_from_memory() {
+    for storage in [Storage::Sqlite, Storage::Postgres] {
+        let house = House::set(storage, "cache.staleness", "1m").await;
+        the_programme_decides_what_is_sold(house).await;
+    }
 }
 
 async fn the_programme_decides_what_is_sold(house: House) {

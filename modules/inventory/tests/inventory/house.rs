@@ -7,6 +7,7 @@ use std::{
 
 use axum::routing::post;
 use bus::{Entry, Envelope, Hub, Page, Query, Source, SourceError};
+use cache::{Cache, CacheSettings};
 use contracts::{
     catalog::{Capacity, CatalogEvent, Quota, TicketTypeCapacity},
     inventory::Inventory,
@@ -175,12 +176,15 @@ const COMPOSITION: Composition = Composition {
     modules: MODULES,
     sections: &[
         SectionSpec::of::<bus::BusSettings>(),
+        SectionSpec::of::<CacheSettings>(),
         SectionSpec::of::<edge::EdgeSettings>(),
         SectionSpec::of::<store::DatabaseSettings>(),
     ],
     launch: |config| {
+        let cache = Cache::new(config.section());
         Launch::new(config, MODULES)
             .extension(Arc::new(Hub::new()))
+            .extension(Arc::new(cache))
             .public_stack(edge::public_stack)
     },
 };
