@@ -16,6 +16,9 @@ use crate::{
     consumer::{Interruption, PartitionPlace, Progress, TROUBLE},
 };
 
+/// How long to wait at a stop for the brokers to hear that we leave. Otherwise they notice.
+const LEAVE: Duration = Duration::from_secs(2);
+
 /// What is done with the events of a partition.
 #[async_trait]
 pub(crate) trait Taker: Send + Sync + 'static {
@@ -112,37 +115,52 @@ impl Group {
 
     /// Reads until `stop`, or until the client is of no more use.
     async fn read(self: Arc<Self>, stop: &CancellationToken) -> Result<(), String> {
-        let (notices, mut told) = mpsc::unbounded_channel();
+        let (notices, told) = mpsc::unbounded_channel();
         // Whatever ends this ends the thread.
         let reading = stop.child_token();
         let _guard = reading.clone().drop_guard();
         let end = reader::start(Arc::clone(&self), notices, reading)?;
-        let mut lanes = JoinSet::new();
-        let mut running: HashMap<u32, AbortHandle> = HashMap::new();
-        loop {
-            tokio::select! {
-                notice = told.recv() => match notice {
-                    Some(Notice::Assigned(number, lane)) => {
-                        if let Some(former) = running.insert(number, lanes.spawn(lane.run())) {
-                            former.abort();
-                        }
+        let following = async {
+            follow(told).await?;
+            end.await.unwrap_or_else(|_| Err("the thread that reads ended".to_owned()))
+        };
+        let leaving = async {
+            stop.cancelled().await;
+            let _left = timeout(LEAVE, std::future::pending::<()>()).await;
+        };
+        tokio::select! {
+            outcome = following => outcome,
+            () = leaving => Ok(()),
+        }
+    }
+}
+
+/// Runs the lanes of the partitions that are assigned, until there is nobody to tell of any.
+async fn follow(mut told: mpsc::UnboundedReceiver<Notice>) -> Result<(), String> {
+    let mut lanes = JoinSet::new();
+    let mut running: HashMap<u32, AbortHandle> = HashMap::new();
+    loop {
+        tokio::select! {
+            notice = told.recv() => match notice {
+                Some(Notice::Assigned(number, lane)) => {
+                    if let Some(former) = running.insert(number, lanes.spawn(lane.run())) {
+                        former.abort();
                     }
-                    Some(Notice::Revoked(number)) => {
-                        if let Some(lane) = running.remove(&number) {
-                            lane.abort();
-                        }
+                }
+                Some(Notice::Revoked(number)) => {
+                    if let Some(lane) = running.remove(&number) {
+                        lane.abort();
                     }
-                    None => break,
-                },
-                Some(ended) = lanes.join_next() => {
-                    if let Err(error) = ended
-                        && error.is_panic()
-                    {
-                        return Err(format!("taking in events panicked: {error}"));
-                    }
+                }
+                None => return Ok(()),
+            },
+            Some(ended) = lanes.join_next() => {
+                if let Err(error) = ended
+                    && error.is_panic()
+                {
+                    return Err(format!("taking in events panicked: {error}"));
                 }
             }
         }
-        end.await.unwrap_or_else(|_| Err("the thread that reads ended".to_owned()))
     }
 }

@@ -102,6 +102,8 @@ struct Progress {
     /// As brokers have acknowledged it.
     acknowledged: RelayPosition,
     noted: Instant,
+    /// Whether there was nothing to publish the last time.
+    is_idle: bool,
 }
 
 impl Progress {
@@ -202,8 +204,12 @@ impl Relay {
         ready.map_err(|error| Setback::Trouble(error.to_string()))?;
         let producer = Owned(Some(self.connect()?));
         let acknowledged = self.log.read(&self.database).await?;
-        let mut progress =
-            Progress { stored: acknowledged.reached, acknowledged, noted: Instant::now() };
+        let mut progress = Progress {
+            stored: acknowledged.reached,
+            acknowledged,
+            noted: Instant::now(),
+            is_idle: false,
+        };
         self.standing.problem(None);
         loop {
             let wait = if progress.is_noted() { self.wait } else { self.wait.min(NOTES) };
@@ -213,9 +219,11 @@ impl Relay {
                 limit: BATCH,
                 wait,
             };
-            let page = self.source.read(&query).await?;
-            self.publish(&producer, &page, &mut progress).await?;
-            self.note(held, &page, &mut progress).await?;
+            // What is yet to be noted is noted while there is nothing to publish anyway.
+            let reading = self.source.read(&query);
+            let (page, noted) = tokio::join!(reading, self.note(held, &mut progress));
+            noted?;
+            self.publish(&producer, &page?, &mut progress).await?;
             *failures = 0;
         }
     }
@@ -260,6 +268,7 @@ impl Relay {
         }
         self.standing.waits(false);
         progress.acknowledged = RelayPosition { reached: page.reached, tails };
+        progress.is_idle = page.entries.is_empty();
         self.standing.published(page.entries.len(), page.reached, page.behind);
         Ok(())
     }
@@ -286,16 +295,10 @@ impl Relay {
     }
 
     /// Notes now and then what brokers have, and notices when somebody has moved the relay.
-    async fn note(
-        &self,
-        held: &HeldLease,
-        page: &Page,
-        progress: &mut Progress,
-    ) -> Result<(), Setback> {
+    async fn note(&self, held: &HeldLease, progress: &mut Progress) -> Result<(), Setback> {
         let reached = progress.acknowledged.reached;
-        let is_idle = page.entries.is_empty();
         if progress.is_noted() {
-            if is_idle && self.log.read(&self.database).await?.reached != progress.stored {
+            if progress.is_idle && self.log.read(&self.database).await?.reached != progress.stored {
                 return Err(Setback::Moved);
             }
             return Ok(());

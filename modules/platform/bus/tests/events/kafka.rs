@@ -19,6 +19,8 @@ use testkit::{
     kafka::{self, KafkaPlace},
 };
 
+use tokio::time::timeout;
+
 use crate::support::{Clerk, Town, on_both};
 
 /// Few enough that several tills share one.
@@ -219,6 +221,32 @@ async fn sales_go_on_while_the_broker_is_away() {
     assert_eq!(office.booked(1).await, [1, 2]);
     broker.start().await;
     office.has_booked(1, 1..=5).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_waits_for_the_broker_before_stopping() {
+    let town = Town::on_sqlite().await;
+    let (place, broker) = kafka::private().await;
+    let settings = settings(&place);
+    let (mut shop, mut office) = (town.shop().await, town.office().await);
+    shop.publish(&settings);
+    office.read_topic(&settings, &Clerk::default());
+    shop.sell(1, 2).await;
+    office.has_booked(1, 1..=2).await;
+    broker.crash().await;
+    shop.sell(1, 2).await;
+    shop.stop.cancel();
+    office.stop.cancel();
+    let both_end = async {
+        // The committers remain, which nobody has told to stop.
+        while office.tasks.len() > 1 {
+            office.tasks.join_next().await;
+        }
+        while shop.tasks.len() > 1 {
+            shop.tasks.join_next().await;
+        }
+    };
+    timeout(Duration::from_secs(5), both_end).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -144,8 +144,8 @@ impl Town {
 /// Dropped, it is dead.
 pub(crate) struct Shop {
     pub(crate) tills: Events<Till>,
-    tasks: JoinSet<()>,
-    stop: CancellationToken,
+    pub(crate) tasks: JoinSet<()>,
+    pub(crate) stop: CancellationToken,
 }
 
 impl Shop {
