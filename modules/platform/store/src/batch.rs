@@ -18,14 +18,16 @@ use self::{
     staging::{Category, Stage, Staging},
 };
 use crate::{
-    Aggregate, Answer, Claim, Database, Events, ExecuteError, IdempotencyKey, Loaded, RawRecorded,
-    RecordedSummary, StoreError, Tx,
+    Aggregate, Answer, Claim, Connection, Database, Events, ExecuteError, IdempotencyKey, Loaded,
+    RawRecorded, RecordedSummary, StoreError, Tx,
     idempotency::{self, AnswerRow, ClaimRow, ClaimSlot},
     job::contain,
     log::{self, NewEvent, TimerGone, TimerRow},
     timers::Setting,
 };
 
+/// Readers go on; whoever inserts waits.
+const LOCK_LOG: &str = "LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE";
 /// How long a transaction is waited for that is taken back.
 const LONGEST_ROLLBACK: Duration = Duration::from_secs(1);
 
@@ -104,6 +106,19 @@ impl Batch {
             own_statements: 0,
             may_assume,
         })
+    }
+
+    /// Waits until nobody else appends to this log, and lets nobody until this is over: what is read
+    /// from now on is what there is. Before anything else, since on PostgreSQL a transaction sees
+    /// what there was at its first statement.
+    pub(crate) async fn go_alone(&mut self) -> Result<(), StoreError> {
+        let before = self.tx.statements();
+        if let Connection::Postgres(mut connection) = self.tx.connection().await? {
+            sqlx::query(LOCK_LOG).execute(&mut *connection).await?;
+        }
+        self.tx.is_sound();
+        self.own_statements += self.tx.statements() - before;
+        Ok(())
     }
 
     /// Grows with everything that jobs decide and with each statement of theirs.

@@ -30,6 +30,9 @@ use crate::{
 
 /// How often a batch is tried again after others got in between.
 const CONFLICTS: u32 = 10;
+/// After so many times nobody else may append meanwhile: who is always a moment late would be late
+/// for ever.
+const PATIENT_CONFLICTS: u32 = 2;
 /// When so many commands shared the last commit, the next one waits until as many have come, since
 /// a commit costs the same for one as for many.
 const CROWD: usize = 8;
@@ -227,7 +230,7 @@ impl Committer {
             if group.jobs.is_empty() {
                 continue;
             }
-            match self.attempt(&mut group.jobs, group.conflicts == 0).await {
+            match self.attempt(&mut group.jobs, group.conflicts).await {
                 Ok(()) => group.jobs.into_iter().for_each(Job::reply),
                 Err(Setback::Job(_)) if group.is_single() => {
                     group.jobs.into_iter().for_each(Job::reply);
@@ -254,11 +257,11 @@ impl Committer {
         }
     }
 
-    async fn attempt(&self, jobs: &mut [Box<dyn Job>], is_first: bool) -> Result<(), Setback> {
+    async fn attempt(&self, jobs: &mut [Box<dyn Job>], conflicts: u32) -> Result<(), Setback> {
         let database = self.database();
         let began = Instant::now();
         database.committing();
-        let attempted = self.write(jobs, is_first).await;
+        let attempted = self.write(jobs, conflicts).await;
         let labels = [("database", database.name().to_owned())];
         metrics::histogram!("store_commit_seconds", &labels).record(began.elapsed());
         metrics::histogram!("store_commit_jobs", &labels).record(size(jobs.len()));
@@ -284,10 +287,16 @@ impl Committer {
     }
 
     /// What was assumed the first time and was wrong is not assumed again.
-    async fn write(&self, jobs: &mut [Box<dyn Job>], is_first: bool) -> Result<Written, Setback> {
+    async fn write(&self, jobs: &mut [Box<dyn Job>], conflicts: u32) -> Result<Written, Setback> {
         let (clock, ids) = (Arc::clone(&self.0.clock), self.0.ids.clone());
-        let mut batch = Batch::begin(self.database(), clock, ids, is_first).await?;
-        if let Err(setback) = self.run(&mut batch, jobs).await {
+        let mut batch = Batch::begin(self.database(), clock, ids, conflicts == 0).await?;
+        let run = async {
+            if conflicts > PATIENT_CONFLICTS {
+                batch.go_alone().await?;
+            }
+            self.run(&mut batch, jobs).await
+        };
+        if let Err(setback) = run.await {
             batch.abandon().await;
             return Err(setback);
         }

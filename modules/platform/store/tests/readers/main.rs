@@ -10,6 +10,7 @@
 mod dead_letters;
 mod feed;
 mod lease;
+mod processes;
 mod replicas;
 mod support;
 mod timers;

@@ -96,6 +96,11 @@ impl Shop {
         shop
     }
 
+    /// Where the server is.
+    pub(crate) fn url(&self) -> &str {
+        self.settings.url.expose()
+    }
+
     /// Another process' connections to the database.
     pub(crate) async fn connect(&self) -> Database {
         Database::connect(&self.settings, SCHEMA.name(), self.folder.path()).await.unwrap()
