@@ -261,4 +261,11 @@ mod tests {
         assert_eq!(second("venue_on_fire"), Some(CancellationCause::Unknown));
         assert_eq!(cancelled(2, &json!({})), None, "the second version says why");
     }
+
+    #[test]
+    fn what_is_no_event_of_the_first_version_cannot_be_read_either() {
+        for nonsense in [json!(null), json!("order_cancelled"), json!([1]), json!({"cause": [2]})] {
+            assert!(OrderEvent::read(ORDER_CANCELLED, 1, &nonsense).is_err(), "{nonsense}");
+        }
+    }
 }
