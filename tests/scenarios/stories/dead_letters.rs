@@ -58,9 +58,11 @@ async fn dead(admin: &Client, order: &str, waiting: u64) -> Value {
     .await
 }
 
+/// Waits until nothing is put aside any more.
 async fn all_gone(admin: &Client) {
-    eventually("no dead letters", || async {
-        let letters = list(admin, "").await;
+    eventually("no dead letters and nothing behind them", || async {
+        let mut letters = list(admin, "").await;
+        letters.extend(list(admin, "?state=waiting").await);
         if letters.is_empty() { Ok(()) } else { Err(json!(letters)) }
     })
     .await;
