@@ -54,7 +54,7 @@ pub(super) fn run(
         ViewsCommand::List => {
             let rows: Vec<Vec<Cell>> = known()
                 .flat_map(|(module, views)| {
-                    views.list().into_iter().map(move |view| row(module, &view))
+                    views.list(MODULES).into_iter().map(move |view| row(module, &view))
                 })
                 .collect();
             write!(out, "{}", render(&["service", "view", "tables", "made from"], &rows))?;
@@ -89,14 +89,9 @@ fn of_service(name: &str) -> Result<&'static dyn Views, Failure> {
         return Ok(views);
     }
     let names: Vec<&str> = known().map(|(module, _)| module.name).collect();
-    let names = names.join(", ");
     let what = match module {
-        Some(module) if !module.consumes.is_empty() => format!(
-            "{name} shows what other services tell, as it comes, and has no events of its own to \
-             make it from; the way back to what it has shown is a backup. Choose from {names}"
-        ),
-        Some(_) => format!("\"{name}\" shows nothing of its own; choose from {names}"),
-        None => format!("there is no service \"{name}\"; choose from {names}"),
+        Some(_) => format!("\"{name}\" shows nothing of its own; choose from {}", names.join(", ")),
+        None => format!("there is no service \"{name}\"; choose from {}", names.join(", ")),
     };
     Err(Failure::error("cannot rebuild", StartError::new(what)))
 }

@@ -62,6 +62,7 @@ static VIEWS: LogViews = LogViews {
             logs: &[&Projection::<Event, EventView>::by(&EventView)],
         },
     ],
+    tells: None,
 };
 
 async fn start(boot: &mut Boot) -> Result<(), StartError> {

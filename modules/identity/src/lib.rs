@@ -72,6 +72,7 @@ static VIEWS: LogViews = LogViews {
             logs: &[&Projection::<Session, views::RefreshTokens>::by(&views::RefreshTokens)],
         },
     ],
+    tells: None,
 };
 
 async fn start(boot: &mut Boot) -> Result<(), StartError> {

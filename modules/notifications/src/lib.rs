@@ -68,6 +68,7 @@ static VIEWS: LogViews = LogViews {
         tables: &["notifications"],
         logs: &[&Projection::<Mail, MailList>::by(&MailList)],
     }],
+    tells: None,
 };
 
 /// How many mails are under way at once where no mail server limits it.

@@ -23,6 +23,7 @@ mod waiting;
 
 use std::sync::Arc;
 
+use bus::{Told, Translator};
 use contracts::{
     catalog::{Catalog, CatalogEvent},
     identity::Identity,
@@ -85,7 +86,10 @@ static VIEWS: LogViews = LogViews {
         tables: &["orders"],
         logs: &[&Projection::<Order, OrderList>::by(&OrderList)],
     }],
+    tells: Some(&TOLD),
 };
+
+static TOLD: Told<OrderEvent> = Told(|| vec![Translator::of::<Order>(announcements::announce)]);
 
 async fn start(boot: &mut Boot) -> Result<(), StartError> {
     let settings: OrdersSettings = boot.settings();
@@ -127,7 +131,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
         let purchases = Arc::clone(&checking);
         Box::pin(async move { check::books(&purchases).await })
     });
-    bus::publish::<OrderEvent, Order>(boot, &orders, announcements::announce)?;
+    bus::publish_all(boot, orders.committer().database(), (TOLD.0)())?;
     let follow = FollowPayments(Arc::clone(&purchases));
     bus::subscribe::<PaymentEvent>(boot, &committer, "orders", follow)?;
     let cancelled = FollowCatalog(Arc::clone(&purchases));

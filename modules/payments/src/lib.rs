@@ -73,6 +73,7 @@ static VIEWS: LogViews = LogViews {
         tables: &["payments", "refunds"],
         logs: &[&Projection::<Payment, PaymentList>::by(&PaymentList)],
     }],
+    tells: None,
 };
 
 async fn start(boot: &mut Boot) -> Result<(), StartError> {

@@ -7,6 +7,7 @@ mod http;
 mod reactions;
 mod views;
 
+use bus::{FeedView, FeedViews, FromAudit, FromEvents};
 use contracts::{catalog::Catalog, orders::OrderEvent, tickets::TicketEvent};
 use edge::token::TokenKeys;
 use runtime::{Boot, Module, Needed, StartError};
@@ -14,7 +15,7 @@ use store::{Committer, Schema};
 
 use crate::{
     http::App,
-    reactions::{CountAdmissions, CountSales, KeepTrail},
+    reactions::{Admissions, CountAdmissions, CountSales, KeepTrail, Sales},
 };
 
 /// The service's face to the registry.
@@ -44,7 +45,7 @@ pub static MODULE: Module = Module {
     ],
     settings: None,
     schema: Some(&SCHEMA),
-    views: None,
+    views: Some(&VIEWS),
     openapi: || edge::dead_letters::describe(NAME, http::routes(), &[]),
     start: |boot| Box::pin(start(boot)),
 };
@@ -58,6 +59,27 @@ const ADMISSIONS: &str = NAME;
 const TRAIL: &str = "audit";
 
 static SCHEMA: Schema = store::schema!("reporting", views::STATEMENTS);
+
+static VIEWS: FeedViews = FeedViews {
+    schema: &SCHEMA,
+    views: &[
+        FeedView {
+            name: "sales",
+            tables: &["reported_events", "sales_ledger", "sold_items", "order_standings"],
+            from: &FromEvents::<OrderEvent, Sales>::by(SALES, &Sales),
+        },
+        FeedView {
+            name: "admissions",
+            tables: &["admissions"],
+            from: &FromEvents::<TicketEvent, Admissions>::by(ADMISSIONS, &Admissions),
+        },
+        FeedView {
+            name: "audit",
+            tables: &["audit_records"],
+            from: &FromAudit::<KeepTrail>::by(TRAIL, &KeepTrail),
+        },
+    ],
+};
 
 async fn start(boot: &mut Boot) -> Result<(), StartError> {
     let database = store::open(boot, &SCHEMA).await?;

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use bus::{AuditLog, AuditRecord, Delivered, Handler, HandlerError};
+use bus::{AuditLog, AuditRecord, Delivered, EventView, Handler, HandlerError};
 use contracts::{
     orders::{OrderEvent, OrderedItem},
     tickets::TicketEvent,
@@ -20,16 +20,16 @@ use crate::{
     },
 };
 
-/// Enters into the ledger what was sold and what went back.
-pub(crate) struct CountSales(pub(crate) Arc<dyn Clock>);
+/// The ledger of what was sold and what went back.
+pub(crate) struct Sales;
 
 #[async_trait]
-impl Handler<OrderEvent> for CountSales {
-    async fn handle(
+impl EventView<OrderEvent> for Sales {
+    async fn apply(
         &self,
-        work: &mut Work<'_>,
+        tx: &mut Tx,
         delivered: &Delivered<OrderEvent>,
-    ) -> Result<(), HandlerError> {
+    ) -> Result<(), sqlx::Error> {
         let telling = Telling { id: delivered.id, at: delivered.at };
         if let OrderEvent::OrderConfirmed {
             order_id,
@@ -44,7 +44,7 @@ impl Handler<OrderEvent> for CountSales {
             ..
         } = &delivered.event
         {
-            views::note_event(work.tx(), *event_id, *organizer_id, event_name).await?;
+            views::note_event(&mut *tx, *event_id, *organizer_id, event_name).await?;
             let order = SoldOrder {
                 order_id: *order_id,
                 order_code,
@@ -56,13 +56,28 @@ impl Handler<OrderEvent> for CountSales {
                 confirmed_at: *confirmed_at,
             };
             let items = counts(items, |tickets| (tickets, 0));
-            ledger::note_sale(work.tx(), telling, order, &items).await?;
+            ledger::note_sale(&mut *tx, telling, order, &items).await?;
         }
         // An order's confirmation came before all of these, under the same key.
         if let Some((fact, items)) = fact_of(&delivered.event) {
             let items = counts(items, |tickets| (0, tickets));
-            ledger::note_fact(work.tx(), telling, delivered.key, fact, &items).await?;
+            ledger::note_fact(&mut *tx, telling, delivered.key, fact, &items).await?;
         }
+        Ok(())
+    }
+}
+
+/// Enters into the ledger what was sold and what went back.
+pub(crate) struct CountSales(pub(crate) Arc<dyn Clock>);
+
+#[async_trait]
+impl Handler<OrderEvent> for CountSales {
+    async fn handle(
+        &self,
+        work: &mut Work<'_>,
+        delivered: &Delivered<OrderEvent>,
+    ) -> Result<(), HandlerError> {
+        Sales.apply(work.tx(), delivered).await?;
         let publisher = OrderEvent::PUBLISHER;
         views::note_progress(work.tx(), publisher, delivered.at, self.0.now()).await?;
         Ok(())
@@ -112,6 +127,26 @@ fn counts(items: &[OrderedItem], split: fn(i64) -> (i64, i64)) -> Vec<ItemCount>
     counts
 }
 
+/// Who was let in.
+pub(crate) struct Admissions;
+
+#[async_trait]
+impl EventView<TicketEvent> for Admissions {
+    async fn apply(
+        &self,
+        tx: &mut Tx,
+        delivered: &Delivered<TicketEvent>,
+    ) -> Result<(), sqlx::Error> {
+        if let TicketEvent::TicketAdmitted { ticket_id, event_id, admitted_at, .. } =
+            delivered.event
+        {
+            let admission = Admission { ticket_id, event_id, admitted_at };
+            views::note_admission(tx, admission).await?;
+        }
+        Ok(())
+    }
+}
+
 /// Notes who was let in.
 pub(crate) struct CountAdmissions(pub(crate) Arc<dyn Clock>);
 
@@ -122,12 +157,7 @@ impl Handler<TicketEvent> for CountAdmissions {
         work: &mut Work<'_>,
         delivered: &Delivered<TicketEvent>,
     ) -> Result<(), HandlerError> {
-        if let TicketEvent::TicketAdmitted { ticket_id, event_id, admitted_at, .. } =
-            delivered.event
-        {
-            let admission = Admission { ticket_id, event_id, admitted_at };
-            views::note_admission(work.tx(), admission).await?;
-        }
+        Admissions.apply(work.tx(), delivered).await?;
         let publisher = TicketEvent::PUBLISHER;
         views::note_progress(work.tx(), publisher, delivered.at, self.0.now()).await?;
         Ok(())

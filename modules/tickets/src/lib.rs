@@ -17,6 +17,7 @@ mod views;
 
 use std::sync::Arc;
 
+use bus::{Told, Translator};
 use contracts::{
     catalog::Catalog,
     tickets::{TicketEvent, Tickets},
@@ -72,7 +73,11 @@ static VIEWS: LogViews = LogViews {
             logs: &[&Projection::<CheckInList, ListTable>::by(&ListTable)],
         },
     ],
+    tells: Some(&TOLD),
 };
+
+static TOLD: Told<TicketEvent> =
+    Told(|| vec![Translator::of::<OrderTickets>(announcements::announce)]);
 
 async fn start(boot: &mut Boot) -> Result<(), StartError> {
     let codes = keys::open(boot).await?;
@@ -99,5 +104,5 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
     let keys = Idempotency::start(boot, &committer);
     boot.public(keys.around(http::routes().with_state(service).into()));
     bus::publish_audit(boot, &committer)?;
-    bus::publish::<TicketEvent, OrderTickets>(boot, &tickets, announcements::announce)
+    bus::publish_all(boot, tickets.committer().database(), (TOLD.0)())
 }

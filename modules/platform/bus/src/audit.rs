@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// How the name of a feed of this kind ends: `orders.audit`.
-const SUFFIX: &str = ".audit";
+pub(crate) const SUFFIX: &str = ".audit";
 const AUDIT: Method = Method { name: "audit", idempotent: true };
 /// The longest reason that is kept, in characters.
 const LONGEST_REASON: usize = 500;
@@ -125,9 +125,9 @@ pub fn publish_audit(boot: &mut Boot, committer: &Committer) -> Result<(), Start
 }
 
 /// A service's log without what the events hold.
-struct Trail {
-    name: &'static str,
-    feed: Feed,
+pub(crate) struct Trail {
+    pub(crate) name: &'static str,
+    pub(crate) feed: Feed,
 }
 
 #[async_trait]
@@ -175,7 +175,7 @@ fn reason(payload: &Value) -> Option<String> {
 }
 
 impl AuditRecord {
-    fn of(service: &'static str, envelope: Envelope) -> Option<Self> {
+    pub(crate) fn of(service: &'static str, envelope: Envelope) -> Option<Self> {
         let particulars: Particulars = serde_json::from_value(envelope.payload).ok()?;
         let Particulars { aggregate, version, event, actor, reason } = particulars;
         Some(Self {

@@ -23,6 +23,7 @@ mod remote;
 mod settings;
 mod source;
 mod subscribe;
+mod views;
 
 pub use audit::{AuditLog, AuditRecord, audit_schema, keep_audit, publish_audit};
 pub use consumer::Consumer;
@@ -35,3 +36,4 @@ pub use settings::{BusKind, BusSettings};
 pub use source::{Page, Query, Source, SourceError};
 pub use store::HandlerError;
 pub use subscribe::{Handler, subscribe};
+pub use views::{EventView, FeedView, FeedViews, FromAudit, FromEvents, Retold, Told};

@@ -4,7 +4,9 @@ use std::{any::TypeId, fmt};
 
 use futures_util::future::BoxFuture;
 
-use crate::{Boot, Contract, ContractDescription, Method, Migrations, SectionSpec, StartError, Views};
+use crate::{
+    Boot, Contract, ContractDescription, Method, Migrations, SectionSpec, StartError, Views,
+};
 
 /// The name of the module that forwards to all others. `all` leaves it out, since nobody needs it
 /// when nothing is remote, and it needs to know where the others' public listeners are.

@@ -1,5 +1,7 @@
 //! A service's views as the command line sees them. What a view is, the store knows.
 
+use std::any::Any;
+
 use async_trait::async_trait;
 
 use crate::{Config, Module, StartError};
@@ -9,7 +11,13 @@ use crate::{Config, Module, StartError};
 #[async_trait]
 pub trait Views: Send + Sync + 'static {
     /// What there is, and what it is made from.
-    fn list(&self) -> Vec<ViewDescription>;
+    fn list(&self, modules: &'static [&'static Module]) -> Vec<ViewDescription>;
+
+    /// How what the service tells others is read from its log, for views that are made from it. What
+    /// it is, the bus knows.
+    fn tells(&self) -> Option<&'static (dyn Any + Send + Sync)> {
+        None
+    }
 
     /// Makes `view` anew from its events beside what is shown, then corrects what is shown by the
     /// difference. `None`: all of them. A view is named by its name or by one of its tables.

@@ -43,6 +43,7 @@ static VIEWS: LogViews = LogViews {
         tables: &["parcels"],
         logs: &[&Projection::<Parcel, Parcels>::by(&Parcels)],
     }],
+    tells: None,
 };
 
 const TABLE_SQLITE: &str = "CREATE TABLE parcels (id BLOB NOT NULL PRIMARY KEY, \

@@ -59,6 +59,7 @@ pub use inbox::{Aside, Fate, Inbox, Parked};
 pub use lease::{HeldLease, Lease, LeaseError};
 pub use open::open;
 pub use partitions::{Mark, Partition, Passed, partition_of};
+pub use rebuild::{Retelling, Taken, rebuild_from};
 pub use recorded::{Position, RawRecorded, Recorded};
 pub use relays::{RelayLog, RelayPosition};
 pub use replay::{Replayed, check_replay, replay};

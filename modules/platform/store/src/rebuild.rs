@@ -11,24 +11,26 @@ mod mark;
 mod projector;
 mod shadow;
 mod table;
+mod told;
 
 use futures_util::{StreamExt, TryStreamExt, future::join, stream::BoxStream};
 use runtime::{RebuildProgress, RebuildStep, Rebuilt};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-pub(crate) use self::mark::STATEMENTS;
 pub use self::{
     mark::Mark,
     projector::{Projecting, Projector},
+    told::{Retelling, Taken},
 };
+pub(crate) use self::{mark::STATEMENTS, told::STATEMENTS as TOLD_STATEMENTS};
 use self::{
     mark::{CHANGED, COUNT, MARK, PAGE},
     shadow::Shadow,
-    table::Table,
+    table::{Table, run},
 };
 use crate::{
-    Connection, Database, Dialect, LogView, RawRecorded, StoreError, Tx,
+    Connection, Database, Dialect, LogView, Projected, RawRecorded, StoreError, Tx,
     log::{self, Wanted},
 };
 
@@ -47,6 +49,9 @@ const ROWS: usize = 10_000;
 /// Times that writers are asked to wait.
 const HOLDS: usize = 20;
 
+const BEFORE_ROWS: &str = "SAVEPOINT before_rows";
+const BACK_TO_BEFORE_ROWS: &str = "ROLLBACK TO SAVEPOINT before_rows";
+
 type Watch<'a> = dyn FnMut(RebuildProgress) + Send + 'a;
 
 /// Makes `view` anew and corrects what is shown.
@@ -61,15 +66,47 @@ pub(crate) async fn rebuild(
     watch: &mut Watch<'_>,
 ) -> Result<Rebuilt, StoreError> {
     let shadow = Shadow::open(database, view.tables).await?;
-    let outcome = Rebuild::new(&shadow, view, watch, database.dialect()).run().await;
+    let origin = Origin::Log { projected: view.logs, logs: Vec::new() };
+    let outcome = Rebuild::new(&shadow, view.name, origin, watch, database.dialect()).run().await;
     shadow.close().await;
     outcome
 }
 
+/// Makes the view `name` of these tables anew from what others tell, and corrects what is shown.
+///
+/// # Errors
+/// As [`LogViews::rebuild_on`](crate::LogViews::rebuild_on).
+pub async fn rebuild_from(
+    database: &Database,
+    name: &'static str,
+    tables: &[&'static str],
+    told: &mut dyn Retelling,
+    watch: &mut (dyn FnMut(RebuildProgress) + Send),
+) -> Result<Rebuilt, StoreError> {
+    let shadow = Shadow::open(database, tables).await?;
+    let origin = Origin::Told(told);
+    let outcome = Rebuild::new(&shadow, name, origin, watch, database.dialect()).run().await;
+    shadow.close().await;
+    outcome
+}
+
+/// What a view is made from.
+enum Origin<'a> {
+    /// The service's own events.
+    Log {
+        /// What they are projected by.
+        projected: &'a [&'static dyn Projected],
+        /// Those of which the first pass is over.
+        logs: Vec<Box<dyn Projecting>>,
+    },
+    /// Those of others.
+    Told(&'a mut dyn Retelling),
+}
+
 struct Rebuild<'a, 'w> {
     shadow: &'a Shadow,
-    view: &'a LogView,
-    logs: Vec<Box<dyn Projecting>>,
+    view: &'static str,
+    origin: Origin<'a>,
     watch: &'a mut Watch<'w>,
     dialect: Dialect,
     /// What was visible before it has been taken in.
@@ -86,12 +123,13 @@ type Piece<'d> = (&'d Table, &'d [String]);
 impl<'a, 'w> Rebuild<'a, 'w> {
     fn new(
         shadow: &'a Shadow,
-        view: &'a LogView,
+        view: &'static str,
+        origin: Origin<'a>,
         watch: &'a mut Watch<'w>,
         dialect: Dialect,
     ) -> Self {
         let mark = Mark::new(dialect, 0);
-        Self { shadow, view, logs: Vec::new(), watch, dialect, mark, events: 0, corrected: 0 }
+        Self { shadow, view, origin, watch, dialect, mark, events: 0, corrected: 0 }
     }
 
     async fn run(mut self) -> Result<Rebuilt, StoreError> {
@@ -100,7 +138,7 @@ impl<'a, 'w> Rebuild<'a, 'w> {
             self.catch_up().await?;
             let differing = self.compare().await?;
             if differing.is_empty() {
-                let (view, events, corrected) = (self.view.name, self.events, self.corrected);
+                let (view, events, corrected) = (self.view, self.events, self.corrected);
                 return Ok(Rebuilt { view, events, corrected });
             }
             self.correct(&differing).await?;
@@ -108,19 +146,30 @@ impl<'a, 'w> Rebuild<'a, 'w> {
         Err(StoreError::Failed(format!(
             "rows of {} differ again as soon as they are corrected; a process with another build \
              writes them, so start one of this build in its place and rebuild again",
-            self.view.name
+            self.view
         )))
     }
 
     fn tell(&mut self, step: RebuildStep, done: u64, total: u64) {
-        (self.watch)(RebuildProgress { view: self.view.name, step, done, total });
+        (self.watch)(RebuildProgress { view: self.view, step, done, total });
     }
 
     /// The first pass.
     async fn fill(&mut self) -> Result<(), StoreError> {
         self.mark = now(&mut self.shadow.live().await?, self.dialect).await?;
+        match &self.origin {
+            Origin::Log { projected, .. } => {
+                let projected = *projected;
+                self.fill_from_log(projected).await?;
+            }
+            Origin::Told(_) => self.fill_from_told().await?,
+        }
+        self.shadow.analyze().await
+    }
+
+    async fn fill_from_log(&mut self, logs: &[&'static dyn Projected]) -> Result<(), StoreError> {
         let mut total = 0;
-        for log in self.view.logs {
+        for log in logs {
             let mut live = self.shadow.live().await?;
             let (count,): (i64,) =
                 crate::fetch_one!(&mut live, (i64,), COUNT, log.category()).await?;
@@ -128,7 +177,7 @@ impl<'a, 'w> Rebuild<'a, 'w> {
         }
         self.tell(RebuildStep::Filling, 0, total);
         let mut pages = 0_u64;
-        for log in self.view.logs {
+        for log in logs {
             let mut log = log.begin(self.mark);
             let category = log.category();
             let mut page = page_after(self.shadow, category, Uuid::nil(), 0).await?;
@@ -153,9 +202,37 @@ impl<'a, 'w> Rebuild<'a, 'w> {
                 self.tell(RebuildStep::Filling, self.events, total.max(self.events));
             }
             log.end_first_pass();
-            self.logs.push(log);
+            if let Origin::Log { logs, .. } = &mut self.origin {
+                logs.push(log);
+            }
         }
-        self.shadow.analyze().await
+        Ok(())
+    }
+
+    async fn fill_from_told(&mut self) -> Result<(), StoreError> {
+        let Origin::Told(told) = &mut self.origin else { return Ok(()) };
+        let total = told.total().await?;
+        told.learn(&mut self.shadow.live().await?).await?;
+        let view = self.view;
+        let mut tell = |done: u64| {
+            let progress =
+                RebuildProgress { view, step: RebuildStep::Filling, done, total: total.max(done) };
+            (self.watch)(progress);
+        };
+        tell(0);
+        let mut pages = 0_u64;
+        while let Some(events) = told.read().await? {
+            let mut tx = self.shadow.write().await?;
+            told.write(&mut tx).await?;
+            tx.commit().await?;
+            self.events += events;
+            pages += 1;
+            if pages.is_power_of_two() {
+                self.shadow.analyze().await?;
+            }
+            tell(self.events);
+        }
+        Ok(())
     }
 
     /// Takes in what happened meanwhile, until little does.
@@ -177,34 +254,17 @@ impl<'a, 'w> Rebuild<'a, 'w> {
     async fn follow(
         &mut self,
         live: &mut Connection<'_>,
-        mut within: Option<&mut Tx>,
+        within: Option<&mut Tx>,
     ) -> Result<u64, StoreError> {
-        let next = now(live, self.dialect).await?;
-        let changed: Vec<(String, Uuid, i64)> =
-            crate::fetch_all!(&mut *live, (String, Uuid, i64), CHANGED, self.mark.at()).await?;
-        let mut news = 0;
-        for log in &mut self.logs {
-            let category = log.category();
-            let wanted: Vec<Wanted> = changed
-                .iter()
-                .filter(|(name, _, _)| name == category)
-                .filter_map(|(_, stream, version)| {
-                    log.wanted(*stream, u64::try_from(*version).unwrap_or_default())
-                })
-                .collect();
-            for some in wanted.chunks(STREAMS) {
-                let rows = log::read_events(live, some).await?;
-                news += log.take_news(rows)?;
-                if let Some(tx) = within.as_deref_mut() {
-                    log.apply(tx).await?;
-                } else {
-                    let mut tx = self.shadow.write().await?;
-                    log.apply(&mut tx).await?;
-                    tx.commit().await?;
-                }
+        let news = match &mut self.origin {
+            Origin::Log { logs, .. } => {
+                let next = now(live, self.dialect).await?;
+                let news = follow_log(self.shadow, logs, self.mark, live, within).await?;
+                self.mark = next;
+                news
             }
-        }
-        self.mark = next;
+            Origin::Told(told) => follow_told(self.shadow, *told, live, within).await?,
+        };
         self.events += news;
         Ok(news)
     }
@@ -261,32 +321,90 @@ impl<'a, 'w> Rebuild<'a, 'w> {
 
     async fn correct_at_once(&mut self, part: &[Piece<'_>]) -> Result<(), StoreError> {
         let mut tx = hold_writers(self.shadow).await?;
-        let corrected = self.correct_within(&mut tx, part).await;
-        match &corrected {
-            Ok(_) => tx.commit().await?,
-            Err(_) => tx.rollback().await?,
+        let mut live = self.shadow.live().await?;
+        self.follow(&mut live, Some(&mut tx)).await?;
+        drop(live);
+        run(&mut tx.connection().await?, BEFORE_ROWS.to_owned()).await?;
+        let corrected = correct_rows(&mut tx, part).await;
+        if corrected.is_err() {
+            // What was taken in stays.
+            run(&mut tx.connection().await?, BACK_TO_BEFORE_ROWS.to_owned()).await?;
         }
+        tx.commit().await?;
         self.shadow.let_go().await?;
         self.corrected += corrected?;
         Ok(())
     }
+}
 
-    async fn correct_within(&mut self, tx: &mut Tx, part: &[Piece<'_>]) -> Result<u64, StoreError> {
-        let mut live = self.shadow.live().await?;
-        self.follow(&mut live, Some(&mut *tx)).await?;
-        drop(live);
-        let mut rows = 0;
-        for (table, keys) in part {
-            let keys = format!("[{}]", keys.join(","));
-            execute(&mut tx.connection().await?, &table.remove, &keys).await?;
+async fn follow_log(
+    shadow: &Shadow,
+    logs: &mut [Box<dyn Projecting>],
+    mark: Mark,
+    live: &mut Connection<'_>,
+    mut within: Option<&mut Tx>,
+) -> Result<u64, StoreError> {
+    let changed: Vec<(String, Uuid, i64)> =
+        crate::fetch_all!(&mut *live, (String, Uuid, i64), CHANGED, mark.at()).await?;
+    let mut news = 0;
+    for log in logs {
+        let category = log.category();
+        let wanted: Vec<Wanted> = changed
+            .iter()
+            .filter(|(name, _, _)| name == category)
+            .filter_map(|(_, stream, version)| {
+                log.wanted(*stream, u64::try_from(*version).unwrap_or_default())
+            })
+            .collect();
+        for some in wanted.chunks(STREAMS) {
+            let rows = log::read_events(live, some).await?;
+            news += log.take_news(rows)?;
+            if let Some(tx) = within.as_deref_mut() {
+                log.apply(tx).await?;
+            } else {
+                let mut tx = shadow.write().await?;
+                log.apply(&mut tx).await?;
+                tx.commit().await?;
+            }
         }
-        for (table, some) in part {
-            let keys = format!("[{}]", some.join(","));
-            execute(&mut tx.connection().await?, &table.put, &keys).await?;
-            rows += some.len() as u64;
-        }
-        Ok(rows)
     }
+    Ok(news)
+}
+
+async fn follow_told(
+    shadow: &Shadow,
+    told: &mut dyn Retelling,
+    live: &mut Connection<'_>,
+    mut within: Option<&mut Tx>,
+) -> Result<u64, StoreError> {
+    told.learn(live).await?;
+    let mut news = 0;
+    while let Some(events) = told.read().await? {
+        news += events;
+        if let Some(tx) = within.as_deref_mut() {
+            told.write(tx).await?;
+        } else {
+            let mut tx = shadow.write().await?;
+            told.write(&mut tx).await?;
+            tx.commit().await?;
+        }
+    }
+    Ok(news)
+}
+
+/// Takes away rows and puts in what should be there. Says how many that were.
+async fn correct_rows(tx: &mut Tx, part: &[Piece<'_>]) -> Result<u64, StoreError> {
+    let mut rows = 0;
+    for (table, keys) in part {
+        let keys = format!("[{}]", keys.join(","));
+        execute(&mut tx.connection().await?, &table.remove, &keys).await?;
+    }
+    for (table, some) in part {
+        let keys = format!("[{}]", some.join(","));
+        execute(&mut tx.connection().await?, &table.put, &keys).await?;
+        rows += some.len() as u64;
+    }
+    Ok(rows)
 }
 
 async fn execute(on: &mut Connection<'_>, text: &str, keys: &str) -> Result<(), StoreError> {

@@ -54,6 +54,7 @@ pub(crate) const OWN: &[&[(&str, Sql)]] = &[
     partitions::STATEMENTS,
     relays::STATEMENTS,
     rebuild::STATEMENTS,
+    rebuild::TOLD_STATEMENTS,
     replay::STATEMENTS,
     timers::STATEMENTS,
 ];

@@ -1,10 +1,10 @@
 //! What a service's views are, said once: for the check that replays the log, and for the command
 //! that makes them anew.
 
-use std::marker::PhantomData;
+use std::{any::Any, marker::PhantomData};
 
 use runtime::{
-    RebuildOrder, RebuildProgress, Rebuilt, StartError, ViewDescription, Views, async_trait,
+    Module, RebuildOrder, RebuildProgress, Rebuilt, StartError, ViewDescription, Views, async_trait,
 };
 
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
 ///         tables: &["orders"],
 ///         logs: &[&Projection::<Order, OrderList>::by(&OrderList)],
 ///     }],
+///     tells: None,
 /// };
 /// ```
 pub struct LogViews {
@@ -30,6 +31,8 @@ pub struct LogViews {
     pub schema: &'static Schema,
     /// All of them.
     pub views: &'static [LogView],
+    /// How what the service tells others is read from the same log, for their views.
+    pub tells: Option<&'static (dyn Any + Send + Sync)>,
 }
 
 /// Tables that the same logs make, all of them and no others.
@@ -94,7 +97,11 @@ impl LogViews {
 /// For the command line, which has no running service.
 #[async_trait]
 impl Views for LogViews {
-    fn list(&self) -> Vec<ViewDescription> {
+    fn tells(&self) -> Option<&'static (dyn Any + Send + Sync)> {
+        self.tells
+    }
+
+    fn list(&self, _modules: &'static [&'static Module]) -> Vec<ViewDescription> {
         let describe = |view: &LogView| ViewDescription {
             name: view.name,
             tables: view.tables,

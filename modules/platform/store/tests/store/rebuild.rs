@@ -19,6 +19,7 @@ static VIEWS: LogViews = LogViews {
         tables: &["accounts"],
         logs: &[&Projection::<Account, AccountsView>::by(&AccountsView)],
     }],
+    tells: None,
 };
 
 const SPOIL_BALANCE: &str = "UPDATE accounts SET balance = 7 WHERE id = $1";
@@ -79,6 +80,7 @@ static STRAYING: LogViews = LogViews {
         tables: &["notes"],
         logs: &[&Projection::<Account, Straying>::by(&Straying)],
     }],
+    tells: None,
 };
 
 on_all! {
