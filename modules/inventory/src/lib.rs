@@ -64,6 +64,7 @@ static VIEWS: LogViews = LogViews {
         tables: &["holds"],
         logs: &[&Projection::<Stock, HoldIndex>::by(&HoldIndex)],
     }],
+    tells: None,
 };
 
 async fn start(boot: &mut Boot) -> Result<(), StartError> {
@@ -99,8 +100,7 @@ async fn start(boot: &mut Boot) -> Result<(), StartError> {
     };
     boot.public(keys.around(http::routes().with_state(app).into()));
 
-    let follow =
-        FollowProgramme { stocks: stocks.clone(), pages: shown, tasks: boot.tasks() };
+    let follow = FollowProgramme { stocks: stocks.clone(), pages: shown, tasks: boot.tasks() };
     bus::publish_audit(boot, &committer)?;
     store::check_replay(boot, &VIEWS, &[&stocks]);
     bus::subscribe::<CatalogEvent>(boot, &committer, "inventory", follow)?;
