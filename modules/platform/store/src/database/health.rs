@@ -6,13 +6,15 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{Database, Engine};
 use crate::StoreError;
 
 /// A commit that takes longer is worth a line in the log.
 const LONG_COMMIT: Duration = Duration::from_secs(1);
+/// How long a look may take; less than readiness waits, which has no reason to tell by then.
+const CHECK_TIME: Duration = Duration::from_millis(900);
 const PROBE_SIZE: usize = 32 * 1024;
 
 /// The statements of this file.
@@ -50,7 +52,12 @@ impl Database {
             }
         }
         let trouble = self.health().trouble.clone();
-        let probed = if trouble.is_some() { self.probe_writing().await } else { self.ping().await };
+        let probing = async {
+            if trouble.is_some() { self.probe_writing().await } else { self.ping().await }
+        };
+        let probed = timeout(CHECK_TIME, probing)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable(self.silence())));
         match (probed, trouble) {
             (Ok(()), _) => {
                 if self.health().trouble.take().is_some() {
@@ -61,6 +68,14 @@ impl Database {
             (Err(now), Some(before)) => Err(format!("{now} (a commit failed before: {before})")),
             (Err(now), None) => Err(now.to_string()),
         }
+    }
+
+    fn silence(&self) -> String {
+        let absence = match &self.0.engine {
+            Engine::Sqlite(_) => None,
+            Engine::Postgres(postgres) => postgres.absence(),
+        };
+        absence.unwrap_or_else(|| "it does not answer in time".to_owned())
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

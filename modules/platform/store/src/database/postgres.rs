@@ -2,9 +2,9 @@
 //! writes, and another one when that has become another server.
 
 use std::{
-    mem,
+    io, mem,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -27,6 +27,8 @@ use crate::{StoreError, Tx, settings::DatabaseSettings};
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// How long such a test may take.
 const TEST_TIME: Duration = Duration::from_secs(1);
+/// For how long the reason is told why no server was found.
+const KNOWN: Duration = Duration::from_secs(5);
 /// Between two attempts on a server that drops connections.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -41,6 +43,8 @@ pub(super) struct Postgres {
     current: RwLock<Current>,
     /// How often they have led elsewhere since.
     moves: AtomicU64,
+    /// When no server was found last, and why.
+    absence: Mutex<Option<(Instant, String)>>,
     /// Held by whoever looks for the server; when that was done last.
     looked: tokio::sync::Mutex<Option<Instant>>,
 }
@@ -70,6 +74,7 @@ impl Postgres {
             servers,
             current: RwLock::new(Current { identity, pool }),
             moves: AtomicU64::new(0),
+            absence: Mutex::default(),
             looked: tokio::sync::Mutex::default(),
         })
     }
@@ -96,13 +101,21 @@ impl Postgres {
             let refusals = self.servers.refusals();
             let pool = self.pool();
             let acquired = tokio::select! {
+                biased;
                 acquired = pool.acquire() => acquired,
                 () = refused(refusals) => Err(sqlx::Error::PoolTimedOut),
                 () = self.moved(asked_at) => Err(sqlx::Error::PoolTimedOut),
             };
             match acquired {
                 Err(error) if is_passing(&error) && self.has_time(give_up) => {
+                    self.servers.doubt();
                     self.look(asked_at).await;
+                }
+                Err(error) => {
+                    let absence = self.absence().filter(|_| is_passing(&error));
+                    return Err(absence.map_or(error, |reason| {
+                        sqlx::Error::Io(io::Error::new(io::ErrorKind::NotConnected, reason))
+                    }));
                 }
                 done => return done,
             }
@@ -119,13 +132,18 @@ impl Postgres {
             let asked_at = Instant::now();
             let refusals = self.servers.refusals();
             let begun = tokio::select! {
+                biased;
                 begun = begin_uninterrupted(self.pool()) => begun,
                 () = refused(refusals) => Err(StoreError::Unavailable("it changed".to_owned())),
                 () = self.moved(asked_at) => Err(StoreError::Unavailable("it changed".to_owned())),
             };
             match begun {
                 Err(StoreError::Unavailable(_)) if self.has_time(give_up) => {
+                    self.servers.doubt();
                     self.look(asked_at).await;
+                }
+                Err(StoreError::Unavailable(reason)) => {
+                    return Err(StoreError::Unavailable(self.absence().unwrap_or(reason)));
                 }
                 done => return done,
             }
@@ -139,16 +157,12 @@ impl Postgres {
     /// Returns when somebody has waited since `asked_at` for connections that lead nowhere any more.
     /// Connections that wait for an answer which never comes do not come back by themselves.
     async fn moved(&self, asked_at: Instant) {
-        let before = self.identity();
+        let before = self.moves();
         sleep_until(asked_at + self.settings.acquire_timeout / 3).await;
         self.look(asked_at).await;
-        if self.identity() == before {
+        if self.moves() == before {
             std::future::pending::<()>().await;
         }
-    }
-
-    fn identity(&self) -> Identity {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).identity.clone()
     }
 
     /// Changes when the server is another one, or was started anew: what is remembered of it may not
@@ -166,7 +180,6 @@ impl Postgres {
     /// another one, or was started anew, old connections are left to themselves: some may never
     /// answer again. Without one, this takes a moment.
     pub(super) async fn look(&self, asked_at: Instant) {
-        self.servers.doubt();
         let mut looked = self.looked.lock().await;
         if looked.is_some_and(|at| at > asked_at) {
             return;
@@ -175,11 +188,23 @@ impl Postgres {
             Ok((connection, identity)) => {
                 close(connection).await;
                 self.turn_to(identity);
+                self.set_absence(None);
             }
-            Err(error) => tracing::debug!(service = self.name, %error, "no server takes writes"),
+            Err(error) => self.set_absence(Some(error.reason().to_owned())),
         }
         sleep_until(Instant::now() + PAUSE).await;
         *looked = Some(Instant::now());
+    }
+
+    /// Why there is no server that takes writes, where none was found just now.
+    pub(super) fn absence(&self) -> Option<String> {
+        let known = self.absence.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        known.filter(|(at, _)| at.elapsed() < KNOWN).map(|(_, reason)| reason)
+    }
+
+    fn set_absence(&self, reason: Option<String>) {
+        let known = reason.map(|reason| (Instant::now(), reason));
+        *self.absence.lock().unwrap_or_else(PoisonError::into_inner) = known;
     }
 
     fn turn_to(&self, identity: Identity) {

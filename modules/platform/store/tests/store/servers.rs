@@ -168,7 +168,12 @@ async fn a_server_that_is_read_only_is_not_used_until_it_takes_writes() {
     say(&url, "SELECT pg_reload_conf()").await;
     eventually("a refusal", || async { deposit(&process).await.is_err() }).await;
     let reason = process.database.check().await.unwrap_err();
-    assert!(reason.contains("read-only"), "{reason}");
+    assert!(reason.contains("is read-only"), "{reason}");
+    let refused = deposit(&process).await;
+    let Err(ExecuteError::Store(StoreError::Unavailable(reason))) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(reason.contains("is read-only"), "{reason}");
     let other = Database::connect(&world.settings, "ledger", world.directory()).await;
     let Err(StoreError::Unavailable(reason)) = other else { panic!("it is read-only") };
     assert!(reason.contains("is read-only"), "{reason}");
