@@ -16,7 +16,7 @@ is_whole "$folder" && exit
 
 echo "kafka: fetching version $version into $folder" >&2
 mkdir -p "$(dirname "$folder")"
-fetched=$(mktemp -d "$folder.XXXXXX")
+fetched=$(mktemp -d -p "$(dirname "$folder")")
 trap 'rm -rf "$fetched"' EXIT
 while read -r _ path; do
     printf 'url = "%s/%s"\noutput = "%s/%s"\n' "$repository" "$path" "$fetched" "$path"
