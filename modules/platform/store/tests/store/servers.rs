@@ -88,9 +88,9 @@ async fn a_server_that_stops_and_starts_again_is_used_again() {
     let mut version = 1;
     for is_a_crash in [false, true] {
         if is_a_crash {
-            server.crash().await
+            server.crash().await;
         } else {
-            server.stop().await
+            server.stop().await;
         }
         let refused = deposit(&process).await;
         assert!(

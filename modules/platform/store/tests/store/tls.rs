@@ -19,8 +19,8 @@ struct Way {
     version: Option<String>,
 }
 
-fn authority(name: &str) -> Option<PathBuf> {
-    Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/store/certificates").join(name))
+fn authority(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/store/certificates").join(name)
 }
 
 /// A server whose certificate is for `localhost`, and a world on it that says nothing of TLS.
@@ -54,7 +54,7 @@ async fn each_mode_encrypts_and_verifies_as_it_says() {
 
     let (mut world, _server) = encrypted().await;
     let (address, name) = (world.settings.url.expose().to_owned(), by_name(&world));
-    let (ours, strangers) = (authority("ca.pem"), authority("stranger-ca.pem"));
+    let (ours, strangers) = (Some(authority("ca.pem")), Some(authority("stranger-ca.pem")));
     for (tls, ca_file, url, expected) in [
         (None, None, &address, Some(true)),
         (Some(Disable), None, &address, Some(false)),
@@ -88,7 +88,7 @@ async fn each_mode_encrypts_and_verifies_as_it_says() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_address_may_say_it_as_well() {
     let (mut world, _server) = encrypted().await;
-    let authority = authority("ca.pem").unwrap();
+    let authority = authority("ca.pem");
     let url =
         format!("{}?sslmode=verify-full&sslrootcert={}", by_name(&world), authority.display());
     world.settings.url = url.into();
