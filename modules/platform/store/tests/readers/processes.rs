@@ -165,7 +165,8 @@ async fn timers_fire_once_although_processes_are_killed_and_stopped() {
     const LAMPS: u128 = 60;
     let (shop, _database) = stage().await;
     let process = shop.process().await;
-    let mut actors = [1, 2, 3].map(|name| Actor::new("fires timers", name, shop.url()));
+    let mut actors: Vec<Actor> =
+        (1..=3).map(|name| Actor::new("fires timers", name, shop.url())).collect();
     for actor in &mut actors {
         actor.until("waits").await;
     }
@@ -173,8 +174,11 @@ async fn timers_fire_once_although_processes_are_killed_and_stopped() {
     for lamp in 0..LAMPS {
         process.give(uuid(lamp), LampCommand::TurnOn { off_at: Some(due) }).await;
     }
-    let [mut killed, stopped, _good] = actors;
-    killed.until("woken").await;
+    let words = actors.iter_mut().map(|actor| Box::pin(actor.until("woken")));
+    let (_, busy, others) = futures_util::future::select_all(words).await;
+    drop(others);
+    let mut killed = actors.swap_remove(busy);
+    let stopped = actors.swap_remove(0);
     stopped.signal("-STOP").await;
     killed.process.kill().await.unwrap();
 
