@@ -331,6 +331,9 @@ impl Committer {
         for (index, job) in jobs.iter_mut().enumerate() {
             let before = batch.traces();
             let verdict = job.run(batch).await;
+            if let Some(reason) = batch.tx().contention() {
+                return Err(StoreError::Contended(reason.to_owned()).into());
+            }
             if verdict == Verdict::Failed && batch.traces() != before {
                 return Err(Setback::Job(index));
             }

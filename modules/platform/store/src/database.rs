@@ -190,6 +190,10 @@ impl Database {
         })
     }
 
+    /// Nothing depends on it here; see [`Tx::failed`].
+    #[doc(hidden)]
+    pub fn failed(&self, _error: &sqlx::Error) {}
+
     /// Begins a transaction that may write. On SQLite there is one at a time: keep it short, and
     /// prefer [`Committer::transact`](crate::Committer::transact), which shares its commit with
     /// others.

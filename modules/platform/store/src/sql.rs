@@ -147,7 +147,7 @@ macro_rules! fetch_one {
 macro_rules! execute {
     ($on:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
         async {
-            match ($on).connection().await {
+            let outcome = match ($on).connection().await {
                 Err(error) => Err(error),
                 Ok($crate::Connection::Sqlite(mut connection)) => {
                     $crate::sqlx::query::<$crate::sqlx::Sqlite>($crate::Sql::from($sql).sqlite())
@@ -165,7 +165,11 @@ macro_rules! execute {
                     .await
                     .map(|done| done.rows_affected())
                 }
+            };
+            if let Err(error) = &outcome {
+                ($on).failed(error);
             }
+            outcome
         }
     };
 }
@@ -175,7 +179,7 @@ macro_rules! execute {
 macro_rules! __fetch {
     ($fetch:ident, $on:expr, $row:ty, $sql:expr $(, $bind:expr)*) => {
         async {
-            match ($on).connection().await {
+            let outcome = match ($on).connection().await {
                 Err(error) => Err(error),
                 Ok($crate::Connection::Sqlite(mut connection)) => {
                     $crate::sqlx::query_as::<$crate::sqlx::Sqlite, $row>(
@@ -193,7 +197,11 @@ macro_rules! __fetch {
                     .$fetch(&mut *connection)
                     .await
                 }
+            };
+            if let Err(error) = &outcome {
+                ($on).failed(error);
             }
+            outcome
         }
     };
 }

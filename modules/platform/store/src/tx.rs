@@ -1,8 +1,8 @@
 //! Where a statement runs: a connection of a pool, or a transaction.
 
-use sqlx::{Postgres, Sqlite, Transaction, pool::MaybePoolConnection};
+use sqlx::{Postgres, Sqlite, Transaction, error::DatabaseError, pool::MaybePoolConnection};
 
-use crate::StoreError;
+use crate::{StoreError, error::from_code};
 
 /// A connection that one statement runs on. The macros take it from a [`Database`](crate::Database)
 /// or a [`Tx`]; code that needs a dialect's own features takes it itself.
@@ -29,6 +29,10 @@ impl Connection<'_> {
             }
         })
     }
+
+    /// Nothing depends on it here; see [`Tx::failed`].
+    #[doc(hidden)]
+    pub fn failed(&self, _error: &sqlx::Error) {}
 }
 
 /// A transaction that may write. Dropped without [`Tx::commit`], it is rolled back.
@@ -42,6 +46,8 @@ pub struct Tx {
     statements: u64,
     /// Whether one of them may have failed without anybody having said so.
     is_doubtful: bool,
+    /// Why all of it has to be done again, once others have changed the same rows.
+    contention: Option<String>,
 }
 
 enum Open {
@@ -51,11 +57,11 @@ enum Open {
 
 impl Tx {
     pub(crate) fn sqlite(open: Transaction<'static, Sqlite>) -> Self {
-        Self { open: Open::Sqlite(open), statements: 0, is_doubtful: false }
+        Self { open: Open::Sqlite(open), statements: 0, is_doubtful: false, contention: None }
     }
 
     pub(crate) fn postgres(open: Transaction<'static, Postgres>) -> Self {
-        Self { open: Open::Postgres(open), statements: 0, is_doubtful: false }
+        Self { open: Open::Postgres(open), statements: 0, is_doubtful: false, contention: None }
     }
 
     /// The connection inside the transaction.
@@ -71,6 +77,21 @@ impl Tx {
             Open::Sqlite(open) => Connection::Sqlite(MaybePoolConnection::from(&mut **open)),
             Open::Postgres(open) => Connection::Postgres(MaybePoolConnection::from(&mut **open)),
         })
+    }
+
+    /// The macros say which statement failed. Whoever runs it may make anything of that, but when
+    /// others have changed the same rows, the whole has to be done again.
+    #[doc(hidden)]
+    pub fn failed(&mut self, error: &sqlx::Error) {
+        let code = error.as_database_error().and_then(DatabaseError::code);
+        if let StoreError::Contended(reason) = from_code(code.as_deref(), error.to_string()) {
+            self.contention.get_or_insert(reason);
+        }
+    }
+
+    /// Why all of it has to be done again, when it has to.
+    pub(crate) fn contention(&self) -> Option<&str> {
+        self.contention.as_deref()
     }
 
     /// Makes it durable.

@@ -20,6 +20,8 @@ use crate::{
 };
 
 const NOTE: &str = "INSERT INTO notes (id, text) VALUES ($1, $2)";
+const NOTE_MORE: &str = "UPDATE notes SET amount = coalesce(amount, 0) + 1 WHERE id = $1";
+const NOTED: &str = "SELECT amount FROM notes WHERE id = $1";
 const COUNT_NOTES: &str = "SELECT count(*) FROM notes";
 const NONSENSE: &str = "INSERT INTO nowhere VALUES (1)";
 const OPEN_TRANSACTIONS: &str = "SELECT count(*) FROM pg_stat_activity \
@@ -198,6 +200,38 @@ on_all! {
 }
 
 on_both! {
+    async fn statements_of_two_replicas_on_one_row_are_all_done(world) {
+        const EACH: usize = 30;
+        let (one, other) = (world.start().await, world.start().await);
+        let id = Uuid::from_u128(1);
+        let mut tx = one.database.begin().await.unwrap();
+        store::execute!(&mut tx, NOTE, id, "many at once").await.unwrap();
+        tx.commit().await.unwrap();
+
+        let note_more = |committer: &Committer| {
+            let committer = committer.clone();
+            async move {
+                committer
+                    .transact(&cx(), move |work: &mut Work<'_>| {
+                        Box::pin(async move {
+                            store::execute!(work.tx(), NOTE_MORE, id).await?;
+                            Ok::<(), StoreError>(())
+                        })
+                    })
+                    .await
+            }
+        };
+        let mut at_once = JoinSet::new();
+        for _ in 0..EACH {
+            at_once.spawn(note_more(&one.committer));
+            at_once.spawn(note_more(&other.committer));
+        }
+        let outcomes = at_once.join_all().await;
+        assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+        let (noted,) = store::fetch_one!(&one.database, (i64,), NOTED, id).await.unwrap();
+        assert_eq!(usize::try_from(noted), Ok(2 * EACH));
+    }
+
     async fn an_aggregate_of_another_database_is_refused(world) {
         let (one, other) = (world.start().await, world.start().await);
         let accounts = other.accounts.clone();
