@@ -158,7 +158,7 @@ impl Depot {
 
     async fn happen(&self, id: Uuid, event: Happened) {
         let trace = TraceContext::start(&SystemRandom::default());
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         let cx = Context::new(Principal::Anonymous, deadline, "bench", trace);
         self.parcels.execute(&cx, id, event).read(|_| ()).await.expect("nothing is refused");
     }
@@ -178,7 +178,7 @@ impl Depot {
 
     /// Appends so many events to one aggregate.
     async fn append_to_one(&self, id: Uuid, events: u64) {
-        for _ in 0..events / CROWD as u64 + 1 {
+        for _ in 0..=events / CROWD as u64 {
             join_all((0..CROWD).map(|step| self.happen(id, event(id, step as u64)))).await;
         }
     }

@@ -193,7 +193,8 @@ impl<'a, 'w> Rebuild<'a, 'w> {
                 };
                 let (next, written) =
                     join(page_after(shadow, category, stream, version), write).await;
-                (page, _) = (next?, written?);
+                written?;
+                page = next?;
                 self.events += count;
                 pages += 1;
                 if pages.is_power_of_two() {

@@ -72,7 +72,7 @@ impl Tale {
     }
 
     async fn read(&mut self) -> Result<(), StoreError> {
-        let page = self.source.read(&self.query(PAGE)).await.map_err(away)?;
+        let page = self.source.read(&self.query(PAGE)).await.map_err(|error| away(&error))?;
         self.is_at_end = page.reached == self.at;
         self.at = page.reached;
         for entry in page.entries {
@@ -82,7 +82,7 @@ impl Tale {
     }
 }
 
-fn away(error: SourceError) -> StoreError {
+fn away(error: &SourceError) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }
 
@@ -100,7 +100,7 @@ impl Retelling for Teller {
     async fn total(&mut self) -> Result<u64, StoreError> {
         let mut total = 0;
         for tale in &self.0 {
-            let page = tale.source.read(&tale.query(1)).await.map_err(away)?;
+            let page = tale.source.read(&tale.query(1)).await.map_err(|error| away(&error))?;
             total += page.behind + page.entries.len() as u64;
         }
         Ok(total)

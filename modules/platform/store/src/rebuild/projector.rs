@@ -94,7 +94,9 @@ impl<A: Aggregate> Projector<A> {
             let next = match self.open.take() {
                 Some(open) if open.id == id => open,
                 other => {
-                    other.into_iter().for_each(|stream| self.finish(stream));
+                    if let Some(stream) = other {
+                        self.finish(stream);
+                    }
                     Stream::new(id, Cached::default())
                 }
             };
@@ -191,7 +193,9 @@ impl<A: Aggregate> Projecting for Projector<A> {
         if self.is_first_pass {
             self.open = written.pop();
             self.open.iter_mut().for_each(|open| open.events.clear());
-            written.into_iter().for_each(|stream| self.finish(stream));
+            for stream in written {
+                self.finish(stream);
+            }
         } else {
             let states = written.into_iter().map(|stream| (stream.id, stream.state));
             self.kept.extend(states);

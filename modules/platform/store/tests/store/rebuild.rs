@@ -3,7 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::{join, join_all};
-use runtime::{RebuildProgress, RebuildStep, Rebuilt};
+use runtime::{
+    RebuildProgress,
+    RebuildStep::{self, Comparing, Correcting, Filling, Following},
+    Rebuilt,
+};
 use store::{Change, LogView, LogViews, Projection, StoreError, Tx, View};
 use uuid::Uuid;
 
@@ -142,7 +146,6 @@ on_all! {
         VIEWS.rebuild_on(&process.database, None, &mut |progress| seen.push(progress)).await.unwrap();
         let mut steps: Vec<RebuildStep> = seen.iter().map(|progress| progress.step).collect();
         steps.dedup();
-        use RebuildStep::{Comparing, Correcting, Filling, Following};
         assert_eq!(
             steps,
             [Filling, Following, Comparing, Correcting, Following, Comparing]
@@ -185,8 +188,8 @@ on_all! {
         let (process, _) = with_accounts(&world).await;
         let database = process.database.clone();
         let (first, second) = join(
-            VIEWS.rebuild_on(&process.database, None, &mut |_| ()),
-            VIEWS.rebuild_on(&database, None, &mut |_| ()),
+            Box::pin(VIEWS.rebuild_on(&process.database, None, &mut |_| ())),
+            Box::pin(VIEWS.rebuild_on(&database, None, &mut |_| ())),
         )
         .await;
         let refused: Vec<StoreError> = [first, second].into_iter().filter_map(Result::err).collect();
