@@ -6,25 +6,20 @@ use std::{
 };
 
 use boxoffice::{node, registry};
-use runtime::{Clock as _, Secret};
+use runtime::Clock as _;
 use store::DatabaseSettings;
-use testkit::{Builder, Client, Composition, Sandbox, kafka, postgres, redis};
+use testkit::{Builder, Client, Composition, Sandbox};
 use tokio::runtime::Runtime;
 
 use crate::{
     gate::Gate,
+    ground::Ground,
     people::{ADMIN, PASSWORD},
     shapes::Shape,
 };
 
 /// How long what still runs may take to end when a house is torn down.
 const TEAR_DOWN: Duration = Duration::from_secs(5);
-
-/// To PostgreSQL, of each service.
-const CONNECTIONS: u32 = 4;
-
-/// Of each topic: more than replicas, so that each has some.
-const PARTITIONS: u32 = 4;
 
 /// How long the payment provider may take to answer. Short, since some cards never do.
 const PROVIDER_TIMEOUT: &str = "500ms";
@@ -40,11 +35,20 @@ pub struct House {
 }
 
 impl House {
-    /// Starts one; `adjust` may change the sandbox before.
+    /// Starts one on servers that tests share; `adjust` may change the sandbox before.
     pub async fn open(shape: Shape, adjust: impl FnOnce(Builder) -> Builder) -> Self {
+        Self::open_on(&Ground::shared(shape).await, shape, adjust).await
+    }
+
+    /// Starts one on certain servers; `adjust` may change the sandbox before.
+    pub async fn open_on(
+        ground: &Ground,
+        shape: Shape,
+        adjust: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
         let gate = Gate::new();
         let observed = gate.clone();
-        let mut builder = shape
+        let builder = shape
             .nodes(Sandbox::builder(COMPOSITION))
             .adjusted(move |node, launch| launch.extension(Arc::new(observed.observer(node))))
             .setting("identity.first_admin_email", ADMIN)
@@ -53,31 +57,8 @@ impl House {
             .setting("identity.password.memory_kib", "8")
             .setting("identity.password.iterations", "1")
             .setting("payments.provider_timeout", PROVIDER_TIMEOUT);
-        let mut database = DatabaseSettings::default();
-        if shape.is_on_postgres() {
-            let url = postgres::fresh_database().await;
-            builder = builder
-                .setting("database.url", url.as_str())
-                .setting("database.postgres_connections", CONNECTIONS.to_string())
-                // These make themselves on SQLite only.
-                .service_keys()
-                .signing_key("identity.signing_keys_dir")
-                .signing_key("tickets.signing_keys_dir");
-            database.url = Secret::from(url.as_str().to_owned());
-        }
-        if shape.is_on_kafka() {
-            let (kafka, redis) = (kafka::fresh().await, redis::fresh().await);
-            builder = builder
-                .setting("bus.kind", "kafka")
-                .setting("bus.kafka.brokers", kafka.brokers)
-                .setting("bus.kafka.topic_prefix", kafka.prefix)
-                .setting("bus.kafka.partitions", PARTITIONS.to_string())
-                .setting("bus.kafka.replication", "1")
-                .setting("cache.kind", "redis")
-                .setting("cache.url", redis.url)
-                .setting("cache.prefix", redis.prefix);
-        }
-        Self { sandbox: adjust(builder).start().await, database, gate }
+        let sandbox = adjust(ground.carry(builder)).start().await;
+        Self { sandbox, database: ground.database(), gate }
     }
 
     /// Speaks to the house as nobody.

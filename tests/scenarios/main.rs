@@ -4,10 +4,14 @@
 #![cfg(test)]
 
 mod books;
+mod faults;
 mod gate;
+mod ground;
 mod house;
+mod judge;
 mod killed;
 mod people;
+mod rush;
 mod shapes;
 mod stories;
 mod stubborn;

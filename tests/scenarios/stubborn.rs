@@ -8,8 +8,8 @@ use testkit::{Reply, Request, within};
 
 use crate::people::{Person, Sale, card, payment, text};
 
-/// How long they try.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long they try. Long, because it only passes when something is broken for good.
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// What an answer leaves to do.
 enum Next {
@@ -44,7 +44,9 @@ impl Person {
         Some(order)
     }
 
-    async fn order_stubbornly(&self, sale: &Sale, quantity: u32) -> Option<String> {
+    /// Orders so many tickets, whatever happens meanwhile: the order's id, or nothing when there are
+    /// not enough places. This person must have no other order.
+    pub async fn order_stubbornly(&self, sale: &Sale, quantity: u32) -> Option<String> {
         let body = sale.order(quantity);
         let key = Cell::new(0);
         let placed = within(PATIENCE, "the order to be placed", || async {
@@ -89,7 +91,8 @@ impl Person {
         }
     }
 
-    async fn pay_stubbornly(&self, order: &str) {
+    /// Pays the order, whatever happens meanwhile.
+    pub async fn pay_stubbornly(&self, order: &str) {
         let body = payment(order, card::GOOD);
         let key = Cell::new(0);
         within(PATIENCE, "the payment to be settled", || async {
