@@ -7,7 +7,7 @@ use rdkafka::{
 use super::KafkaSettings;
 
 /// How often librdkafka tells how it stands with the brokers, in milliseconds.
-const STATISTICS: &str = "1000";
+const STATISTICS: &str = "2000";
 
 impl KafkaSettings {
     /// What every client is told.

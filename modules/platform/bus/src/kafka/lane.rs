@@ -1,10 +1,13 @@
 //! Takes in one partition, while it is assigned to this replica.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use rdkafka::message::OwnedMessage;
 use store::{Mark, Partition, Passed, Position, StoreError};
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
 
 use super::{
     chain::{Judgement, Placing, judge},
@@ -16,6 +19,10 @@ use crate::{
     consumer::{Interruption, PartitionPlace, Progress, TROUBLE, UNNOTED},
 };
 
+/// How long it may stay unnoted that there was nothing for this consumer. Brokers forget what is
+/// old: who has passed it must not look as if it had yet to come.
+const NOTED_AFTER: Duration = Duration::from_secs(30);
+
 /// One partition on its way in.
 pub(crate) struct Lane {
     group: Arc<Group>,
@@ -26,6 +33,8 @@ pub(crate) struct Lane {
     /// The last event that was passed, be it stored or not: between the two there was nothing for
     /// this consumer.
     last: Position,
+    /// How far it has come without noting it, and since when.
+    unnoted: Option<(Mark, Instant)>,
     /// Whether messages are missing before those that arrive.
     is_gap: bool,
     /// Whether what is known is what is stored, as far as anybody can tell.
@@ -56,7 +65,17 @@ impl Lane {
         let last = stored.map_or(passed.feed(), |mark| mark.last.max(passed.feed()));
         let progress = Progress { stored, aside: store::Aside::default() };
         let place = PartitionPlace(partition);
-        Self { group, place, messages, passed, progress, last, is_gap: false, is_known: false }
+        Self {
+            group,
+            place,
+            messages,
+            passed,
+            progress,
+            last,
+            unnoted: None,
+            is_gap: false,
+            is_known: false,
+        }
     }
 
     /// Takes in what arrives until nothing can arrive any more.
@@ -66,8 +85,13 @@ impl Lane {
         let mut failures = 0;
         loop {
             arrived.clear();
-            if self.messages.recv_many(&mut arrived, limit).await == 0 {
-                return;
+            match self.receive(&mut arrived, limit).await {
+                Some(0) => return,
+                Some(_) => {}
+                None => {
+                    self.note().await;
+                    continue;
+                }
             }
             let arrivals: Vec<Arrival> = {
                 let committer = self.group.taker.committer();
@@ -96,16 +120,47 @@ impl Lane {
         let _passed = tokio::time::timeout(pause, std::future::pending::<()>()).await;
     }
 
-    async fn attempt(&mut self, arrivals: &[Arrival]) -> Result<(), Interruption> {
-        if !self.is_known {
-            self.look_again().await?;
-            self.is_known = true;
+    /// How many messages arrived; 0 when none can arrive any more, `None` when it is time to note
+    /// how far it has come.
+    async fn receive(&mut self, arrived: &mut Vec<OwnedMessage>, limit: usize) -> Option<usize> {
+        let arriving = self.messages.recv_many(arrived, limit);
+        match self.unnoted {
+            Some((_, since)) => timeout_at(since + NOTED_AFTER, arriving).await.ok(),
+            None => Some(arriving.await),
         }
+    }
+
+    /// Notes that there was nothing for this consumer. Should it not succeed, there is time.
+    async fn note(&mut self) {
+        let Some((end, _)) = self.unnoted.take() else {
+            return;
+        };
+        if self.step_over(end).await.is_err() {
+            self.is_known = false;
+            self.unnoted = Some((end, Instant::now()));
+        }
+    }
+
+    async fn step_over(&mut self, end: Mark) -> Result<(), Interruption> {
+        self.learn().await?;
+        // Somebody else may have noted more.
+        if self.progress.stored.is_some_and(|stored| stored.last >= end.last) {
+            return Ok(());
+        }
+        let (taker, place) = (&self.group.taker, &self.place);
+        taker.step_over(place, Some(end), &mut self.progress).await
+    }
+
+    async fn attempt(&mut self, arrivals: &[Arrival]) -> Result<(), Interruption> {
+        self.learn().await?;
         self.take(arrivals).await
     }
 
-    /// Reads what is stored: somebody else may have gone on from there.
-    async fn look_again(&mut self) -> Result<(), StoreError> {
+    /// Reads what is stored, unless it is known: somebody else may have gone on from there.
+    async fn learn(&mut self) -> Result<(), StoreError> {
+        if self.is_known {
+            return Ok(());
+        }
         let taker = &self.group.taker;
         let database = taker.committer().database();
         self.passed = taker.inbox().passed(database).await?;
@@ -113,6 +168,7 @@ impl Lane {
         self.progress.stored = self.passed.mark(&self.place.0);
         let stored = self.progress.stored.map_or(Position::START, |mark| mark.last);
         self.last = self.last.max(stored).max(self.passed.feed());
+        self.is_known = true;
         Ok(())
     }
 
@@ -124,8 +180,13 @@ impl Lane {
             let stored = self.progress.stored.map_or(0, |mark| mark.next_offset);
             if !sorted.next.is_empty() {
                 group.taker.take(place, &sorted.next, sorted.end, &mut self.progress).await?;
+                self.unnoted = None;
             } else if end.next_offset.abs_diff(stored) >= UNNOTED.unsigned_abs() {
                 group.taker.step_over(place, sorted.end, &mut self.progress).await?;
+                self.unnoted = None;
+            } else {
+                let since = self.unnoted.map_or_else(Instant::now, |(_, since)| since);
+                self.unnoted = Some((end, since));
             }
             self.last = self.last.max(end.last);
             group.standing.taken(number, end.next_offset);

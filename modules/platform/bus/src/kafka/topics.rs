@@ -1,16 +1,20 @@
 //! Topics: made when they are missing, and never used otherwise than they were made.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     error::{KafkaError, RDKafkaErrorCode},
 };
 
+use tokio::time::{Instant, timeout};
+
 use super::{KafkaSettings, client::Quiet};
 
 /// How long brokers may take over an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How often to look for a topic that was just made.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Why a topic cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,13 +42,35 @@ pub(super) async fn ensure(settings: &KafkaSettings, topic: &str) -> Result<(), 
         reason,
     };
     let words = |error: KafkaError| unavailable(error.to_string());
-    if let Some(found) = partitions(settings, topic).await.map_err(words)? {
-        return check(settings, topic, found);
+    let admin: Admin = settings.client().create_with_context(Quiet).map_err(words)?;
+    let admin = Arc::new(admin);
+    let found = find_or_create(&admin, settings, topic).await.map_err(unavailable);
+    // Dropping the client waits for its thread.
+    let _dropped = tokio::task::spawn_blocking(move || drop(admin)).await;
+    check(settings, topic, found?)
+}
+
+type Admin = AdminClient<Quiet>;
+
+async fn find_or_create(
+    admin: &Arc<Admin>,
+    settings: &KafkaSettings,
+    topic: &str,
+) -> Result<usize, String> {
+    if let Some(found) = partitions(admin, topic).await? {
+        return Ok(found);
     }
-    create(settings, topic).await.map_err(unavailable)?;
-    match partitions(settings, topic).await.map_err(words)? {
-        Some(found) => check(settings, topic, found),
-        None => Err(unavailable("it was created and is not known yet".to_owned())),
+    create(admin, settings, topic).await?;
+    // Brokers tell each other of a new topic, which takes a moment.
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = partitions(admin, topic).await? {
+            return Ok(found);
+        }
+        if Instant::now() >= give_up {
+            return Err("it was created and is not known yet".to_owned());
+        }
+        let _passed = timeout(LOOK, std::future::pending::<()>()).await;
     }
 }
 
@@ -58,23 +84,19 @@ fn check(settings: &KafkaSettings, topic: &str, found: usize) -> Result<(), Topi
 
 /// How many partitions the topic has; `None` when it is not there. Asks about all topics: asking
 /// for one would have brokers make it, in their own way.
-async fn partitions(settings: &KafkaSettings, topic: &str) -> Result<Option<usize>, KafkaError> {
-    let (config, topic) = (settings.client(), topic.to_owned());
+async fn partitions(admin: &Arc<Admin>, topic: &str) -> Result<Option<usize>, String> {
+    let (admin, topic) = (Arc::clone(admin), topic.to_owned());
     let asking = tokio::task::spawn_blocking(move || {
-        let client: AdminClient<Quiet> = config.create_with_context(Quiet)?;
-        let metadata = client.inner().fetch_metadata(None, PATIENCE)?;
+        let metadata = admin.inner().fetch_metadata(None, PATIENCE)?;
         let found = metadata.topics().iter().find(|found| found.name() == topic);
         let found = found.filter(|found| found.error().is_none());
         Ok(found.map(|found| found.partitions().len()).filter(|count| *count > 0))
     });
-    asking.await.unwrap_or(Err(KafkaError::Canceled))
+    let asked = asking.await.unwrap_or(Err(KafkaError::Canceled));
+    asked.map_err(|error| error.to_string())
 }
 
-async fn create(settings: &KafkaSettings, topic: &str) -> Result<(), String> {
-    let admin: AdminClient<Quiet> = settings
-        .client()
-        .create_with_context(Quiet)
-        .map_err(|error: KafkaError| error.to_string())?;
+async fn create(admin: &Admin, settings: &KafkaSettings, topic: &str) -> Result<(), String> {
     let retention = settings.retention.as_millis().to_string();
     // Writes go on while one copy is away.
     let in_sync = settings.replication.saturating_sub(1).max(1).to_string();
@@ -87,8 +109,6 @@ async fn create(settings: &KafkaSettings, topic: &str) -> Result<(), String> {
     let options =
         AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE));
     let made = admin.create_topics([&wanted], &options).await.map_err(|error| error.to_string())?;
-    // Dropping the client waits for its thread.
-    let _dropped = tokio::task::spawn_blocking(move || drop(admin)).await;
     for outcome in made {
         match outcome {
             Ok(_) => tracing::info!(topic, partitions, "made a topic"),
