@@ -9,6 +9,7 @@ mod commands;
 mod configuration;
 mod containers;
 mod dead_letters;
+mod events;
 mod keys;
 mod program;
 mod refusals;

@@ -1,0 +1,65 @@
+//! `boxoffice events`, for operators of Kafka. What it does to a relay that runs is shown in the
+//! bus's own tests.
+
+use crate::program::Program;
+
+const KAFKA: &str = "[bus]\nkind = 'kafka'\nkafka.brokers = ['127.0.0.1:1']\n";
+
+#[test]
+fn without_kafka_there_is_nothing_to_publish() {
+    let outcome = Program::new().run(&["events", "republish", "orders"]);
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.err.contains("bus.kind is not \"kafka\""), "{outcome:?}");
+}
+
+#[test]
+fn who_publishes_nothing_cannot_publish_it_again() {
+    let program = Program::new();
+    program.write("config/default.toml", KAFKA);
+    let outcome = program.run(&["events", "republish", "gateway"]);
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.err.contains("\"gateway\" publishes no events; choose from"), "{outcome:?}");
+}
+
+#[test]
+fn relays_are_listed_and_told_to_begin_anew_without_any_broker() {
+    let program = Program::new();
+    program.write("config/default.toml", KAFKA);
+    let early = program.run(&["events", "republish", "orders"]);
+    assert!(early.err.contains("orders has no database yet"), "{early:?}");
+    assert_eq!(program.run(&["migrate", "up"]).code, Some(0));
+    let relays = program.run(&["events", "relays"]);
+    let shown = |topic: &str| {
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        relays.out.lines().map(words).any(|line| line == format!("orders {topic} 0.0"))
+    };
+    assert!(shown("boxoffice.orders") && shown("boxoffice.orders.audit"), "{relays:?}");
+    let again = program.run(&["events", "republish", "orders"]);
+    assert_eq!(
+        (again.code, again.out.as_str()),
+        (
+            Some(0),
+            "boxoffice.orders: nothing was published to it yet\n\
+             boxoffice.orders.audit: nothing was published to it yet\n"
+        )
+    );
+}
+
+#[test]
+fn kafka_without_brokers_and_all_that_is_wrong_beside_is_said_at_once() {
+    let settings = [
+        "--set",
+        "bus.kind=kafka",
+        "--set",
+        "bus.kafka.security=sasl_ssl",
+        "--set",
+        "bus.kafka.partitions=0",
+    ];
+    let outcome = Program::new().run(&[&["config", "check"][..], &settings].concat());
+    assert_eq!(outcome.code, Some(1));
+    for expected in
+        ["kafka.brokers: is empty", "kafka.partitions: must be", "kafka.user: SASL needs"]
+    {
+        assert!(outcome.err.contains(expected), "{outcome:?}");
+    }
+}
