@@ -38,7 +38,7 @@ pub(crate) fn messages() -> Vec<Message> {
         }
     }
     let trails = boxoffice::registry::MODULES.iter().flat_map(|module| module.publishes);
-    for name in trails.filter(|name| name.ends_with(".audit")) {
+    for name in trails.filter(|name| is_trail(name)) {
         messages.push(Message {
             name: (*name).to_owned(),
             version: FIRST_EVENT_VERSION,
@@ -163,11 +163,17 @@ fn operation(action: &str, channel: &str, summary: &str, messages: &[&Message]) 
     })
 }
 
+/// Whether the name is that of a service's trail: `orders.audit`.
+pub fn is_trail(name: &str) -> bool {
+    name.rsplit('.').next() == Some("audit")
+}
+
 fn described(message: &Message) -> (String, Value) {
     let name = written(&message.name, message.version);
-    let about = match message.is_present {
-        true => message.about.clone(),
-        false => format!("{} Written no more; may still be in topics.", message.about),
+    let about = if message.is_present {
+        message.about.clone()
+    } else {
+        format!("{} Written no more; may still be in topics.", message.about)
     };
     let mut description = json!({
         "name": message.name,

@@ -20,7 +20,7 @@ struct Shop {
 }
 
 impl Shop {
-    async fn on_sqlite() -> Self {
+    fn on_sqlite() -> Self {
         Self::with(String::new())
     }
 
@@ -168,7 +168,7 @@ macro_rules! on_both {
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_sqlite() {
-                test(Shop::on_sqlite().await).await;
+                test(Shop::on_sqlite()).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
