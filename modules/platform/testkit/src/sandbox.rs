@@ -24,7 +24,7 @@ use crate::{Client, TestClock, postgres};
 
 pub use node::Node;
 use node::{Origin, Recipe};
-use plan::Plan;
+use plan::{Plan, Replicas};
 
 /// How long nodes may take to become ready. Long, for machines that do much else.
 const START_PATIENCE: Duration = Duration::from_secs(90);
@@ -72,7 +72,7 @@ pub struct Builder {
     composition: Composition,
     storage: Storage,
     shape: Shape,
-    replicas: usize,
+    replicas: Replicas,
     clock: TestClock,
     binary: Option<PathBuf>,
     settings: Vec<(String, String)>,
@@ -99,7 +99,13 @@ impl Builder {
 
     /// With so many nodes of each group, for databases on a server; one when nothing is said.
     pub fn replicas(mut self, replicas: usize) -> Self {
-        self.replicas = replicas;
+        self.replicas.usual = replicas;
+        self
+    }
+
+    /// With so many nodes of the group that `service` is in.
+    pub fn replicas_of(mut self, service: &'static str, replicas: usize) -> Self {
+        self.replicas.of.push((service, replicas));
         self
     }
 
@@ -173,7 +179,7 @@ impl Builder {
         }
         let plan = Plan::new(self.composition.modules, &self.shape);
         let nodes: Vec<Node> = plan
-            .into_sites(home.path(), &self.settings, self.replicas)
+            .into_sites(home.path(), &self.settings, &self.replicas)
             .into_iter()
             .map(|site| {
                 let origin = match &self.binary {
@@ -210,7 +216,7 @@ impl Sandbox {
             composition,
             storage: Storage::Sqlite,
             shape: Shape::Monolith,
-            replicas: 1,
+            replicas: Replicas { usual: 1, of: Vec::new() },
             clock: TestClock::running(),
             binary: None,
             settings: Vec::new(),

@@ -146,6 +146,14 @@ async fn each_group_has_as_many_replicas_as_were_asked_for_and_all_know_each_oth
 }
 
 #[tokio::test]
+async fn one_group_may_have_more_replicas_than_the_others() {
+    let builder = Sandbox::builder(TOY).shape(Shape::Split).replicas_of("almanac", 2);
+    let sandbox = builder.start().await;
+    let names: Vec<&str> = sandbox.nodes().iter().map(testkit::Node::name).collect();
+    assert_eq!(names, ["almanac", "almanac-2", "desk"]);
+}
+
+#[tokio::test]
 async fn all_nodes_go_by_one_clock_that_the_test_moves() {
     let sandbox = Sandbox::builder(TOY).start().await;
     sandbox.clock().set("2050-06-01T12:00:00Z".parse().unwrap());

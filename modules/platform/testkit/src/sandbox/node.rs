@@ -249,14 +249,18 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::{Shape, sandbox::plan::Plan};
+    use crate::{
+        Shape,
+        sandbox::plan::{Plan, Replicas},
+    };
 
     /// A shell that runs `script` in place of a node.
     fn spawn(script: &str) -> (Apart, TempDir) {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join("serve"), script).unwrap();
         let plan = Plan::new(&[], &Shape::Groups(vec![vec!["any"]]));
-        let site = plan.into_sites(home.path(), &[], 1).remove(0);
+        let site =
+            plan.into_sites(home.path(), &[], &Replicas { usual: 1, of: Vec::new() }).remove(0);
         (Apart::spawn(&site, Path::new("sh")), home)
     }
 

@@ -28,6 +28,22 @@ impl Group {
     }
 }
 
+/// How many nodes there are of each group.
+#[derive(Debug, Clone)]
+pub(super) struct Replicas {
+    /// Where nothing else is said.
+    pub(super) usual: usize,
+    /// Of the groups with these services.
+    pub(super) of: Vec<(&'static str, usize)>,
+}
+
+impl Replicas {
+    fn count(&self, group: &Group) -> usize {
+        let said = self.of.iter().filter(|(service, _)| group.services.contains(service));
+        said.map(|(_, count)| *count).max().unwrap_or(self.usual)
+    }
+}
+
 /// Where one node lives, and all it needs to know.
 pub(super) struct Site {
     /// Its services, joined by `+`, and which of the replicas it is from the second on.
@@ -79,17 +95,21 @@ impl Plan {
         Self { groups, mode }
     }
 
-    /// Where `replicas` nodes of each group live.
+    /// Where the nodes of each group live.
     pub(super) fn into_sites(
         self,
         home: &Path,
         settings: &[(String, String)],
-        replicas: usize,
+        replicas: &Replicas,
     ) -> Vec<Site> {
         let homes: Vec<(Group, Vec<Arc<Ports>>)> = self
             .groups
             .into_iter()
-            .map(|group| (group, (0..replicas).map(|_| Arc::new(Ports::reserve())).collect()))
+            .map(|group| {
+                let ports = (0..replicas.count(&group)).map(|_| Arc::new(Ports::reserve()));
+                let ports = ports.collect();
+                (group, ports)
+            })
             .collect();
         let sites = |(group, replicas): &(Group, Vec<Arc<Ports>>)| -> Vec<Site> {
             let peers = peers(&homes, group);
