@@ -1,5 +1,7 @@
 //! One node of a sandbox: started, stopped, killed and started again in the same place.
 
+mod command;
+
 use std::{
     fs,
     future::ready,
@@ -206,14 +208,11 @@ struct Apart(Process);
 
 impl Apart {
     fn spawn(site: &Site, binary: &Path) -> Self {
-        let configuration = site.home.join(format!("{}.toml", site.name));
+        let configuration = site.configuration_file();
         let log = site.home.join(format!("{}.log", site.name));
-        let settings = site.settings.iter().map(|(key, value)| {
-            (format!("BOXOFFICE__{}", key.to_uppercase().replace('.', "__")), value)
-        });
         let program = Program::new(&log, "KILL", None).with(|shell| {
             let serve = shell.arg(binary).args(["serve", "--config"]).arg(&configuration);
-            serve.envs(settings).current_dir(&site.home)
+            serve.envs(site.environment()).current_dir(&site.home)
         });
         let started = fs::write(&configuration, &site.configuration).and_then(|()| program.spawn());
         Self(started.unwrap_or_else(|error| panic!("{} cannot start: {error}", site.name)))

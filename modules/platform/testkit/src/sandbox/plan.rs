@@ -60,6 +60,21 @@ pub(super) struct Site {
     pub(super) home: PathBuf,
 }
 
+impl Site {
+    /// Where a process of its own reads its configuration from.
+    pub(super) fn configuration_file(&self) -> PathBuf {
+        self.home.join(format!("{}.toml", self.name))
+    }
+
+    /// What the test set on top, as variables of the environment.
+    pub(super) fn environment(&self) -> impl Iterator<Item = (String, &str)> {
+        self.settings.iter().map(|(key, value)| {
+            let name = format!("BOXOFFICE__{}", key.to_uppercase().replace('.', "__"));
+            (name, value.as_str())
+        })
+    }
+}
+
 /// The ports of one node.
 pub(super) struct Ports {
     pub(super) public: Port,
