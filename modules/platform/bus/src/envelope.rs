@@ -117,6 +117,17 @@ impl Envelope {
         }
     }
 
+    /// In the place of an event that is too large for the way it has to go: what it is about, and
+    /// that it has to be asked for.
+    pub(crate) fn without_payload(&self) -> Self {
+        let fault = format!(
+            "event {} is larger than the brokers take; a dead letter of it that is retried is asked \
+             for at the service itself",
+            self.id
+        );
+        Self { payload: Value::Null, fault: Some(fault), ..self.clone() }
+    }
+
     /// The event as its handler gets it, whichever version it was written in, or why this build
     /// cannot read it.
     pub(crate) fn open<E: IntegrationEvents>(&self) -> Result<Delivered<E>, String> {
@@ -134,6 +145,28 @@ impl Envelope {
             causation_id: self.causation_id,
             traceparent: self.traceparent.clone(),
         })
+    }
+}
+
+impl Envelope {
+    /// Whether a text in it has the character NUL, which PostgreSQL keeps neither in a text nor in JSON.
+    pub(crate) fn has_nul(&self) -> bool {
+        let texts = [&self.event_type, &self.correlation_id, &self.traceparent];
+        texts.into_iter().chain(&self.fault).any(|text| text.contains(NUL))
+            || has_nul(&self.payload)
+    }
+}
+
+pub(crate) const NUL: char = '\0';
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains(NUL),
+        Value::Array(values) => values.iter().any(has_nul),
+        Value::Object(members) => {
+            members.iter().any(|(name, member)| name.contains(NUL) || has_nul(member))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

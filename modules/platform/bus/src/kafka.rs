@@ -24,7 +24,7 @@ mod topics;
 
 pub(crate) use self::{
     group::{Group, Taker},
-    message::read_again,
+    message::{read_again, without_nul},
     standing::GroupStanding,
 };
 pub use self::{

@@ -6,19 +6,25 @@ use runtime::Timestamp;
 use store::{DeadLetter, Fate, HeldLease, Inbox, Parked, Position, Work};
 
 use super::{Consumer, Deliver, Interruption, Setback, setback::Verdict};
-use crate::{Entry, Envelope, Source, kafka::read_again};
+use crate::{
+    Entry, Envelope, Source,
+    envelope::NUL,
+    kafka::{read_again, without_nul},
+};
 
 /// Events put aside that are tried before the feed goes on.
 const ASIDE_AT_ONCE: u32 = 16;
 
 impl Consumer {
     pub(super) fn parked(&self, entry: &Entry, fate: Fate) -> Parked {
+        let arrived = &entry.envelope;
+        let envelope = if arrived.has_nul() { without_nul(arrived) } else { arrived.clone() };
         Parked {
             id: self.committer.ids().next(),
-            key: entry.envelope.key,
+            key: envelope.key,
             position: entry.position,
-            event_type: entry.envelope.event_type.clone(),
-            event: serde_json::to_value(&entry.envelope).unwrap_or_default(),
+            event: serde_json::to_value(&envelope).unwrap_or_default(),
+            event_type: envelope.event_type,
             fate,
             at: self.now(),
         }
@@ -29,7 +35,7 @@ impl Consumer {
         if attempts >= self.settings.attempts {
             return self.dead(envelope, attempts, error);
         }
-        let (consumer, event) = (self.name, envelope.id);
+        let (consumer, event, error) = (self.name, envelope.id, storable(&error));
         tracing::warn!(consumer, %event, attempts, error, "an event could not be taken in");
         self.measures.failed(false);
         let pause = self.settings.backoff().pause(attempts, self.random.as_ref());
@@ -39,6 +45,7 @@ impl Consumer {
 
     pub(super) fn dead(&self, envelope: &Envelope, attempts: u32, error: String) -> Fate {
         let (consumer, event, event_type) = (self.name, envelope.id, &envelope.event_type);
+        let error = storable(&error);
         tracing::error!(consumer, %event, event_type, attempts, error, "an event is a dead letter");
         self.measures.failed(true);
         Fate::Dead { attempts, error }
@@ -159,6 +166,11 @@ impl Consumer {
             .await;
         noted.map_err(Setback::interruption)
     }
+}
+
+/// An error may quote what came from anywhere, and databases keep no NUL.
+fn storable(error: &str) -> String {
+    error.replace(NUL, "\u{fffd}")
 }
 
 /// What work in a transaction needs.

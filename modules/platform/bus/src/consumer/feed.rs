@@ -135,7 +135,11 @@ impl Consumer {
             .collect();
         let (place, progress) = (&reading.place, &mut reading.progress);
         if !relevant.is_empty() {
+            let was_anything_aside = progress.aside.events > 0;
             self.take(place, &relevant, page.reached, progress).await?;
+            if was_anything_aside || progress.aside.events > 0 {
+                self.measures.aside(progress.aside);
+            }
         } else if page.reached.seq.saturating_sub(progress.stored.seq) >= UNNOTED {
             self.step_over(place, page.reached, progress).await?;
         }

@@ -80,7 +80,8 @@ impl Consumer {
         }
     }
 
-    /// The answer says when to look again.
+    /// The answer says when to look again. Nobody else measures what was put aside: a replica that only
+    /// takes events in would not hear of what is decided about them later.
     async fn look_aside_once(
         &self,
         held: &HeldLease,

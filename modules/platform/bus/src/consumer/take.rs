@@ -44,7 +44,6 @@ impl Consumer {
         progress.stored = end;
         if progress.aside.events > 0 {
             progress.aside = self.inbox.aside(self.database()).await?;
-            self.measures.aside(progress.aside);
         }
         Ok(())
     }

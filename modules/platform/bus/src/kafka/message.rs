@@ -79,6 +79,19 @@ pub(crate) fn read_again(payload: &Value) -> Option<Envelope> {
     serde_json::from_slice(&raw).ok()
 }
 
+/// The same event as a database can keep it that keeps no NUL. [`read_again`] finds the event itself.
+pub(crate) fn without_nul(envelope: &Envelope) -> Envelope {
+    let value = serde_json::to_vec(envelope).unwrap_or_default();
+    Envelope {
+        event_type: short(&envelope.event_type),
+        correlation_id: short(&envelope.correlation_id),
+        traceparent: short(&envelope.traceparent),
+        payload: json!({ IS_PLACED: true, RAW: BASE64_STANDARD.encode(value) }),
+        fault: Some("it has NUL characters, so it is kept as it came, in base64".to_owned()),
+        ..envelope.clone()
+    }
+}
+
 /// What is not in the log stands before it, each at a place of its own.
 fn nowhere(message: &OwnedMessage, id: Uuid) -> Position {
     let seq = i64::try_from(id.as_u128() >> 65).unwrap_or(i64::MAX);

@@ -1,14 +1,29 @@
 //! Events that cannot be taken in: put aside, tried again, decided about.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use bus::{PublishedFeed, Query, Source};
+use bus::{Page, PublishedFeed, Query, Source, SourceError};
+use runtime::async_trait;
 use store::{DeadLetter, DeadLetterState, Position};
 use testkit::eventually;
 
 use crate::support::{
     ATTEMPTS, Clerk, Office, TillCommand, UNSPEAKABLE, context, on_both, translator, uuid,
 };
+
+/// Tells the same with a NUL in it, as somebody may who keeps his log elsewhere than on PostgreSQL.
+struct Nulled(Arc<dyn Source>);
+
+#[async_trait]
+impl Source for Nulled {
+    async fn read(&self, query: &Query) -> Result<Page, SourceError> {
+        let mut page = self.0.read(query).await?;
+        for entry in &mut page.entries {
+            entry.envelope.payload["note"] = "left \0 right".into();
+        }
+        Ok(page)
+    }
+}
 
 const FOREVER: u32 = u32::MAX;
 
@@ -91,6 +106,21 @@ on_both! {
         let letter = dead_letter(&office, 2).await;
         office.letters.discard(letter.id, "spoiled", "the manager").await.unwrap();
         office.has_booked(1, [1, 3, 4]).await;
+    }
+
+    async fn an_event_that_no_database_can_keep_as_it_is_is_put_aside_and_retried(town: Town) {
+        let (shop, mut office, clerk) = (town.shop().await, town.office().await, Clerk::default());
+        clerk.stumble(1, 1, FOREVER);
+        shop.sell(1, 2).await;
+        shop.sell(2, 1).await;
+        office.read(Arc::new(Nulled(shop.feed())), &clerk);
+        office.has_booked(2, [1]).await;
+        let letter = dead_letter(&office, 1).await;
+        assert_eq!(letter.error.as_deref(), Some("the ink has run dry"));
+
+        clerk.stumble(1, 1, 0);
+        office.letters.retry(letter.id).await.unwrap();
+        office.has_booked(1, 1..=2).await;
     }
 
     async fn an_event_that_fails_twice_takes_effect_in_its_order(town: Town) {

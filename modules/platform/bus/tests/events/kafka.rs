@@ -1,5 +1,6 @@
 //! Over Kafka: what holds when events travel through a broker.
 
+mod alarm;
 mod missing;
 mod strange;
 mod versions;

@@ -6,7 +6,11 @@ use testkit::eventually;
 use crate::support::{ATTEMPTS, Clerk, on_both};
 
 /// The value of a metric of the ledger's consumer.
-fn value(recorder: &PrometheusRecorder, name: &str, outcome: Option<&str>) -> Option<f64> {
+pub(crate) fn value(
+    recorder: &PrometheusRecorder,
+    name: &str,
+    outcome: Option<&str>,
+) -> Option<f64> {
     let outcome = outcome.map(|outcome| format!(r#",outcome="{outcome}""#)).unwrap_or_default();
     let line = format!(r#"{name}{{consumer="ledger",publisher="sales"{outcome}}} "#);
     let text = recorder.handle().render();
