@@ -22,8 +22,10 @@ test-long: ## Run the tests that take minutes, too
 	scripts/test-setup.sh
 	$(CARGO) test --workspace --locked -- --include-ignored
 
-bench: ## Measure what a call and a purchase cost on this machine
-	$(CARGO) bench --package boxoffice --locked
+bench: ## Measure what calls, purchases, events on their way and a long log cost on this machine
+	scripts/test-setup.sh
+	$(CARGO) bench --package boxoffice --bench bench --locked
+	$(CARGO) bench --package store --bench log --locked
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

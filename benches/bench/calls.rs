@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use utoipa::ToSchema;
 
-use crate::figures::{Effort, Table, each, ratio};
+use crate::figures::{Effort, Table, each, median, ratio};
 
 /// Says what it hears.
 #[service("echo")]
@@ -133,9 +133,7 @@ impl Times {
     /// The median of what each round says.
     fn ratio_to(&self, known: &Self) -> f64 {
         let ratios = self.0.iter().zip(&known.0).map(|(ours, known)| ratio(*ours, *known));
-        let mut ratios: Vec<f64> = ratios.collect();
-        ratios.sort_by(f64::total_cmp);
-        ratios[ratios.len() / 2]
+        median(ratios.collect())
     }
 }
 

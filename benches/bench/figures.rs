@@ -17,6 +17,10 @@ pub struct Effort {
     pub check_ins: usize,
     /// How often a server is started again.
     pub starts: usize,
+    /// How often shops that are compared take turns.
+    pub rounds: usize,
+    /// The most processes of a service that are compared with one.
+    pub most_replicas: usize,
 }
 
 impl Effort {
@@ -28,6 +32,8 @@ impl Effort {
         warm_up: Duration::from_secs(1),
         check_ins: 4_000,
         starts: 5,
+        rounds: 3,
+        most_replicas: 3,
     };
     /// To see that it runs.
     pub const TRIAL: Self = Self {
@@ -37,13 +43,15 @@ impl Effort {
         warm_up: Duration::from_millis(1),
         check_ins: 1,
         starts: 1,
+        rounds: 1,
+        most_replicas: 2,
     };
 }
 
 /// Which measurements were asked for: those whose names have one of the given words in them. A
 /// name is a scene (`chase`), a shape with its database (`monolith-sqlite`), or both with a slash
 /// between (`monolith-sqlite/chase`).
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter(Vec<String>);
 
 impl Filter {
@@ -60,11 +68,6 @@ impl Filter {
     /// Whether `scene` is to be measured in `shape`.
     pub fn wants_in(&self, shape: &str, scene: &str) -> bool {
         self.wants(&format!("{shape}/{scene}"))
-    }
-
-    /// Whether any of `scenes` is to be measured in `shape`.
-    pub fn wants_any_of(&self, shape: &str, scenes: &[&str]) -> bool {
-        scenes.iter().any(|scene| self.wants_in(shape, scene))
     }
 }
 
@@ -112,6 +115,12 @@ impl Table {
 /// The time one of `count` took, when all took `elapsed`.
 pub fn each(elapsed: Duration, count: u32) -> Duration {
     elapsed / count.max(1)
+}
+
+/// The one in the middle; 0 of none.
+pub fn median(mut of: Vec<f64>) -> f64 {
+    of.sort_by(f64::total_cmp);
+    of.get(of.len() / 2).copied().unwrap_or_default()
 }
 
 /// `ours` as a multiple of `known`.

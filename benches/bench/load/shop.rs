@@ -5,51 +5,19 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use boxoffice::{node, registry};
 use serde_json::{Value, json};
-use testkit::{Client, Composition, Sandbox, Shape, Storage};
+use testkit::{Client, Sandbox};
 
-use super::wire::{Connection, Reply};
+use super::{
+    premises::Premises,
+    wire::{Connection, Reply},
+};
 
 const PASSWORD: &str = "correct-horse-battery";
 const ADMIN: &str = "admin@example.org";
 /// Accounts that all buyers share, four of a hundred each: no more may wait for orders as one caller.
 /// Each costs two password hashes to make.
 const ACCOUNTS: usize = 32;
-
-/// How the services are spread over processes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Grouping {
-    /// All in one.
-    Monolith,
-    /// Nine.
-    Split,
-    /// Three: what sells, what pays and issues, and the rest.
-    Mixed,
-}
-
-impl Grouping {
-    /// As it is named in tables and filters.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Monolith => "monolith",
-            Self::Split => "split",
-            Self::Mixed => "mixed",
-        }
-    }
-
-    fn shape(self) -> Shape {
-        match self {
-            Self::Monolith => Shape::Monolith,
-            Self::Split => Shape::Split,
-            Self::Mixed => Shape::Groups(vec![
-                vec!["gateway", "identity", "catalog", "notifications", "reporting"],
-                vec!["inventory", "orders"],
-                vec!["payments", "tickets"],
-            ]),
-        }
-    }
-}
 
 /// An event on sale.
 #[derive(Debug, Clone)]
@@ -61,7 +29,8 @@ pub struct Sale {
 /// Server processes with a shop in them.
 pub struct Shop {
     sandbox: Sandbox,
-    host: String,
+    /// Where visitors come in, one here and the next there.
+    hosts: Vec<String>,
     admin: Client,
     admin_token: Arc<str>,
     organizer: String,
@@ -83,22 +52,14 @@ fn id(reply: testkit::Reply) -> String {
 
 impl Shop {
     /// Starts the processes and makes the accounts.
-    pub async fn open(grouping: Grouping, storage: Storage) -> Self {
-        let composition = Composition {
-            modules: registry::MODULES,
-            sections: registry::SECTIONS,
-            launch: node::launch,
-        };
-        let sandbox = Sandbox::builder(composition)
-            .database(storage)
-            .shape(grouping.shape())
+    pub async fn open(premises: &Premises) -> Self {
+        let sandbox = premises
+            .builder()
+            .await
             .setting("identity.first_admin_email", ADMIN)
             .setting("identity.first_admin_password", PASSWORD)
             // Visitors place many orders and pay none of them.
             .setting("inventory.open_holds_per_customer", "0")
-            .signing_key("identity.signing_keys_dir")
-            .signing_key("tickets.signing_keys_dir")
-            .processes(env!("CARGO_BIN_EXE_boxoffice"))
             .start()
             .await;
         let client = sandbox.client();
@@ -111,11 +72,12 @@ impl Shop {
             "time_zone": "Europe/Berlin",
         });
         let venue = id(admin.post("/v1/venues", &venue).await);
-        let host = sandbox.public_url().trim_start_matches("http://").to_owned();
+        let hosts = sandbox.public_urls();
+        let hosts = hosts.iter().map(|url| url.trim_start_matches("http://").to_owned()).collect();
         let keys = Arc::new(AtomicU64::new(1));
         let mut shop = Self {
             sandbox,
-            host,
+            hosts,
             admin,
             admin_token: "".into(),
             organizer,
@@ -186,8 +148,8 @@ impl Shop {
     /// So many people with an account and a connection each.
     pub async fn buyers(&self, count: usize) -> Vec<Visitor> {
         let mut buyers = Vec::with_capacity(count);
-        for token in self.tokens.iter().cycle().take(count) {
-            buyers.push(self.visitor(Arc::clone(token)).await);
+        for (number, token) in self.tokens.iter().cycle().take(count).enumerate() {
+            buyers.push(self.visitor(number, Arc::clone(token)).await);
         }
         buyers
     }
@@ -195,8 +157,8 @@ impl Shop {
     /// So many people of the house.
     pub async fn staff(&self, count: usize) -> Vec<Visitor> {
         let mut staff = Vec::with_capacity(count);
-        for _ in 0..count {
-            staff.push(self.visitor(Arc::clone(&self.admin_token)).await);
+        for number in 0..count {
+            staff.push(self.visitor(number, Arc::clone(&self.admin_token)).await);
         }
         staff
     }
@@ -204,14 +166,15 @@ impl Shop {
     /// So many people without an account.
     pub async fn passers_by(&self, count: usize) -> Vec<Visitor> {
         let mut people = Vec::with_capacity(count);
-        for _ in 0..count {
-            people.push(self.visitor("".into()).await);
+        for number in 0..count {
+            people.push(self.visitor(number, "".into()).await);
         }
         people
     }
 
-    async fn visitor(&self, authorization: Arc<str>) -> Visitor {
-        let connection = Connection::open(&self.host).await.expect("the server listens");
+    async fn visitor(&self, number: usize, authorization: Arc<str>) -> Visitor {
+        let host = &self.hosts[number % self.hosts.len()];
+        let connection = Connection::open(host).await.expect("the server listens");
         Visitor { connection, authorization, keys: Arc::clone(&self.keys) }
     }
 

@@ -2,7 +2,8 @@
 //! many events, with a snapshot and without, and how fast views are made anew.
 //!
 //! On a SQLite file in the system's temporary directory, and on a PostgreSQL server of its own. A
-//! million events, unless a number says otherwise: `cargo bench -p store --bench log -- 100000`.
+//! million events, unless a number says otherwise: `cargo bench -p store --bench log -- 100000`. It is
+//! part of `make bench`.
 
 #![expect(clippy::print_stdout, reason = "a bench talks to people")]
 
@@ -29,6 +30,8 @@ const EVENTS_EACH: u64 = 10;
 /// Events of one aggregate that many people buy of.
 const MANY: u64 = 100_000;
 const FEW: u64 = 1_000;
+/// Events of a run that is only to show that it runs.
+const TRIAL: u64 = 2_000;
 /// Commands that wait at the same time.
 const CROWD: usize = 256;
 /// Rounds of each measurement of appending, and events of a round.
@@ -190,11 +193,11 @@ impl Depot {
     }
 
     /// What loading takes that is not remembered.
-    async fn load(&self, id: Uuid) -> Duration {
+    async fn load(&self, id: Uuid, many: u64) -> Duration {
         let parcels: Events<Parcel> = Events::new(&self.committer, Parcels);
         let began = Instant::now();
         let loaded = parcels.load(id).await.expect("it can be read");
-        assert!(loaded.is_some_and(|it| it.version >= MANY));
+        assert!(loaded.is_some_and(|it| it.version >= many));
         began.elapsed()
     }
 }
@@ -254,6 +257,7 @@ async fn rebuilding(depot: &Depot) -> (u64, Duration, Duration, u64) {
 }
 
 async fn measure(name: &str, short: Depot, long: Depot, events: u64) {
+    let many = events.min(MANY);
     short.append(FEW).await;
     let began = Instant::now();
     long.append(events).await;
@@ -265,10 +269,10 @@ async fn measure(name: &str, short: Depot, long: Depot, events: u64) {
         of_long / of_short
     );
     let one = long.ids.next();
-    long.append_to_one(one, MANY).await;
-    println!("{name}: loads {MANY} events with a snapshot in {:?}", long.load(one).await);
+    long.append_to_one(one, many).await;
+    println!("{name}: loads {many} events with a snapshot in {:?}", long.load(one, many).await);
     long.run(NO_SNAPSHOTS).await;
-    println!("{name}: loads {MANY} events without one in {:?}", long.load(one).await);
+    println!("{name}: loads {many} events without one in {:?}", long.load(one, many).await);
     for wreck in [false, true] {
         if wreck {
             long.run(EMPTY).await;
@@ -285,8 +289,10 @@ async fn measure(name: &str, short: Depot, long: Depot, events: u64) {
 
 #[tokio::main]
 async fn main() {
+    // `cargo bench` says so; whoever else runs this wants to see that it runs.
+    let is_trial = !std::env::args().any(|argument| argument == "--bench");
     let asked = std::env::args().find_map(|argument| argument.parse().ok());
-    let events = asked.unwrap_or(EVENTS);
+    let events = asked.unwrap_or(if is_trial { TRIAL } else { EVENTS });
     measure("SQLite", Depot::open("").await, Depot::open("").await, events).await;
     let short = testkit::postgres::fresh_database().await;
     let long = testkit::postgres::fresh_database().await;
