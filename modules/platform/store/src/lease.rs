@@ -73,6 +73,10 @@ impl Lease {
             match self.try_to_acquire(&mut watch).await {
                 Ok(Some(held)) => return held,
                 Ok(None) => {}
+                Err(StoreError::Contended(reason)) => {
+                    tracing::debug!(lease = self.name, reason, "others ask for a lease, too");
+                    continue;
+                }
                 Err(error) => {
                     tracing::warn!(lease = self.name, %error, "cannot ask for a lease");
                 }
@@ -177,14 +181,26 @@ impl HeldLease {
             if self.last_sign().elapsed() < interval {
                 continue;
             }
-            let beats =
-                crate::execute!(&self.lease.database, BEAT, &self.lease.name, self.epoch).await;
-            match beats {
-                Ok(0) => return self.lost(),
-                Ok(_) => {}
+            match self.beat().await {
+                Ok(true) => {}
+                Ok(false) => return self.lost(),
                 Err(error) => {
                     tracing::warn!(lease = self.lease.name, %error, "cannot renew a lease");
                 }
+            }
+        }
+    }
+
+    /// Shows a sign of life. `false` when the lease is lost.
+    async fn beat(&self) -> Result<bool, StoreError> {
+        let (database, lease) = (&self.lease.database, self.lease.name.as_str());
+        loop {
+            match crate::execute!(database, BEAT, lease, self.epoch).await.map_err(StoreError::from)
+            {
+                Err(StoreError::Contended(reason)) => {
+                    tracing::debug!(lease, reason, "others write a lease, too");
+                }
+                beats => return Ok(beats? > 0),
             }
         }
     }
@@ -203,6 +219,18 @@ impl HeldLease {
     }
 
     async fn write(&self, statement: &'static str) -> Result<(), StoreError> {
+        loop {
+            match self.try_to_write(statement).await {
+                Err(StoreError::Contended(reason)) => {
+                    let lease = self.lease.name.as_str();
+                    tracing::debug!(lease, reason, "others write a lease, too");
+                }
+                written => return written,
+            }
+        }
+    }
+
+    async fn try_to_write(&self, statement: &'static str) -> Result<(), StoreError> {
         let mut tx = self.lease.database.begin().await?;
         crate::execute!(&mut tx, statement, &self.lease.name, self.epoch).await?;
         tx.commit().await

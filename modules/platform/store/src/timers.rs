@@ -193,6 +193,11 @@ impl TimerRunner {
                         failures = 0;
                         next = due;
                     }
+                    Err(LeaseError::Store(StoreError::Contended(reason))) => {
+                        let category = self.category;
+                        tracing::debug!(category, reason, "others claim timers, too");
+                        continue;
+                    }
                     Err(LeaseError::Store(error)) => {
                         tracing::warn!(category = self.category, %error, "cannot claim timers");
                         failures += 1;
@@ -332,10 +337,19 @@ impl TimerRunner {
 
     /// Takes back what processes have claimed that live no more. Whether there was any.
     async fn sweep(&self, held: &HeldLease, watch: &mut SilenceWatch) -> bool {
-        self.try_to_sweep(held, watch).await.unwrap_or_else(|error| {
-            tracing::warn!(category = self.category, %error, "cannot take back claimed timers");
-            false
-        })
+        let category = self.category;
+        loop {
+            match self.try_to_sweep(held, watch).await {
+                Ok(any) => return any,
+                Err(StoreError::Contended(reason)) => {
+                    tracing::debug!(category, reason, "others take back claimed timers, too");
+                }
+                Err(error) => {
+                    tracing::warn!(category, %error, "cannot take back claimed timers");
+                    return false;
+                }
+            }
+        }
     }
 
     async fn try_to_sweep(

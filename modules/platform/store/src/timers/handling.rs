@@ -134,9 +134,17 @@ impl TimerRunner {
                 })
             })
             .await;
-        if let Err(error) = released {
-            self.is_in_doubt = true;
-            tracing::warn!(category, %error, "cannot give timers back");
+        match released {
+            Ok(_) => {}
+            // The next look gives them back.
+            Err(StoreError::Contended(reason)) => {
+                self.is_in_doubt = true;
+                tracing::debug!(category, reason, "others claim timers, too");
+            }
+            Err(error) => {
+                self.is_in_doubt = true;
+                tracing::warn!(category, %error, "cannot give timers back");
+            }
         }
         true
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use store::{Database, HeldLease, Lease, LeaseError};
+use testkit::eventually;
 use tokio::time::timeout;
 
 use crate::support::{SILENCE, Shop, on_both, uuid};
@@ -102,6 +103,27 @@ async fn a_holder_learns_that_its_lease_is_lost() {
     lease(&other, 2).acquire().await;
     let learned = timeout(SOON, paused.keep()).await.unwrap();
     assert_eq!(learned, LeaseError::Lost("reports".to_owned()));
+}
+
+/// PostgreSQL refuses one of two that write the same row; that one need not wait before it asks again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_loses_a_race_for_a_lease_asks_again_at_once() {
+    let shop = Shop::on_postgres().await;
+    let (one, other) = (shop.connect().await, shop.connect().await);
+    lease(&one, 1).acquire().await.release().await.unwrap();
+    let mut tx = one.begin().await.unwrap();
+    store::execute!(&mut tx, "UPDATE leases SET beat = beat + 1").await.unwrap();
+    // It would look again only after a quarter of this.
+    let patient = Lease::new(&other, "reports", uuid(2), SOON * 100);
+    let asking = tokio::spawn(async move { patient.acquire().await });
+    eventually("the candidate to wait for the row", || async {
+        let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+        store::fetch_one!(&one, (i64,), waiting).await.unwrap().0 > 0
+    })
+    .await;
+    tx.commit().await.unwrap();
+    let held = timeout(SOON, asking).await.unwrap().unwrap();
+    assert_eq!(held.holder(), uuid(2));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
