@@ -13,6 +13,9 @@ use crate::{Database, DatabaseSettings, Schema, StoreError, files::Claim};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long a start may wait for the database before somebody should know: many processes that start
+/// together wait for each other.
+const WORRY: Duration = Duration::from_secs(10);
 /// How long a process that serves the same file may take to stop, as at a restart.
 const HANDOVER: Duration = Duration::from_secs(10);
 const HANDOVER_PAUSE: Duration = Duration::from_millis(100);
@@ -97,11 +100,17 @@ async fn connect(
     opening: &Mutex<Opening>,
 ) -> Result<Database, StoreError> {
     let mut pause = FIRST_PAUSE;
+    let begun = Instant::now();
     loop {
         match connect_once(settings, schema, data_dir).await {
             Err(StoreError::Unavailable(reason)) => {
                 let waiting = format!("waiting for the database: {reason}");
-                tracing::warn!(service = schema.name(), reason, "the database does not answer yet");
+                let service = schema.name();
+                if begun.elapsed() < WORRY {
+                    tracing::info!(service, reason, "the database does not answer yet");
+                } else {
+                    tracing::warn!(service, reason, "the database still does not answer");
+                }
                 set(opening, Opening::Waiting(waiting));
             }
             opened => return opened,
