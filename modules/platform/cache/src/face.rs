@@ -13,14 +13,18 @@ use std::{
 use redis::{Client, TlsCertificates};
 use runtime::{Boot, Clock, Random, Standing, StartError, Tasks, Timestamp};
 use serde_json::json;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{
     Bearer, CacheKind, CacheSettings, Counted, News, Revocation, Window, counters,
-    follower::{self, Follower},
+    follower::Follower,
     link::{Link, State},
+    measures,
     news::Board,
     revoked::List,
+    telling,
+    trouble::{Ongoing, Trouble},
 };
 
 /// What replicas share. One for each process: give it to `Launch::extension`, and
@@ -39,6 +43,12 @@ pub(crate) struct Shared {
     pub(crate) board: Board,
     pub(crate) revoked: List,
     pub(crate) is_following: AtomicBool,
+    /// Other replicas have not been heard for a while, although Redis answers.
+    pub(crate) deaf: Trouble,
+    /// Sessions have ended here, and Redis answers but does not take that.
+    pub(crate) mute: Trouble,
+    /// Something that ended here could not be told.
+    pub(crate) is_untold: Notify,
 }
 
 impl Cache {
@@ -76,6 +86,7 @@ impl Cache {
         if self.link.set(Arc::clone(&link)).is_err() {
             return Ok(());
         }
+        measures::following(false);
         let stop = tasks.stopping();
         let follower = Arc::new(Follower {
             shared: Arc::clone(&self.shared),
@@ -127,7 +138,7 @@ impl Cache {
             "ended_sessions": self.shared.revoked.len(),
         });
         let standing = match link.state() {
-            State::Up => Standing::good(),
+            State::Up => self.standing_beside(address),
             State::Unknown => Standing::degraded(format!("looking for Redis at {address}")),
             State::Away { since, reason } => Standing::degraded(format!(
                 "Redis at {address} is away since {since} ({reason}): memory has taken over, other \
@@ -138,13 +149,39 @@ impl Cache {
         standing.with_details(details)
     }
 
+    /// How it stands while Redis answers.
+    fn standing_beside(&self, address: &str) -> Standing {
+        let Shared { deaf, mute, revoked, .. } = &*self.shared;
+        let deaf = deaf.now().map(|Ongoing { since, reason }| {
+            format!(
+                "hears nothing of other replicas since {since} ({reason}): sessions that ended \
+                 elsewhere go on here, and what is shown may be {:?} old",
+                self.settings.staleness
+            )
+        });
+        let mute = mute.now().map(|Ongoing { since, reason }| {
+            format!("cannot tell other replicas since {since} which sessions ended here ({reason})")
+        });
+        let overflow = revoked.is_overflowing().then(|| {
+            "has no room for more sessions that ended elsewhere; find out who writes that many"
+                .to_owned()
+        });
+        let reasons: Vec<String> = [deaf, mute, overflow].into_iter().flatten().collect();
+        if reasons.is_empty() {
+            return Standing::good();
+        }
+        Standing::degraded(format!("Redis at {address} answers, but {}", reasons.join("; it ")))
+    }
+
     /// Makes the tokens of ended sessions worthless: here at once, in other processes within
-    /// milliseconds, or, while Redis is away, once it is back. After the end was committed. Takes no
-    /// longer than `cache.timeout`.
+    /// milliseconds, or, when Redis does not answer, soon after it does. After the end was committed.
+    /// Takes no longer than `cache.timeout`.
     pub async fn revoke(&self, revocation: Revocation, now: Timestamp) {
-        self.shared.revoked.add_own(revocation.clone(), now);
-        if let Some(link) = self.link.get() {
-            follower::tell_revocation(link, &revocation, now).await;
+        let number = self.shared.revoked.add_own(revocation.clone(), now);
+        let Some(link) = self.link.get() else { return };
+        match telling::tell_revocation(link, &revocation, now).await {
+            Ok(()) => self.shared.revoked.told(number),
+            Err(_) => self.shared.is_untold.notify_one(),
         }
     }
 

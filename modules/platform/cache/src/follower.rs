@@ -1,5 +1,5 @@
 //! Hears over Redis what other replicas have written and which sessions have ended, and tells them
-//! what this process has.
+//! what this process has written; which sessions it has ended is told in `telling.rs`.
 //!
 //! Both are streams that are read to their end and then waited at, on a connection of its own. Ended
 //! sessions stay in theirs for as long as they matter, so that a process that starts knows all of
@@ -8,25 +8,25 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use redis::{
-    AsyncConnectionConfig, RedisResult, Script, Value,
+    AsyncConnectionConfig, RedisError, RedisResult, Value,
     aio::MultiplexedConnection,
     streams::{StreamRangeReply, StreamReadReply},
 };
-use runtime::{CancellationToken, Clock, Timestamp};
+use runtime::{CancellationToken, Clock};
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use crate::{
     face::Shared,
-    link::{Link, State},
+    link::{Link, State, words_of},
     measures,
     news::News,
     revoked::Revocation,
 };
 
 /// The one field of each entry: a message as JSON.
-const MESSAGE: &str = "m";
+pub(crate) const MESSAGE: &str = "m";
 /// How long Redis waits for something to tell before it says that there is nothing.
 const WAIT: Duration = Duration::from_secs(1);
 /// An answer may take so much longer than that.
@@ -39,18 +39,11 @@ const NEWS_KEPT: usize = 1_000;
 const GATHER: Duration = Duration::from_millis(10);
 /// The wait before a connection that broke is made anew.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Who hears nothing for so long although Redis answers says so. Longer than it takes to find out
+/// that Redis is away.
+const DEAF_AFTER: Duration = Duration::from_secs(4);
 
 const START: &str = "0-0";
-
-/// Adds an entry, and lets go of those that are older than so many milliseconds by Redis' own clock.
-static ADD_REVOCATION: std::sync::LazyLock<Script> = std::sync::LazyLock::new(|| {
-    Script::new(
-        "local time = redis.call('TIME') \
-         local oldest = string.format('%.0f', time[1] * 1000 - ARGV[1]) \
-         redis.call('XADD', KEYS[1], 'MINID', '~', oldest, '*', ARGV[2], ARGV[3]) \
-         return redis.call('PEXPIRE', KEYS[1], ARGV[1])",
-    )
-});
 
 /// What one process tells the others of what it has written.
 #[derive(Serialize, Deserialize)]
@@ -61,26 +54,12 @@ struct Bulletin {
     news: BTreeMap<String, News>,
 }
 
-fn revoked_stream(link: &Link) -> String {
+pub(crate) fn revoked_stream(link: &Link) -> String {
     link.key("revoked")
 }
 
 fn news_stream(link: &Link) -> String {
     link.key("news")
-}
-
-/// Tells all others that sessions have ended. Whether Redis knows.
-pub(crate) async fn tell_revocation(link: &Link, told: &Revocation, now: Timestamp) -> bool {
-    let life = Duration::try_from(told.until.duration_since(now)).unwrap_or_default();
-    let millis = u64::try_from(life.as_millis()).unwrap_or(u64::MAX).max(1);
-    let Ok(message) = serde_json::to_string(told) else { return false };
-    let name = revoked_stream(link);
-    let added = link.call("revoke", |mut redis| async move {
-        let mut invocation = ADD_REVOCATION.key(name);
-        invocation.arg(millis).arg(MESSAGE).arg(message);
-        invocation.invoke_async::<i64>(&mut redis).await
-    });
-    added.await.is_some()
 }
 
 /// What the tasks of one process work with.
@@ -93,21 +72,6 @@ pub(crate) struct Follower {
 }
 
 impl Follower {
-    /// Tells all others again which sessions this process has ended, whenever Redis has come back,
-    /// until `stop`: it may have forgotten, or never heard.
-    pub(crate) async fn tell_own(self: Arc<Self>, stop: CancellationToken) {
-        let mut states = self.link.watch();
-        while let Some(Ok(())) = stop.run_until_cancelled(states.changed()).await {
-            if *states.borrow_and_update() != State::Up {
-                continue;
-            }
-            let now = self.clock.now();
-            for revocation in self.shared.revoked.own(now) {
-                tell_revocation(&self.link, &revocation, now).await;
-            }
-        }
-    }
-
     /// Tells the others what this process writes, until `stop`.
     pub(crate) async fn tell_news(self: Arc<Self>, stop: CancellationToken) {
         let board = &self.shared.board;
@@ -127,6 +91,7 @@ impl Follower {
                 if stop.run_until_cancelled(until_up(&self.link)).await.is_none() {
                     return;
                 }
+                let _ = timeout(PAUSE, stop.cancelled()).await;
             }
             let _ = timeout(GATHER, stop.cancelled()).await;
         }
@@ -134,11 +99,15 @@ impl Follower {
 
     /// Hears what others tell, until `stop`.
     pub(crate) async fn follow(self: Arc<Self>, stop: CancellationToken) {
+        let mut heard_at = Instant::now();
         loop {
             let hearing = async {
-                until_up(&self.link).await;
-                if let Err(error) = self.hear().await {
-                    tracing::debug!(%error, "the connection that hears from other replicas broke");
+                if self.link.state() != State::Up {
+                    until_up(&self.link).await;
+                    heard_at = Instant::now();
+                }
+                if let Err(error) = self.hear(&mut heard_at).await {
+                    self.hears_nothing_since(heard_at, &error);
                 }
             };
             let heard = stop.run_until_cancelled(hearing).await;
@@ -150,8 +119,19 @@ impl Follower {
         }
     }
 
+    fn hears_nothing_since(&self, heard_at: Instant, error: &RedisError) {
+        tracing::debug!(%error, "the connection that hears from other replicas broke");
+        if heard_at.elapsed() < DEAF_AFTER || self.link.state() != State::Up {
+            return;
+        }
+        let reason = words_of(error);
+        if self.shared.deaf.begins(self.clock.now(), &reason) {
+            tracing::warn!(%reason, "Redis answers, but nothing is heard of other replicas");
+        }
+    }
+
     /// Until the connection breaks.
-    async fn hear(&self) -> RedisResult<()> {
+    async fn hear(&self, heard_at: &mut Instant) -> RedisResult<()> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.link.connect_timeout()))
             .set_response_timeout(Some(WAIT + PATIENCE));
@@ -167,7 +147,9 @@ impl Follower {
             read.arg("COUNT").arg(BATCH).arg("BLOCK").arg(millis(WAIT)).arg("STREAMS");
             read.arg(&names).arg(&revoked_at).arg(&news_at);
             let answer: Option<StreamReadReply> = read.query_async(&mut redis).await?;
+            *heard_at = Instant::now();
             self.shared.follows(true);
+            self.shared.revoked.tidy(self.clock.now());
             for stream in answer.into_iter().flat_map(|answer| answer.keys) {
                 let is_revoked = stream.key == *revoked_name;
                 let at = if is_revoked { &mut revoked_at } else { &mut news_at };
@@ -186,7 +168,7 @@ impl Follower {
 
     fn take_revocation(&self, message: &str) {
         match serde_json::from_str::<Revocation>(message) {
-            Ok(revocation) => self.shared.revoked.add(revocation, self.clock.now()),
+            Ok(revocation) => self.shared.revoked.take(revocation, self.clock.now()),
             // A newer build may end sessions in ways that this one does not know.
             Err(error) => tracing::warn!(%error, "what was told of ended sessions cannot be read"),
         }
@@ -219,7 +201,7 @@ async fn publish(link: &Link, bulletin: &Bulletin) -> bool {
     added.await.is_some()
 }
 
-async fn until_up(link: &Link) {
+pub(crate) async fn until_up(link: &Link) {
     let mut states = link.watch();
     // The sender lives as long as the link does.
     let _state = states.wait_for(|state| *state == State::Up).await;
@@ -233,7 +215,7 @@ async fn newest(redis: &mut MultiplexedConnection, stream: &str) -> RedisResult<
     Ok(answer.ids.into_iter().next().map_or_else(|| START.to_owned(), |entry| entry.id))
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -243,6 +225,9 @@ impl Shared {
             self.is_following.swap(is_following, std::sync::atomic::Ordering::Relaxed);
         if was_following != is_following {
             measures::following(is_following);
+        }
+        if is_following && self.deaf.ends() {
+            tracing::info!("other replicas are heard again");
         }
     }
 }

@@ -13,10 +13,12 @@ mod measures;
 mod news;
 mod revoked;
 mod settings;
+mod telling;
+mod trouble;
 
 pub use counters::{Counted, Window};
 pub use face::Cache;
 pub use measures::describe_cache_metrics;
 pub use news::News;
-pub use revoked::{Bearer, Revocation, Revoked};
+pub use revoked::{Bearer, LONGEST_TOKEN_LIFE, Revocation, Revoked};
 pub use settings::{CacheKind, CacheSettings};

@@ -61,6 +61,26 @@ impl Default for CacheSettings {
 }
 
 impl CacheSettings {
+    /// The address of a server whose certificate nobody looks at, or that needs none.
+    fn tls_faults(&self) -> Vec<String> {
+        let url = self.url.expose();
+        let mut faults = Vec::new();
+        if url.contains("#insecure") {
+            faults.push(
+                "url: ends in #insecure, so anybody could pass for Redis; leave that out, and name \
+                 the authority that vouches for the server in ca_file"
+                    .to_owned(),
+            );
+        }
+        if self.ca_file.is_some() && url.starts_with("redis://") {
+            faults.push(
+                "ca_file: is for TLS, and url is without; write rediss:// there, or leave it out"
+                    .to_owned(),
+            );
+        }
+        faults
+    }
+
     fn url_fault(&self) -> Option<String> {
         let url = self.url.expose();
         let how = "write redis://[user:password@]host:port/database, or rediss:// for TLS";
@@ -79,6 +99,7 @@ impl Section for CacheSettings {
 
     fn check(&self) -> Vec<String> {
         let mut faults: Vec<String> = self.url_fault().into_iter().collect();
+        faults.extend(self.tls_faults());
         if self.prefix.is_empty() || self.prefix.chars().any(|it| it.is_whitespace() || it == '{') {
             faults.push(
                 "prefix: is empty, or has blanks or braces in it; write some letters and a colon, \
@@ -132,5 +153,20 @@ mod tests {
         assert_eq!(without.check().len(), 1);
         let url = "rediss://ada:secret@redis.example.org:6380/2".to_owned().into();
         assert!(CacheSettings { url, ..without }.check().is_empty());
+    }
+    #[test]
+    fn no_certificate_is_left_unlooked_at() {
+        let with = |url: &str, ca_file: Option<&str>| CacheSettings {
+            kind: CacheKind::Redis,
+            url: url.to_owned().into(),
+            ca_file: ca_file.map(PathBuf::from),
+            ..CacheSettings::default()
+        };
+        let plain = with("redis://redis:6379", Some("redis-ca.pem")).check();
+        assert!(plain.len() == 1 && plain[0].starts_with("ca_file: "), "{plain:?}");
+        let insecure = with("rediss://:hunter2@redis:6379/#insecure", None).check();
+        assert!(insecure.len() == 1 && insecure[0].starts_with("url: "), "{insecure:?}");
+        assert!(!insecure.concat().contains("hunter2"));
+        assert!(with("rediss://redis:6379", Some("redis-ca.pem")).check().is_empty());
     }
 }

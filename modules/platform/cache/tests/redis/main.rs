@@ -1,97 +1,24 @@
 //! The cache over a real Redis: what replicas tell each other, and what is left when it is away.
 
+mod hardships;
+mod proxy;
+mod replica;
+
 use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, atomic::Ordering},
     time::{Duration, Instant},
 };
 
-use cache::{Bearer, Cache, CacheKind, CacheSettings, News, Revocation, Revoked, Window};
-use runtime::{Clock, Random, SystemClock, SystemRandom, Tasks, Timestamp};
+use cache::{Cache, CacheSettings, News, Window};
+use runtime::{Clock, Random, SystemClock, SystemRandom, Tasks};
 use testkit::{
     eventually,
     redis::{self, RedisPlace},
 };
-use uuid::Uuid;
 
-const ADA: Uuid = Uuid::from_u128(1);
-const PHONE: Uuid = Uuid::from_u128(2);
-const LAPTOP: Uuid = Uuid::from_u128(3);
-const EVENT: Uuid = Uuid::from_u128(4);
+use crate::replica::{EVENT, LAPTOP, PHONE, now, start, until};
+
 const BRIEF: Duration = Duration::from_secs(1);
-
-/// A process of an installation.
-struct Replica {
-    cache: Arc<Cache>,
-    heard: Arc<AtomicUsize>,
-    tasks: Tasks,
-}
-
-fn settings(place: &RedisPlace) -> CacheSettings {
-    CacheSettings {
-        kind: CacheKind::Redis,
-        url: place.url.clone().into(),
-        prefix: place.prefix.clone(),
-        connect_timeout: Duration::from_millis(300),
-        ..CacheSettings::default()
-    }
-}
-
-/// Starts a process; it may not be connected yet.
-fn start(place: &RedisPlace) -> Replica {
-    let cache = Arc::new(Cache::new(settings(place)));
-    let heard = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&heard);
-    cache.listen("events", move |news| {
-        if matches!(news, News::Written(keys) if keys.contains(&EVENT)) {
-            count.fetch_add(1, Ordering::SeqCst);
-        }
-    });
-    let tasks = Tasks::new();
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let random: Arc<dyn Random> = Arc::new(SystemRandom::default());
-    cache.start(&tasks, &clock, &random).expect("the settings are sound");
-    Replica { cache, heard, tasks }
-}
-
-impl Replica {
-    async fn connected(self) -> Self {
-        until("a connection to Redis", || self.is_well()).await;
-        self
-    }
-
-    fn is_well(&self) -> bool {
-        let standing = self.cache.standing();
-        standing.degraded.is_none()
-            && standing.details.get("hears_other_replicas") == Some(&true.into())
-    }
-
-    fn is_degraded(&self) -> bool {
-        self.cache.standing().degraded.is_some_and(|reason| reason.contains("is away since"))
-    }
-
-    async fn log_out(&self, session: Uuid) {
-        let now = SystemClock.now();
-        let until = now + Duration::from_mins(15);
-        let revocation = Revocation { revoked: Revoked::Session(session), until };
-        self.cache.revoke(revocation, now).await;
-    }
-
-    fn refuses(&self, session: Uuid) -> bool {
-        let bearer = Bearer { account: ADA, session, epoch: 0 };
-        self.cache.is_revoked(bearer, SystemClock.now())
-    }
-}
-
-async fn until(what: &str, holds: impl Fn() -> bool) {
-    eventually(what, || std::future::ready(holds())).await;
-}
-
-fn now() -> Timestamp {
-    SystemClock.now()
-}
 
 #[tokio::test]
 async fn an_ended_session_is_known_everywhere_and_to_those_who_start_later() {
@@ -244,10 +171,4 @@ async fn without_redis_each_process_is_alone() {
     assert_eq!(cache.count("network", window, now()).await.count, 1);
     assert_eq!(cache.count("network", window, now()).await.count, 2);
     assert_eq!(cache.standing(), runtime::Standing::good());
-}
-
-impl Drop for Replica {
-    fn drop(&mut self) {
-        self.tasks.stopping().cancel();
-    }
 }
