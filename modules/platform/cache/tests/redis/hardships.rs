@@ -22,7 +22,7 @@ struct Restricted {
 impl Restricted {
     async fn to(place: &RedisPlace, forbidden: &[&str]) -> Self {
         let name = format!("user-{}", place.prefix.trim_matches(':'));
-        let (_, rest) = place.url.rsplit_once('@').unwrap();
+        let (_, rest) = place.url.rsplit_once('@').expect("it has a password");
         let url = format!("redis://{name}:secret@{rest}");
         let user = Self { place: RedisPlace { url, ..place.clone() }, name };
         user.set(place, &["reset", "on", ">secret", "~*", "&*", "+@all"]).await;
@@ -31,11 +31,12 @@ impl Restricted {
     }
 
     async fn set(&self, admin: &RedisPlace, rules: &[&str]) {
-        let client = Client::open(admin.url.as_str()).unwrap();
-        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let client = Client::open(admin.url.as_str()).expect("it is an address");
+        let mut connection =
+            client.get_multiplexed_async_connection().await.expect("Redis is there");
         let mut set = cmd("ACL");
         set.arg("SETUSER").arg(&self.name).arg(rules);
-        set.query_async::<()>(&mut connection).await.unwrap();
+        set.query_async::<()>(&mut connection).await.expect("Redis knows users");
     }
 }
 

@@ -23,8 +23,8 @@ impl Proxy {
     /// In front of the server of `place`.
     pub(crate) async fn before(place: &RedisPlace) -> Self {
         let server = parts(place).1.to_owned();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
         let is_held = Arc::new(watch::Sender::new(false));
         let hold = Arc::clone(&is_held);
         let mut connections = JoinSet::new();
@@ -57,8 +57,8 @@ impl Proxy {
 
 /// Scheme and password, address, and database of the place's address.
 fn parts(place: &RedisPlace) -> (&str, &str, &str) {
-    let (head, rest) = place.url.rsplit_once('@').unwrap();
-    let (address, tail) = rest.split_once('/').unwrap();
+    let (head, rest) = place.url.rsplit_once('@').expect("it has a password");
+    let (address, tail) = rest.split_once('/').expect("it has a database");
     (head, address, tail)
 }
 
@@ -76,13 +76,11 @@ async fn give_back(
     mut answers: OwnedWriteHalf,
     mut hold: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let mut buffer = vec![0; 16 * 1024];
-    loop {
-        let length = answered.read(&mut buffer).await?;
-        if length == 0 {
-            return Ok(());
-        }
+    let mut buffer = Vec::with_capacity(16 * 1024);
+    while answered.read_buf(&mut buffer).await? > 0 {
         drop(hold.wait_for(|is_held| !*is_held).await);
-        answers.write_all(&buffer[..length]).await?;
+        answers.write_all(&buffer).await?;
+        buffer.clear();
     }
+    Ok(())
 }
