@@ -31,6 +31,8 @@ pub(crate) use self::{fate::Fate, servers::Servers};
 
 /// Between two questions to a server that drops connections.
 const BEGIN_PAUSE: Duration = Duration::from_millis(50);
+/// How long PostgreSQL waits for the next statement of a transaction that reads for long.
+const PAUSED: &str = "60s";
 
 /// Which of the two it is. Only the store's own code asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -265,18 +267,19 @@ impl Database {
         }
     }
 
-    /// What a check that replays the log works on: it sees what everybody sees, and writes nothing
-    /// but temporary tables, which stay in memory.
+    /// What reads while views are made anew, for as long as it takes. A transaction of a process that
+    /// was paused is ended by PostgreSQL: what it may still see is not cleaned up.
     pub(crate) async fn apart(&self) -> Result<Apart, StoreError> {
         let patience = self.0.settings.acquire_timeout;
         Ok(match &self.0.engine {
             Engine::Sqlite(sqlite) => {
                 let options = SqliteConnectOptions::clone(&sqlite.readers.connect_options());
                 let pool = PoolOptions::new().max_connections(1).acquire_timeout(patience);
-                Apart::Sqlite(pool.connect_with(options.pragma("temp_store", "MEMORY")).await?)
+                Apart::Sqlite(pool.connect_with(options).await?)
             }
             Engine::Postgres(postgres) => {
-                let options = postgres.options()?;
+                let limit = [("idle_in_transaction_session_timeout", PAUSED)];
+                let options = postgres.options()?.options(limit);
                 let pool = PoolOptions::new().max_connections(1).acquire_timeout(patience);
                 Apart::Postgres(pool.connect_with(options).await?)
             }

@@ -7,26 +7,31 @@
 //! nothing. So a view that was right is not touched, readers are never stopped, and nothing is
 //! renamed: a transaction that began before would see an empty table.
 
+mod difference;
 mod mark;
 mod projector;
 mod shadow;
 mod table;
 mod told;
 
-use futures_util::{StreamExt, TryStreamExt, future::join, stream::BoxStream};
+use futures_util::future::join;
 use runtime::{RebuildProgress, RebuildStep, Rebuilt};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
+pub(crate) use self::{
+    difference::{Difference, Wrong, differences},
+    mark::STATEMENTS,
+    shadow::Shadow,
+    told::STATEMENTS as TOLD_STATEMENTS,
+};
 pub use self::{
     mark::Mark,
     projector::{Projecting, Projector},
     told::{Retelling, Taken},
 };
-pub(crate) use self::{mark::STATEMENTS, told::STATEMENTS as TOLD_STATEMENTS};
 use self::{
     mark::{CHANGED, COUNT, MARK, PAGE},
-    shadow::Shadow,
     table::{Table, run},
 };
 use crate::{
@@ -46,6 +51,8 @@ const CATCH_UPS: usize = 10;
 const COMPARISONS: usize = 10;
 /// Rows that are corrected while writers are held.
 const ROWS: usize = 10_000;
+/// As many where some can be put in only when others, which may be in any other piece, have gone.
+const ENTANGLED_ROWS: usize = 50_000;
 /// Times that writers are asked to wait.
 const HOLDS: usize = 20;
 
@@ -279,13 +286,10 @@ impl<'a, 'w> Rebuild<'a, 'w> {
         for table in &self.shadow.tables {
             let mut shown = moment.connection().await?;
             let mut made = self.shadow.made().await?;
-            let keys = differences(
-                rows(&mut shown, table.shown.clone()),
-                rows(&mut made, table.made.clone()),
-            )
-            .await?;
-            if !keys.is_empty() {
-                differing.push((table, keys));
+            let rows = differences(table, &mut shown, &mut made, usize::MAX).await?;
+            if !rows.is_empty() {
+                let keys = rows.into_iter().map(|Difference { key, .. }| key);
+                differing.push((table, keys.collect()));
             }
         }
         moment.rollback().await?;
@@ -308,19 +312,36 @@ impl<'a, 'w> Rebuild<'a, 'w> {
         };
         for part in &parts {
             self.tell(RebuildStep::Correcting, self.corrected - before, total as u64);
-            match self.correct_at_once(part).await {
-                Err(StoreError::Failed(_)) if parts.len() > 1 => {
-                    self.correct_at_once(&whole).await?;
+            match self.correct_at_once(part).await? {
+                Corrected::Done => {}
+                Corrected::RowInTheWay(error) if parts.len() == 1 => return Err(error),
+                Corrected::RowInTheWay(error) if total > ENTANGLED_ROWS => {
+                    return Err(self.entangled(total, &error));
+                }
+                Corrected::RowInTheWay(_) => {
+                    if let Corrected::RowInTheWay(error) = self.correct_at_once(&whole).await? {
+                        return Err(error);
+                    }
                     break;
                 }
-                done => done?,
             }
         }
         self.tell(RebuildStep::Correcting, self.corrected - before, total as u64);
         Ok(())
     }
 
-    async fn correct_at_once(&mut self, part: &[Piece<'_>]) -> Result<(), StoreError> {
+    fn entangled(&self, total: usize, error: &StoreError) -> StoreError {
+        let tables = self.shadow.tables.iter().map(|table| table.name).collect::<Vec<_>>();
+        StoreError::Failed(format!(
+            "{total} rows of {} differ, and some can be corrected only together with others, for \
+             which writers would have to wait too long; at a quiet hour delete all rows of {} and \
+             rebuild again ({error})",
+            self.view,
+            tables.join(", ")
+        ))
+    }
+
+    async fn correct_at_once(&mut self, part: &[Piece<'_>]) -> Result<Corrected, StoreError> {
         let mut tx = hold_writers(self.shadow).await?;
         let mut live = self.shadow.live().await?;
         self.follow(&mut live, Some(&mut tx)).await?;
@@ -333,9 +354,26 @@ impl<'a, 'w> Rebuild<'a, 'w> {
         }
         tx.commit().await?;
         self.shadow.let_go().await?;
-        self.corrected += corrected?;
-        Ok(())
+        match corrected {
+            Ok(rows) => {
+                self.corrected += rows;
+                Ok(Corrected::Done)
+            }
+            Err(error) if is_in_the_way(&error) => Ok(Corrected::RowInTheWay(error.into())),
+            Err(error) => Err(error.into()),
+        }
     }
+}
+
+/// What came of an attempt to correct rows.
+enum Corrected {
+    Done,
+    /// One can be put in only when another one has gone.
+    RowInTheWay(StoreError),
+}
+
+fn is_in_the_way(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(refusal) if refusal.is_unique_violation())
 }
 
 async fn follow_log(
@@ -394,7 +432,7 @@ async fn follow_told(
 }
 
 /// Takes away rows and puts in what should be there. Says how many that were.
-async fn correct_rows(tx: &mut Tx, part: &[Piece<'_>]) -> Result<u64, StoreError> {
+async fn correct_rows(tx: &mut Tx, part: &[Piece<'_>]) -> Result<u64, sqlx::Error> {
     let mut rows = 0;
     for (table, keys) in part {
         let keys = format!("[{}]", keys.join(","));
@@ -408,7 +446,7 @@ async fn correct_rows(tx: &mut Tx, part: &[Piece<'_>]) -> Result<u64, StoreError
     Ok(rows)
 }
 
-async fn execute(on: &mut Connection<'_>, text: &str, keys: &str) -> Result<(), StoreError> {
+async fn execute(on: &mut Connection<'_>, text: &str, keys: &str) -> Result<(), sqlx::Error> {
     match on {
         Connection::Sqlite(connection) => {
             sqlx::query(AssertSqlSafe(text)).bind(keys).execute(&mut **connection).await?;
@@ -447,50 +485,4 @@ async fn page_after(
 async fn now(on: &mut Connection<'_>, dialect: Dialect) -> Result<Mark, StoreError> {
     let (at,): (i64,) = crate::fetch_one!(on, (i64,), MARK).await?;
     Ok(Mark::new(dialect, at))
-}
-
-/// A row's key, and its content in a form that can be compared.
-type Row = (String, String);
-
-fn rows<'c>(on: &'c mut Connection<'_>, text: String) -> BoxStream<'c, Result<Row, sqlx::Error>> {
-    match on {
-        Connection::Sqlite(connection) => {
-            sqlx::query_as(AssertSqlSafe(text)).fetch(&mut **connection).boxed()
-        }
-        Connection::Postgres(connection) => {
-            sqlx::query_as(AssertSqlSafe(text)).fetch(&mut **connection).boxed()
-        }
-    }
-}
-
-/// The keys under which the two, both in the order of their keys, have different rows.
-async fn differences(
-    mut shown: BoxStream<'_, Result<Row, sqlx::Error>>,
-    mut made: BoxStream<'_, Result<Row, sqlx::Error>>,
-) -> Result<Vec<String>, StoreError> {
-    let mut keys = Vec::new();
-    let (mut left, mut right) = (shown.try_next().await?, made.try_next().await?);
-    loop {
-        let order = match (&left, &right) {
-            (None, None) => return Ok(keys),
-            (Some(_), None) => std::cmp::Ordering::Less,
-            (None, Some(_)) => std::cmp::Ordering::Greater,
-            (Some((left, _)), Some((right, _))) => left.cmp(right),
-        };
-        let (was_left, was_right) = match order {
-            std::cmp::Ordering::Less => (left.take(), None),
-            std::cmp::Ordering::Greater => (None, right.take()),
-            std::cmp::Ordering::Equal => (left.take(), right.take()),
-        };
-        let is_same = was_left == was_right;
-        if was_left.is_some() {
-            left = shown.try_next().await?;
-        }
-        if was_right.is_some() {
-            right = made.try_next().await?;
-        }
-        if let Some((key, _)) = was_left.or(was_right).filter(|_| !is_same) {
-            keys.push(key);
-        }
-    }
 }

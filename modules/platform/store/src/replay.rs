@@ -1,10 +1,10 @@
 //! The standing check of what a service keeps beside its log: its views, its snapshots, its timers
 //! and what it remembers must be what a replay of the log makes of them.
 //!
-//! The replay is written with the views' own statements into temporary tables that have the views'
-//! names and hide them, in a transaction that sees log and views as of one moment and ends by being
-//! taken back. It can write nothing else: on SQLite its connection only reads, on PostgreSQL the
-//! transaction does. Tables that are written from other services' events have no log here to be
+//! One transaction, which only reads, sees log and views as of one moment. The replay is written with
+//! the views' own statements into empty tables of the same names beside the service's, as a rebuild's
+//! is (see [`mod@crate::rebuild`]), in transactions of their own, which are short: one that has
+//! written and stays open would hold back the feeds of a PostgreSQL cluster. Tables that are written from other services' events have no log here to be
 //! replayed; services do not name them.
 
 use std::{
@@ -13,17 +13,21 @@ use std::{
 };
 
 use runtime::{Boot, Checked, Finding, async_trait};
-use sqlx::{AssertSqlSafe, PgPool, Row as _, SqlitePool};
+use serde_json::{Map, Value};
+use sqlx::{PgPool, SqlitePool};
 use uuid::Uuid;
 
 use crate::{
     Aggregate, Change, Connection, Database, Events, Json, LogViews, Recorded, Sql, StoreError, Tx,
     events::Cached,
     log::{self, SnapshotRow, Wanted},
+    rebuild::{Difference, Shadow, Wrong, differences},
 };
 
 /// Aggregates that are replayed at once.
 const STREAMS: i64 = 100;
+/// Events that are written in one transaction.
+const EVENTS: usize = 2_000;
 /// Rows that differ in one table and are looked at; there is no end to them when a view is wrong.
 const ROWS: usize = 200;
 
@@ -50,13 +54,16 @@ pub fn check_replay(boot: &Boot, views: &'static LogViews, logs: &[&dyn Replayed
 /// # Errors
 /// When the database does not answer, the log cannot be read, or a view writes a table that is not
 /// among `tables`.
-pub async fn replay(tables: &[&str], logs: &[&dyn Replayed]) -> Result<Checked, StoreError> {
+pub async fn replay(
+    tables: &[&'static str],
+    logs: &[&dyn Replayed],
+) -> Result<Checked, StoreError> {
     let Some(database) = logs.first().map(|log| log.database().clone()) else {
         return Ok(Checked::default());
     };
-    let apart = database.apart().await?;
-    let outcome = replay_apart(&apart, database.name(), tables, logs).await;
-    apart.close().await;
+    let shadow = Shadow::to_compare(&database, tables).await?;
+    let outcome = replay_beside(&shadow, logs).await;
+    shadow.close().await;
     outcome
 }
 
@@ -76,7 +83,16 @@ pub trait Replayed: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the log cannot be read, or a view cannot be written.
-    async fn replay(&self, tx: &mut Tx) -> Result<Checked, StoreError>;
+    async fn replay(&self, moment: &mut Moment<'_>) -> Result<Checked, StoreError>;
+}
+
+/// A moment of a database, and where its views are made anew.
+pub struct Moment<'a> {
+    /// Only reads.
+    seen: Tx,
+    beside: &'a Shadow,
+    /// Transactions that were written beside it.
+    written: u64,
 }
 
 #[async_trait]
@@ -93,16 +109,17 @@ impl<A: Aggregate> Replayed for Events<A> {
         self.committer().database()
     }
 
-    async fn replay(&self, tx: &mut Tx) -> Result<Checked, StoreError> {
+    async fn replay(&self, moment: &mut Moment<'_>) -> Result<Checked, StoreError> {
         let mut checked = Checked::default();
         let mut last = Uuid::nil();
         loop {
+            let seen = &mut moment.seen;
             let page: Vec<(Uuid,)> =
-                crate::fetch_all!(&mut *tx, (Uuid,), NEXT_STREAMS, A::NAME, last, STREAMS).await?;
+                crate::fetch_all!(seen, (Uuid,), NEXT_STREAMS, A::NAME, last, STREAMS).await?;
             let Some((end,)) = page.last().copied() else { return Ok(checked) };
             let streams: Vec<Uuid> = page.into_iter().map(|(stream,)| stream).collect();
             checked.looked_at += streams.len() as u64;
-            self.replay_page(tx, &streams, &mut checked.findings).await?;
+            self.replay_page(moment, &streams, &mut checked.findings).await?;
             last = end;
         }
     }
@@ -142,7 +159,7 @@ impl<A: Aggregate> Events<A> {
 
     async fn replay_page(
         &self,
-        tx: &mut Tx,
+        moment: &mut Moment<'_>,
         streams: &[Uuid],
         findings: &mut Vec<Finding>,
     ) -> Result<(), StoreError> {
@@ -150,7 +167,7 @@ impl<A: Aggregate> Events<A> {
             streams.iter().map(|stream| Wanted::of::<A>(*stream, 0)).collect();
         let mut replays: BTreeMap<Uuid, Replay<A>> =
             streams.iter().map(|stream| (*stream, Replay::from_start())).collect();
-        for row in log::read_snapshots(&mut tx.connection().await?, &wanted).await? {
+        for row in log::read_snapshots(&mut moment.seen.connection().await?, &wanted).await? {
             if let Some(replay) = replays.get_mut(&row.stream) {
                 replay.stored = Some(row);
             }
@@ -159,26 +176,56 @@ impl<A: Aggregate> Events<A> {
             // It may have moved on since the transaction's moment; then there is nothing to compare.
             replay.remembered = self.0.look(*stream, Cached::clone);
         }
-        for row in log::read_events(&mut tx.connection().await?, &wanted).await? {
+        let mut unwritten = 0;
+        for row in log::read_events(&mut moment.seen.connection().await?, &wanted).await? {
             let recorded = row.decode::<A>()?;
             if let Some(replay) = replays.get_mut(&recorded.stream) {
                 replay.take_in(recorded, findings)?;
+                unwritten += 1;
+            }
+            if unwritten == EVENTS {
+                self.write(moment, &mut replays).await?;
+                unwritten = 0;
             }
         }
-        let set: Vec<(Uuid,)> = crate::fetch_all!(&mut *tx, (Uuid,), TIMERS, Json(&wanted)).await?;
+        let seen = &mut moment.seen;
+        let set: Vec<(Uuid,)> = crate::fetch_all!(seen, (Uuid,), TIMERS, Json(&wanted)).await?;
         let set: BTreeSet<Uuid> = set.into_iter().map(|(stream,)| stream).collect();
         findings.extend(
             replays.iter().filter_map(|(id, replay)| replay.timer_finding(*id, set.contains(id))),
         );
-        let changes: Vec<Change<'_, A>> =
-            replays.iter().map(|(id, replay)| replay.change(*id)).collect();
-        Ok(self.0.view.apply(tx, &changes).await?)
+        self.write(moment, &mut replays).await
+    }
+
+    /// Lets the view have what it has not seen.
+    async fn write(
+        &self,
+        moment: &mut Moment<'_>,
+        replays: &mut BTreeMap<Uuid, Replay<A>>,
+    ) -> Result<(), StoreError> {
+        let fresh = replays.iter().filter(|(_, replay)| !replay.events.is_empty());
+        let changes: Vec<Change<'_, A>> = fresh.map(|(id, replay)| replay.change(*id)).collect();
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut tx = moment.beside.write().await?;
+        self.0.view.apply(&mut tx, &changes).await?;
+        tx.commit().await?;
+        moment.written += 1;
+        if moment.written.is_power_of_two() {
+            moment.beside.analyze().await?;
+        }
+        for replay in replays.values_mut() {
+            replay.events.clear();
+        }
+        Ok(())
     }
 }
 
 /// One aggregate on its way from nothing to now.
 struct Replay<A: Aggregate> {
     state: Cached<A>,
+    /// Those that the view has not seen.
     events: Vec<Recorded<A::Event>>,
     stored: Option<SnapshotRow>,
     remembered: Option<Cached<A>>,
@@ -232,27 +279,21 @@ fn about<A: Aggregate>(id: Uuid, what: String) -> Finding {
     Finding::new(format!("{} {id}", A::NAME), what + " is not what its events make of it")
 }
 
-async fn replay_apart(
-    apart: &Apart,
-    schema: &str,
-    tables: &[&str],
-    logs: &[&dyn Replayed],
-) -> Result<Checked, StoreError> {
-    let mut tx = apart.begin().await?;
-    for table in tables {
-        hide(&mut tx, schema, table).await?;
-    }
-    write_nothing_else(&mut tx).await?;
+async fn replay_beside(shadow: &Shadow, logs: &[&dyn Replayed]) -> Result<Checked, StoreError> {
+    let mut moment = Moment { seen: shadow.moment().await?, beside: shadow, written: 0 };
     let mut checked = Checked::default();
     for log in logs {
-        let seen = log.replay(&mut tx).await?;
+        let seen = log.replay(&mut moment).await?;
         checked.looked_at += seen.looked_at;
         checked.findings.extend(seen.findings);
     }
-    for table in tables {
-        checked.findings.extend(compare(&mut tx, schema, table).await?);
+    for table in &shadow.tables {
+        let mut shown = moment.seen.connection().await?;
+        let mut made = shadow.made().await?;
+        let rows = differences(table, &mut shown, &mut made, ROWS).await?;
+        checked.findings.extend(Rows::of(rows, &table.first).findings(table.name));
     }
-    tx.rollback().await?;
+    moment.seen.rollback().await?;
     Ok(checked)
 }
 
@@ -264,10 +305,11 @@ pub(crate) enum Apart {
 }
 
 impl Apart {
-    /// A transaction that sees everything as of its first look. Where it is cancelled, its
-    /// connection goes with it.
+    /// A transaction that sees everything as of its first look, and only reads: on PostgreSQL it
+    /// has no transaction id, so that no feed waits for it. Where it is cancelled, its connection
+    /// goes with it.
     pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
-        self.begin_with("BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ").await
+        self.begin_with("BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await
     }
 
     /// A transaction that begins with what is said.
@@ -309,116 +351,54 @@ const TIMERS: Sql = crate::sql!(
     " CROSS JOIN timers t WHERE t.category = given.category AND t.stream = given.stream",
 );
 
-const TABLE_SQLITE: &str =
-    "SELECT sql FROM sqlite_master WHERE tbl_name = $1 AND sql IS NOT NULL ORDER BY type DESC";
-const READ_ONLY_POSTGRES: &str = "SET TRANSACTION READ ONLY";
-
-/// Puts an empty temporary table of the same shape before `table`.
-async fn hide(tx: &mut Tx, schema: &str, table: &str) -> Result<(), StoreError> {
-    match tx.connection().await? {
-        Connection::Sqlite(mut connection) => {
-            let texts: Vec<(String,)> =
-                sqlx::query_as(TABLE_SQLITE).bind(table).fetch_all(&mut *connection).await?;
-            if texts.is_empty() {
-                return Err(StoreError::Failed(format!("there is no table {table} to compare")));
-            }
-            for (text,) in texts {
-                let temporary = temporary(&text).ok_or_else(|| {
-                    StoreError::Failed(format!("the schema of {table} cannot be copied"))
-                })?;
-                sqlx::raw_sql(AssertSqlSafe(temporary)).execute(&mut *connection).await?;
-            }
-        }
-        Connection::Postgres(mut connection) => {
-            let text = format!(
-                "CREATE TEMPORARY TABLE \"{table}\" (LIKE \"{schema}\".\"{table}\" INCLUDING ALL) \
-                 ON COMMIT DROP"
-            );
-            sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut *connection).await?;
-        }
-    }
-    Ok(())
-}
-
-/// SQLite's own text of a table or an index, for a temporary one.
-fn temporary(text: &str) -> Option<String> {
-    const STARTS: [(&str, &str); 3] = [
-        ("CREATE TABLE ", "CREATE TEMPORARY TABLE "),
-        ("CREATE INDEX ", "CREATE INDEX temp."),
-        ("CREATE UNIQUE INDEX ", "CREATE UNIQUE INDEX temp."),
-    ];
-    STARTS.iter().find_map(|(start, instead)| {
-        text.strip_prefix(start).map(|rest| format!("{instead}{rest}"))
-    })
-}
-
-/// A view that writes a table which was not named fails from here on. On SQLite it does anyway.
-async fn write_nothing_else(tx: &mut Tx) -> Result<(), StoreError> {
-    if let Connection::Postgres(mut connection) = tx.connection().await? {
-        sqlx::query(READ_ONLY_POSTGRES).execute(&mut *connection).await?;
-    }
-    Ok(())
-}
-
-/// What is in `table`, and what should be.
-async fn compare(tx: &mut Tx, schema: &str, table: &str) -> Result<Vec<Finding>, StoreError> {
-    let (real, replayed) = match tx.connection().await? {
-        Connection::Sqlite(_) => (format!("main.\"{table}\""), format!("temp.\"{table}\"")),
-        Connection::Postgres(_) => {
-            (format!("\"{schema}\".\"{table}\""), format!("pg_temp.\"{table}\""))
-        }
-    };
-    let present = only_in(tx, &real, &replayed).await?;
-    let expected = only_in(tx, &replayed, &real).await?;
-    let both: BTreeSet<Uuid> = present.named.intersection(&expected.named).copied().collect();
-    let row = |id: &Uuid, what: &str| Finding::new(format!("row {id} of {table}"), what);
-    let differing = both.iter().map(|id| row(id, "is not what the events make of it"));
-    let superfluous =
-        present.named.difference(&both).map(|id| row(id, "is there, and no event made it"));
-    let missing =
-        expected.named.difference(&both).map(|id| row(id, "is missing, and events made it"));
-    let mut findings: Vec<Finding> = differing.chain(superfluous).chain(missing).collect();
-    if present.nameless + expected.nameless > 0 {
-        let what = format!(
-            "{} rows are there that no event made like this, and {} are missing",
-            present.nameless, expected.nameless
-        );
-        findings.push(Finding::new(format!("table {table}"), what));
-    }
-    Ok(findings)
-}
-
-/// Rows by the identifier in their first column. Another first column is not shown: it could be
-/// anything, such as an address.
+/// Rows by the identifier in the first column of their keys. Another first column is not shown: it
+/// could be anything, such as an address.
 #[derive(Default)]
 struct Rows {
-    named: BTreeSet<Uuid>,
-    nameless: usize,
+    present: BTreeSet<Uuid>,
+    expected: BTreeSet<Uuid>,
+    nameless_present: usize,
+    nameless_expected: usize,
 }
 
 impl Rows {
-    fn of(ids: impl Iterator<Item = Option<Uuid>>) -> Self {
+    fn of(differences: Vec<Difference>, first: &str) -> Self {
         let mut rows = Self::default();
-        for id in ids {
-            match id {
-                Some(id) => drop(rows.named.insert(id)),
-                None => rows.nameless += 1,
+        for Difference { key, wrong } in differences {
+            let key: Map<String, Value> = serde_json::from_str(&key).unwrap_or_default();
+            let id = key.get(first).and_then(Value::as_str).and_then(|id| id.parse().ok());
+            if matches!(wrong, Wrong::Superfluous | Wrong::Different) {
+                match id {
+                    Some(id) => drop(rows.present.insert(id)),
+                    None => rows.nameless_present += 1,
+                }
+            }
+            if matches!(wrong, Wrong::Missing | Wrong::Different) {
+                match id {
+                    Some(id) => drop(rows.expected.insert(id)),
+                    None => rows.nameless_expected += 1,
+                }
             }
         }
         rows
     }
-}
 
-async fn only_in(tx: &mut Tx, table: &str, other: &str) -> Result<Rows, StoreError> {
-    let text = format!("SELECT * FROM {table} EXCEPT SELECT * FROM {other} LIMIT {ROWS}");
-    Ok(match tx.connection().await? {
-        Connection::Sqlite(mut connection) => {
-            let rows = sqlx::query(AssertSqlSafe(text)).fetch_all(&mut *connection).await?;
-            Rows::of(rows.iter().map(|row| row.try_get(0).ok()))
+    fn findings(&self, table: &str) -> Vec<Finding> {
+        let row = |id: &Uuid, what: &str| Finding::new(format!("row {id} of {table}"), what);
+        let differing = self.present.intersection(&self.expected);
+        let differing = differing.map(|id| row(id, "is not what the events make of it"));
+        let superfluous = self.present.difference(&self.expected);
+        let superfluous = superfluous.map(|id| row(id, "is there, and no event made it"));
+        let missing = self.expected.difference(&self.present);
+        let missing = missing.map(|id| row(id, "is missing, and events made it"));
+        let mut findings: Vec<Finding> = differing.chain(superfluous).chain(missing).collect();
+        if self.nameless_present + self.nameless_expected > 0 {
+            let what = format!(
+                "{} rows are there that no event made like this, and {} are missing",
+                self.nameless_present, self.nameless_expected
+            );
+            findings.push(Finding::new(format!("table {table}"), what));
         }
-        Connection::Postgres(mut connection) => {
-            let rows = sqlx::query(AssertSqlSafe(text)).fetch_all(&mut *connection).await?;
-            Rows::of(rows.iter().map(|row| row.try_get(0).ok()))
-        }
-    })
+        findings
+    }
 }

@@ -1,9 +1,11 @@
 //! Where views are made anew: empty tables of their names and shapes, which nobody else sees, beside
 //! the service's database.
 //!
-//! On PostgreSQL they are temporary tables of one session, which sees nothing else by name. On SQLite
-//! they are in a file of their own, `<service>.rebuild.db`, whose connection knows the service's, as
-//! `live`, only while rows are corrected. Neither gets in the way of who writes the service's tables,
+//! On PostgreSQL they are temporary tables of one session, which sees nothing else by name, and which
+//! the server ends when nothing is heard of it in the midst of a transaction: a command that somebody
+//! paused would hold back the feeds of the whole cluster, or all who write the view. On SQLite they
+//! are in a file of their own, `<service>.rebuild.db`, whose connection knows the service's, as
+//! `live`, only while rows are corrected; for a check, which corrects nothing, in memory. Neither gets in the way of who writes the service's tables,
 //! and a view's statements, which name tables only, do not find those. A rebuild that was interrupted
 //! leaves that file at most; the next one takes it away.
 
@@ -30,17 +32,21 @@ const DETACH: &str = "DETACH DATABASE live";
 const CLAIM: &str = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))";
 /// What is made anew need not survive anything.
 const HURRY: &str = "SET synchronous_commit = off; SET temp_buffers = '64MB'";
-/// What is shown does. Who waits for us waits no longer than commands wait for their locks.
-const BE_BRIEF: &str = "SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '1s'";
+/// What is shown does. Who waits for us waits no longer than commands wait for their locks, and for a
+/// statement that turns out to take long not much longer.
+const BE_BRIEF: &str = "SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '1s'; \
+     SET LOCAL statement_timeout = '10s'";
+/// How long PostgreSQL waits for the next statement of a transaction that writes.
+const SILENCE: &str = "5s";
 
 /// Empty tables beside the real ones, and the ways to both.
-pub(super) struct Shadow {
+pub(crate) struct Shadow {
     /// Reads the service's database.
     live: Apart,
     /// Writes what is made anew, and corrects what is shown.
     made: Apart,
     schema: String,
-    pub(super) tables: Vec<Table>,
+    pub(crate) tables: Vec<Table>,
     file: Option<File>,
 }
 
@@ -54,6 +60,10 @@ struct File {
 }
 
 impl Shadow {
+    /// To correct what is shown, which one process does at a time.
+    ///
+    /// # Errors
+    /// When the database does not answer, there is no such table, or another process does.
     pub(super) async fn open(
         database: &Database,
         tables: &[&'static str],
@@ -64,8 +74,38 @@ impl Shadow {
                 let (pool, file) = beside(pool, database.name()).await?;
                 (Apart::Sqlite(pool), Some(file))
             }
-            Apart::Postgres(pool) => (Apart::Postgres(session(pool, database.name()).await?), None),
+            Apart::Postgres(pool) => {
+                let made = session(pool).await?;
+                claim(&made, database.name()).await?;
+                (Apart::Postgres(made), None)
+            }
         };
+        Self::fitted(database, tables, live, made, file).await
+    }
+
+    /// To compare and no more, which many may do at once.
+    ///
+    /// # Errors
+    /// When the database does not answer, or there is no such table.
+    pub(crate) async fn to_compare(
+        database: &Database,
+        tables: &[&'static str],
+    ) -> Result<Self, StoreError> {
+        let live = database.apart().await?;
+        let made = match &live {
+            Apart::Sqlite(_) => Apart::Sqlite(in_memory().await?),
+            Apart::Postgres(pool) => Apart::Postgres(session(pool).await?),
+        };
+        Self::fitted(database, tables, live, made, None).await
+    }
+
+    async fn fitted(
+        database: &Database,
+        tables: &[&'static str],
+        live: Apart,
+        made: Apart,
+        file: Option<File>,
+    ) -> Result<Self, StoreError> {
         let mut described = Vec::new();
         for table in tables {
             let mut connection = live.connection().await?;
@@ -79,22 +119,22 @@ impl Shadow {
     }
 
     /// The service's database, as it is at each statement.
-    pub(super) async fn live(&self) -> Result<Connection<'static>, StoreError> {
+    pub(crate) async fn live(&self) -> Result<Connection<'static>, StoreError> {
         Ok(self.live.connection().await?)
     }
 
     /// The service's database, as it is at the first statement. Only reads: nobody waits for it.
-    pub(super) async fn moment(&self) -> Result<Tx, StoreError> {
+    pub(crate) async fn moment(&self) -> Result<Tx, StoreError> {
         self.live.begin().await
     }
 
     /// What was made anew.
-    pub(super) async fn made(&self) -> Result<Connection<'static>, StoreError> {
+    pub(crate) async fn made(&self) -> Result<Connection<'static>, StoreError> {
         Ok(self.made.connection().await?)
     }
 
     /// A transaction on what is made anew.
-    pub(super) async fn write(&self) -> Result<Tx, StoreError> {
+    pub(crate) async fn write(&self) -> Result<Tx, StoreError> {
         self.made.begin_with("BEGIN", "BEGIN").await
     }
 
@@ -137,7 +177,7 @@ impl Shadow {
     }
 
     /// Tells PostgreSQL how much there is by now, which it plans by.
-    pub(super) async fn analyze(&self) -> Result<(), StoreError> {
+    pub(crate) async fn analyze(&self) -> Result<(), StoreError> {
         if let Connection::Postgres(mut connection) = self.made.connection().await? {
             for table in &self.tables {
                 let text = format!("ANALYZE pg_temp.{}", quoted(table.name));
@@ -148,7 +188,7 @@ impl Shadow {
     }
 
     /// Leaves nothing behind.
-    pub(super) async fn close(self) {
+    pub(crate) async fn close(self) {
         self.made.close().await;
         self.live.close().await;
         if let Some(File { made, claim, .. }) = self.file {
@@ -158,26 +198,43 @@ impl Shadow {
     }
 }
 
-async fn session(live: &PgPool, name: &str) -> Result<PgPool, StoreError> {
-    let options = PgConnectOptions::clone(&live.connect_options());
-    let pool: PgPool = PoolOptions::new()
-        .max_connections(1)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .connect_with(options.options([("search_path", "pg_temp")]))
-        .await?;
+/// Nothing but temporary tables is found in it by name.
+async fn session(live: &PgPool) -> Result<PgPool, StoreError> {
+    let options = PgConnectOptions::clone(&live.connect_options())
+        .options([("search_path", "pg_temp"), ("idle_in_transaction_session_timeout", SILENCE)]);
+    let pool: PgPool = one_connection().connect_with(options).await?;
     let mut connection = pool.acquire().await?;
+    sqlx::raw_sql(HURRY).execute(&mut *connection).await?;
+    drop(connection);
+    Ok(pool)
+}
+
+/// Until the session ends.
+async fn claim(session: &PgPool, name: &str) -> Result<(), StoreError> {
+    let mut connection = session.acquire().await?;
     let is_first: bool = sqlx::query_scalar(CLAIM)
         .bind(format!("boxoffice rebuild {name}"))
         .fetch_one(&mut *connection)
         .await?;
-    if !is_first {
-        return Err(another(name));
-    }
-    sqlx::raw_sql(HURRY).execute(&mut *connection).await?;
-    drop(connection);
-    Ok(pool)
+    if is_first { Ok(()) } else { Err(another(name)) }
+}
+
+/// What is made there is there as long as the connection.
+fn one_connection<D: sqlx::Database>() -> PoolOptions<D> {
+    PoolOptions::new()
+        .max_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+}
+
+async fn in_memory() -> Result<SqlitePool, StoreError> {
+    let options = SqliteConnectOptions::new()
+        .in_memory(true)
+        .journal_mode(SqliteJournalMode::Memory)
+        .synchronous(SqliteSynchronous::Off)
+        .foreign_keys(false);
+    Ok(one_connection().connect_with(options).await?)
 }
 
 async fn beside(live: &SqlitePool, name: &str) -> Result<(SqlitePool, File), StoreError> {
@@ -198,13 +255,7 @@ async fn beside(live: &SqlitePool, name: &str) -> Result<(SqlitePool, File), Sto
         .foreign_keys(false)
         .busy_timeout(PATIENCE)
         .pragma("cache_size", CACHE);
-    let pool: SqlitePool = PoolOptions::new()
-        .max_connections(1)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .connect_with(options)
-        .await?;
+    let pool: SqlitePool = one_connection().connect_with(options).await?;
     Ok((pool, File { made, live, claim }))
 }
 

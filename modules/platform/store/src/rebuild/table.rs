@@ -14,8 +14,10 @@ const KEY_POSTGRES: &str = "SELECT a.attname::text, a.atttypid = 'uuid'::regtype
 
 /// One table, shown and made anew.
 #[derive(Debug)]
-pub(super) struct Table {
-    pub(super) name: &'static str,
+pub(crate) struct Table {
+    pub(crate) name: &'static str,
+    /// The first column of its primary key.
+    pub(crate) first: String,
     /// Makes an empty one of the same shape beside it.
     pub(super) create: Vec<String>,
     /// All rows of what is shown, by key.
@@ -99,7 +101,7 @@ impl Table {
         });
         let names = list(keys, ", ", |key| key.name.clone());
         // The first column alone lets SQLite search by the key; a row value makes it read all.
-        let first = keys.first().map(|key| key.name.as_str()).unwrap_or_default();
+        let first = first(keys);
         let remove = format!(
             "WITH given AS (SELECT {given} FROM json_each($1)) DELETE FROM live.{table} \
              WHERE {first} IN (SELECT {first} FROM given) \
@@ -112,7 +114,8 @@ impl Table {
             table = quoted(name),
             same = list(keys, " AND ", |key| format!("made.{0} = given.{0}", key.name)),
         );
-        Self { name, create, shown: all("main"), made: all("main"), remove, put }
+        let first = plain(first);
+        Self { name, first, create, shown: all("main"), made: all("main"), remove, put }
     }
 
     fn postgres(name: &'static str, shown: &str, keys: &[Key]) -> Self {
@@ -130,6 +133,7 @@ impl Table {
             |table: &str| list(keys, " AND ", |key| format!("{table}.{0} = given.{0}", key.name));
         Self {
             name,
+            first: plain(first(keys)),
             create: vec![format!(
                 "CREATE TEMPORARY TABLE {} (LIKE {shown} INCLUDING ALL)",
                 quoted(name)
@@ -157,7 +161,7 @@ fn order(keys: &[Key]) -> String {
 fn expect_key(name: &str, keys: &[Key]) -> Result<(), StoreError> {
     if keys.is_empty() {
         return Err(StoreError::Failed(format!(
-            "there is no table {name} with a primary key to rebuild"
+            "there is no table {name} with a primary key that could be made anew"
         )));
     }
     Ok(())
@@ -172,10 +176,19 @@ pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// A quoted name without its quotes.
+fn plain(quoted: &str) -> String {
+    quoted.trim_matches('"').replace("\"\"", "\"")
+}
+
 /// A quoted name as a text.
 fn literal(quoted: &str) -> String {
-    let name = quoted.trim_matches('"').replace("\"\"", "\"");
-    format!("'{}'", name.replace('\'', "''"))
+    format!("'{}'", plain(quoted).replace('\'', "''"))
+}
+
+/// The quoted name of the first of them.
+fn first(keys: &[Key]) -> &str {
+    keys.first().map(|key| key.name.as_str()).unwrap_or_default()
 }
 
 /// Runs statements that are made here, of names that the service's own schema has.

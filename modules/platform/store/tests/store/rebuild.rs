@@ -8,7 +8,8 @@ use runtime::{
     RebuildStep::{self, Comparing, Correcting, Filling, Following},
     Rebuilt,
 };
-use store::{Change, LogView, LogViews, Projection, StoreError, Tx, View};
+use store::{Change, Feed, LogView, LogViews, Position, Projection, StoreError, Tx, View};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::{
@@ -75,6 +76,55 @@ impl View<Account> for Straying {
         store::execute!(tx, REMOVE_ROW, change.id).await?;
         Ok(())
     }
+}
+
+/// Stops after what it wrote, until the test says so.
+struct Pausing;
+
+static IS_PAUSED: Semaphore = Semaphore::const_new(0);
+static GOES_ON: Semaphore = Semaphore::const_new(0);
+
+#[runtime::async_trait]
+impl View<Account> for Pausing {
+    async fn apply(&self, tx: &mut Tx, changes: &[Change<'_, Account>]) -> Result<(), sqlx::Error> {
+        AccountsView.apply(tx, changes).await?;
+        IS_PAUSED.add_permits(1);
+        let _permit = GOES_ON.acquire().await.expect("it is not closed");
+        Ok(())
+    }
+}
+
+static PAUSING: LogViews = LogViews {
+    schema: &SCHEMA,
+    views: &[LogView {
+        name: "accounts",
+        tables: &["accounts"],
+        logs: &[&Projection::<Account, Pausing>::by(&Pausing)],
+    }],
+    tells: None,
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn feeds_go_on_when_a_rebuild_is_paused() {
+    let world = World::postgres().await;
+    let process = world.start().await;
+    process.accounts.execute(&cx(), process.id(), Command::Deposit(1)).await.unwrap();
+    let feed = Feed::of_everything(&process.database);
+    let watching = async {
+        drop(IS_PAUSED.acquire().await.unwrap());
+        process.accounts.execute(&cx(), process.id(), Command::Deposit(1)).await.unwrap();
+        testkit::eventually("the feed has it", async || {
+            let all = feed.read(Position::default(), 10).await.unwrap();
+            (all.events.len() == 2).then_some(())
+        })
+        .await;
+        GOES_ON.add_permits(1);
+    };
+    let mut unwatched = |_: RebuildProgress| ();
+    let rebuilding = PAUSING.rebuild_on(&process.database, None, &mut unwatched);
+    let (outcome, ()) = join(rebuilding, watching).await;
+    assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+    assert_eq!(rebuilt(&process).await.corrected, 0);
 }
 
 static STRAYING: LogViews = LogViews {

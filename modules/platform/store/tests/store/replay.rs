@@ -1,12 +1,19 @@
 //! A replay of the log shows what is not as the log says.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use futures_util::future::join;
 use runtime::{Checked, Finding, Timestamp};
 use serde_json::json;
-use store::{Change, Events, Json, Tx, View};
+use store::{Change, Events, Feed, Json, Position, Tx, View};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{
-    account::{Account, Command},
+    account::{Account, AccountsView, Command},
     world::{Process, World, cx, on_all},
 };
 
@@ -56,6 +63,27 @@ impl View<Account> for Straying {
         let Some(change) = changes.first() else { return Ok(()) };
         store::execute!(tx, REMOVE_ROW, change.id).await?;
         Ok(())
+    }
+}
+
+/// The second page waits to be written, until somebody says so.
+#[derive(Default)]
+struct Slow {
+    pages: AtomicUsize,
+    is_waiting: Notify,
+    go_on: Notify,
+}
+
+struct SlowView(Arc<Slow>);
+
+#[runtime::async_trait]
+impl View<Account> for SlowView {
+    async fn apply(&self, tx: &mut Tx, changes: &[Change<'_, Account>]) -> Result<(), sqlx::Error> {
+        if self.0.pages.fetch_add(1, Ordering::Relaxed) == 1 {
+            self.0.is_waiting.notify_one();
+            self.0.go_on.notified().await;
+        }
+        AccountsView.apply(tx, changes).await
     }
 }
 
@@ -113,7 +141,7 @@ on_all! {
         let (process, ids) = with_accounts(&world).await;
         let straying: Events<Account> = Events::new(&process.committer, Straying);
         let refused = store::replay(&[], &[&straying]).await.unwrap_err();
-        assert!(refused.to_string().contains("read"), "{refused}");
+        assert!(refused.to_string().contains("accounts"), "{refused}");
         let (rows,) =
             store::fetch_one!(&process.database, (i64,), ACCOUNTS_OF).await.unwrap();
         assert_eq!(rows, i64::try_from(ids.len()).unwrap());
@@ -138,7 +166,27 @@ on_all! {
                 assert_eq!(replayed(&process).await.findings, []);
             }
         };
-        futures_util::future::join(writing, looking).await;
+        join(writing, looking).await;
+    }
+
+    async fn feeds_go_on_beside_a_replay_that_takes_long(world) {
+        let (process, ids) = with_accounts(&world).await;
+        let slow = Arc::new(Slow::default());
+        let slowly: Events<Account> =
+            Events::new(&process.committer, SlowView(Arc::clone(&slow)));
+        let feed = Feed::of_everything(&process.database);
+        let watching = async {
+            slow.is_waiting.notified().await;
+            process.accounts.execute(&cx(), ids[7], Command::Deposit(1)).await.unwrap();
+            testkit::eventually("the feed has it", async || {
+                let all = feed.read(Position::default(), 1_000).await.unwrap();
+                (Some(all.reached) == feed.head().await.unwrap()).then_some(())
+            })
+            .await;
+            slow.go_on.notify_one();
+        };
+        let (checked, ()) = join(store::replay(TABLES, &[&slowly]), watching).await;
+        assert_eq!(checked.unwrap().findings, []);
     }
 }
 
