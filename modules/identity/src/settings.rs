@@ -219,6 +219,13 @@ impl Section for IdentitySettings {
                 faults.push(format!("{key}: is shorter than a second; use at least 1s"));
             }
         }
+        if self.access_token_life > cache::LONGEST_TOKEN_LIFE {
+            faults.push(
+                "access_token_life: is longer than a day, and ended sessions are not remembered for \
+                 longer; use at most 24h"
+                    .to_owned(),
+            );
+        }
         if self.refresh_token_life < self.access_token_life {
             faults.push(
                 "refresh_token_life: is shorter than access_token_life; it must be longer"
@@ -290,6 +297,8 @@ mod tests {
     fn a_session_outlives_its_access_tokens() {
         let brief = faults_of(|it| it.refresh_token_life = Duration::from_mins(1));
         assert!(brief.contains("refresh_token_life: is shorter than access_token_life"), "{brief}");
+        let endless = faults_of(|it| it.access_token_life = Duration::from_hours(25));
+        assert!(endless.contains("access_token_life: is longer than a day"), "{endless}");
         let zero = faults_of(|it| it.access_token_life = Duration::ZERO);
         assert!(zero.contains("access_token_life: is shorter than a second"), "{zero}");
     }
