@@ -12,7 +12,7 @@ const FIRST_LOOK: Duration = Duration::from_millis(4);
 const LONGEST_LOOK: Duration = Duration::from_millis(100);
 
 /// The statements of this file.
-pub(crate) const STATEMENTS: &[(&str, Sql)] = crate::statements![READ, HEAD];
+pub(crate) const STATEMENTS: &[(&str, Sql)] = crate::statements![READ, HEAD, LAST];
 
 /// On PostgreSQL a row becomes visible when its transaction commits, which may be after rows with
 /// higher positions did. Below the horizon, the oldest transaction still in flight, nothing can
@@ -28,6 +28,38 @@ const READ: Sql = Sql::new(
      ORDER BY txn, position LIMIT $3",
 );
 const HEAD: &str = "SELECT txn, position FROM events ORDER BY txn DESC, position DESC LIMIT 1";
+
+/// The transaction of the last event, and one that is yet to come.
+const LAST: Sql = Sql::new(
+    "SELECT txn, txn + 1 FROM events ORDER BY txn DESC, position DESC LIMIT 1",
+    "SELECT txn, pg_snapshot_xmax(pg_current_snapshot())::text::bigint FROM events \
+     ORDER BY txn DESC, position DESC LIMIT 1",
+);
+
+/// Makes sure that the log was written where it is. PostgreSQL's transaction ids are the server's: a
+/// log that was restored from another server's dump may bring along ids that this one has yet to
+/// give, and no feed would show an event for as long.
+///
+/// # Errors
+/// [`StoreError::Failed`] when it was not, with what to do; or when the database does not answer.
+pub(crate) async fn expect_own_transactions(database: &Database) -> Result<(), StoreError> {
+    let last: Option<(i64, i64)> = crate::fetch_optional!(database, (i64, i64), LAST).await?;
+    let Some((last, next)) = last.filter(|(last, next)| last >= next) else { return Ok(()) };
+    Err(StoreError::Failed(format!(
+        "the last event of {} was written by transaction {last}, and this PostgreSQL server has only \
+         come to {next}: it was restored from another server's dump, and consumers would be told \
+         nothing until the server gets there; before anything is started, let it get there with {}",
+        database.name(),
+        passing(last)
+    )))
+}
+
+/// What a server does to give no transaction an id up to `last` any more.
+fn passing(last: i64) -> String {
+    format!(
+        "DO $$ BEGIN WHILE pg_current_xact_id()::text::bigint <= {last} LOOP COMMIT; END LOOP; END $$"
+    )
+}
 
 /// A stretch of a log.
 #[derive(Debug, Clone, PartialEq)]
@@ -136,5 +168,44 @@ impl Feed {
         let last: Option<(i64, i64)> =
             crate::fetch_optional!(&self.database, (i64, i64), HEAD).await?;
         Ok(last.map(|(txn, seq)| Position { txn, seq }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::AssertSqlSafe;
+    use testkit::postgres;
+
+    use super::*;
+    use crate::{DatabaseSettings, Schema};
+
+    static NOTHING_MORE: Schema =
+        Schema::new("restored", sqlx::migrate::Migrator::DEFAULT, sqlx::migrate::Migrator::DEFAULT);
+    const RESTORED: &str = "INSERT INTO events (id, category, stream, version, type, \
+         schema_version, payload, recorded_at, actor, correlation_id, traceparent, txn) \
+         SELECT gen_random_uuid(), 'mail', gen_random_uuid(), 1, 'sent', 1, '{}', now(), '', '', '', \
+         pg_snapshot_xmax(pg_current_snapshot())::text::bigint + 20000";
+
+    #[tokio::test]
+    async fn a_log_of_another_server_is_refused_until_this_one_has_caught_up() {
+        let url = postgres::fresh_database().await;
+        let settings =
+            DatabaseSettings { url: url.as_str().to_owned().into(), ..DatabaseSettings::default() };
+        let directory = tempfile::tempdir().unwrap();
+        let database =
+            Database::connect(&settings, NOTHING_MORE.name(), directory.path()).await.unwrap();
+        NOTHING_MORE.up_on(&database).await.unwrap();
+        assert_eq!(expect_own_transactions(&database).await, Ok(()));
+
+        let mut connection = database.unlimited_connection().await.unwrap();
+        sqlx::raw_sql(RESTORED).execute(&mut connection).await.unwrap();
+        let refused = expect_own_transactions(&database).await.unwrap_err().to_string();
+        assert!(refused.contains("another server's dump"), "{refused}");
+
+        let (_, advice) = refused.split_once("with ").unwrap();
+        sqlx::raw_sql(AssertSqlSafe(advice.to_owned())).execute(&mut connection).await.unwrap();
+        assert_eq!(expect_own_transactions(&database).await, Ok(()));
+        let told = Feed::of_everything(&database).read(Position::START, 10).await.unwrap();
+        assert_eq!(told.events.len(), 1);
     }
 }

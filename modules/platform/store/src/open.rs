@@ -9,7 +9,7 @@ use std::{
 use runtime::{Boot, BoxFuture, StartError};
 use tokio::time::Instant;
 
-use crate::{Database, DatabaseSettings, Schema, StoreError, files::Claim};
+use crate::{Database, DatabaseSettings, Schema, StoreError, feed, files::Claim};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -25,8 +25,9 @@ const HANDOVER_PAUSE: Duration = Duration::from_millis(100);
 /// database can be read and written. Closes it when the module has stopped.
 ///
 /// # Errors
-/// When the settings are wrong, a file cannot be used, another process goes on serving it, or a
-/// migration fails; waiting would not help.
+/// When the settings are wrong, a file cannot be used, another process goes on serving it, a
+/// migration fails, or its log was written by transactions that the server has yet to come to;
+/// waiting would not help.
 pub async fn open(boot: &Boot, schema: &'static Schema) -> Result<Database, StartError> {
     let settings: DatabaseSettings = boot.settings();
     let data_dir = boot.config().node().data_dir;
@@ -126,7 +127,12 @@ async fn connect_once(
     data_dir: &Path,
 ) -> Result<Database, StoreError> {
     let database = Database::connect(settings, schema.name(), data_dir).await?;
-    match schema.up_on(&database).await {
+    let prepared = async {
+        let applied = schema.up_on(&database).await?;
+        feed::expect_own_transactions(&database).await?;
+        Ok(applied)
+    };
+    match prepared.await {
         Ok(applied) => {
             for step in applied {
                 let (set, version, step) = (step.set, step.version, step.description);
