@@ -1,6 +1,7 @@
 //! The cache over a real Redis: what replicas tell each other, and what is left when it is away.
 
 mod hardships;
+mod held_up;
 mod proxy;
 mod replica;
 

@@ -17,6 +17,7 @@ pub(crate) const ADA: Uuid = Uuid::from_u128(1);
 pub(crate) const PHONE: Uuid = Uuid::from_u128(2);
 pub(crate) const LAPTOP: Uuid = Uuid::from_u128(3);
 pub(crate) const EVENT: Uuid = Uuid::from_u128(4);
+const CONNECT: Duration = Duration::from_millis(300);
 
 /// A process of an installation.
 pub(crate) struct Replica {
@@ -30,14 +31,18 @@ fn settings(place: &RedisPlace) -> CacheSettings {
         kind: CacheKind::Redis,
         url: place.url.clone().into(),
         prefix: place.prefix.clone(),
-        connect_timeout: Duration::from_millis(300),
         ..CacheSettings::default()
     }
 }
 
 /// Starts a process; it may not be connected yet.
 pub(crate) fn start(place: &RedisPlace) -> Replica {
-    let cache = Arc::new(Cache::new(settings(place)));
+    start_with(place, CONNECT)
+}
+
+/// As [`start`]; whoever looks after Redis waits for its answers for so long.
+pub(crate) fn start_with(place: &RedisPlace, connect_timeout: Duration) -> Replica {
+    let cache = Arc::new(Cache::new(CacheSettings { connect_timeout, ..settings(place) }));
     let heard = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&heard);
     cache.listen("events", move |news| {
