@@ -21,6 +21,7 @@ mod relay_standing;
 mod settings;
 mod standing;
 mod topics;
+mod trouble;
 
 pub(crate) use self::{
     group::{Group, Taker},

@@ -218,14 +218,16 @@ impl Inbox {
         }
     }
 
-    /// Notes that the consumer has come from `from` to `to`. `false` when it was not at `from`: then
-    /// roll back, for what is done here has been done already.
+    /// Notes that the consumer has come by the feed from `from` to `to`. `false` when it was not at
+    /// `from`, or something has come by partitions since `passed` was read: then roll back, for what
+    /// is done here may have been done already.
     ///
     /// # Errors
-    /// When the statement fails.
+    /// When a statement fails.
     pub async fn advance(
         &self,
         tx: &mut Tx,
+        passed: &Passed,
         from: Position,
         to: Position,
     ) -> Result<bool, sqlx::Error> {
@@ -240,7 +242,7 @@ impl Inbox {
             from.seq
         )
         .await?;
-        Ok(moved > 0)
+        Ok(moved > 0 && passed.is_all(tx, &self.consumer, &self.publisher).await?)
     }
 
     /// Those of `keys` of which an event was put aside.

@@ -5,17 +5,43 @@
 //! which a message is recognised that has been there before, and one before which others are
 //! missing. A row moves only from where its writer believes it to be, so that two owners of one
 //! partition cannot both take the same event.
+//!
+//! Nor can a process that reads the feed and one that reads partitions, as there are while the
+//! setting is changed: whoever moves on sees to it that the other way is where it was believed to
+//! be, and stays there until the transaction ends. Each locks first how far the feed was read, then
+//! the partitions.
 
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use crate::{Database, Position, StoreError, Tx};
+use crate::{Database, Position, Sql, StoreError, Tx};
 
 /// The statements of this file.
-pub(crate) const STATEMENTS: &[(&str, crate::Sql)] = crate::statements![READ, ADVANCE];
+pub(crate) const STATEMENTS: &[(&str, Sql)] =
+    crate::statements![READ, KEEP, KEEP_FEED, CLAIM_FEED, ADVANCE];
 
-const READ: &str = "SELECT partition_count, partition, topic, next_offset, txn, seq \
-     FROM partitions WHERE consumer = $1 AND publisher = $2";
+macro_rules! read {
+    () => {
+        "SELECT partition_count, partition, topic, next_offset, txn, seq FROM partitions \
+         WHERE consumer = $1 AND publisher = $2 ORDER BY partition_count, partition"
+    };
+}
+macro_rules! feed {
+    () => {
+        "SELECT txn, seq FROM consumers WHERE consumer = $1 AND publisher = $2"
+    };
+}
+
+const READ: &str = read!();
+/// PostgreSQL refuses it when others have moved them, and has others wait who want to. SQLite has
+/// one writer.
+const KEEP: Sql = Sql::new(read!(), concat!(read!(), " FOR SHARE"));
+const KEEP_FEED: Sql = Sql::new(feed!(), concat!(feed!(), " FOR SHARE"));
+/// For who writes a partition's first row: nobody can lock a row that is not there yet, so this
+/// stands in the way of whoever reads the feed.
+const CLAIM_FEED: &str = "INSERT INTO consumers (consumer, publisher, txn, seq) \
+     VALUES ($1, $2, $3, $4) ON CONFLICT (consumer, publisher) DO UPDATE SET txn = consumers.txn \
+     RETURNING txn, seq";
 const ADVANCE: &str = "INSERT INTO partitions (consumer, publisher, partition_count, partition, \
      topic, next_offset, txn, seq) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
      ON CONFLICT (consumer, publisher, partition_count, partition) DO UPDATE SET \
@@ -63,16 +89,21 @@ pub struct Partition {
 
 impl Partition {
     /// Notes that the consumer has come from `from` (`None`: it has not begun) to `to`. `false` when
-    /// it was not at `from`: then roll back, for what is done here has been done already.
+    /// it was not at `from`, or the feed was read beyond `feed`: then roll back, for what is done
+    /// here may have been done already.
     ///
     /// # Errors
-    /// When the statement fails.
+    /// When a statement fails.
     pub async fn advance(
         &self,
         tx: &mut Tx,
+        feed: Position,
         from: Option<Mark>,
         to: Mark,
     ) -> Result<bool, sqlx::Error> {
+        if self.feed(tx, from.is_none()).await? != feed {
+            return Ok(false);
+        }
         let from = from.unwrap_or(Mark { next_offset: -1, last: Position { txn: -1, seq: -1 } });
         let moved = crate::execute!(
             tx,
@@ -91,6 +122,23 @@ impl Partition {
         )
         .await?;
         Ok(moved > 0)
+    }
+
+    /// How far the feed was read, and will have been until the transaction ends.
+    async fn feed(&self, tx: &mut Tx, is_first: bool) -> Result<Position, sqlx::Error> {
+        let (consumer, publisher) = (self.consumer.as_str(), self.publisher.as_str());
+        let mut kept: Option<(i64, i64)> = None;
+        if !is_first {
+            kept = crate::fetch_optional!(tx, (i64, i64), KEEP_FEED, consumer, publisher).await?;
+        }
+        let (txn, seq) = match kept {
+            Some(kept) => kept,
+            None => {
+                let Position { txn, seq } = Position::START;
+                crate::fetch_one!(tx, (i64, i64), CLAIM_FEED, consumer, publisher, txn, seq).await?
+            }
+        };
+        Ok(Position { txn, seq })
     }
 }
 
@@ -132,6 +180,18 @@ impl Passed {
     ) -> Result<Self, StoreError> {
         let rows = crate::fetch_all!(database, Row, READ, consumer, publisher).await?;
         Ok(Self { feed, rows })
+    }
+
+    /// Whether this is still all that came by partitions; it will have been until the transaction
+    /// ends.
+    pub(crate) async fn is_all(
+        &self,
+        tx: &mut Tx,
+        consumer: &str,
+        publisher: &str,
+    ) -> Result<bool, sqlx::Error> {
+        let rows: Vec<Row> = crate::fetch_all!(tx, Row, KEEP, consumer, publisher).await?;
+        Ok(rows == self.rows)
     }
 
     /// Whether the event at `position` about `key` was passed.

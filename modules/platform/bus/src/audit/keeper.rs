@@ -125,8 +125,9 @@ impl Keeper {
         source: &dyn Source,
         failures: &mut u32,
     ) -> Result<std::convert::Infallible, Interruption> {
-        let passed = self.inbox.passed(self.committer.database()).await?;
-        let place = FeedPlace { held: held.clone(), inbox: self.inbox.clone() };
+        let passed = Arc::new(self.inbox.passed(self.committer.database()).await?);
+        let (held, inbox) = (held.clone(), self.inbox.clone());
+        let place = FeedPlace { held, inbox, passed: Arc::clone(&passed) };
         let mut at = passed.feed();
         loop {
             let types = vec![self.name.to_owned()];

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use runtime::CancellationToken;
-use store::{HeldLease, LeaseError, Passed, Position, StoreError};
+use store::{HeldLease, LeaseError, Position, StoreError};
 
 use super::{Consumer, FeedPlace, Interruption, Progress, TROUBLE, UNNOTED};
 use crate::{Page, Query, Source};
@@ -19,8 +19,6 @@ struct Reading {
     /// How far the feed was read. Between that and what is stored there is nothing for this
     /// consumer.
     read: Position,
-    /// What came over a broker before, if anything did.
-    passed: Option<Passed>,
 }
 
 impl Consumer {
@@ -84,12 +82,9 @@ impl Consumer {
         let aside = self.inbox.aside(self.database()).await?;
         self.measures.aside(aside);
         let stored = passed.feed();
-        Ok(Reading {
-            place: FeedPlace { held: held.clone(), inbox: self.inbox.clone() },
-            progress: Progress { stored, aside },
-            read: stored,
-            passed: Some(passed).filter(Passed::has_partitions),
-        })
+        let (held, inbox, passed) = (held.clone(), self.inbox.clone(), Arc::new(passed));
+        let place = FeedPlace { held, inbox, passed };
+        Ok(Reading { place, progress: Progress { stored, aside }, read: stored })
     }
 
     /// Tries what was put aside and is due, then takes in what the feed has next.
@@ -124,12 +119,10 @@ impl Consumer {
     }
 
     async fn take_page(&self, page: &Page, reading: &mut Reading) -> Result<(), Interruption> {
-        let is_new = |position, key| {
-            reading.passed.as_ref().is_none_or(|passed| !passed.contains(key, position))
-        };
+        let passed = &reading.place.passed;
         let entries = page.entries.iter();
-        let entries = entries.filter(|it| is_new(it.position, it.envelope.key));
         let relevant: Vec<_> = entries
+            .filter(|entry| !passed.contains(entry.envelope.key, entry.position))
             .filter(|entry| self.concerns(&entry.envelope))
             .map(|entry| (entry.position, entry.clone()))
             .collect();

@@ -1,7 +1,9 @@
 //! Where a reader stands in what it reads, and how it moves on in the transaction of the effects.
 
+use std::sync::Arc;
+
 use runtime::async_trait;
-use store::{HeldLease, Inbox, Mark, Partition, Position, Tx};
+use store::{HeldLease, Inbox, Mark, Partition, Passed, Position, Tx};
 
 use super::Setback;
 
@@ -18,11 +20,13 @@ pub(crate) trait Place: Clone + Send + Sync + 'static {
     async fn advance(&self, tx: &mut Tx, from: Self::Mark, to: Self::Mark) -> Result<(), Setback>;
 }
 
-/// A publisher's whole feed, for whoever holds the lease.
+/// A publisher's whole feed, for whoever holds the lease, as long as nothing comes over a broker.
 #[derive(Clone)]
 pub(crate) struct FeedPlace {
     pub(crate) held: HeldLease,
     pub(crate) inbox: Inbox,
+    /// What was passed when the reader began.
+    pub(crate) passed: Arc<Passed>,
 }
 
 #[async_trait]
@@ -34,15 +38,19 @@ impl Place for FeedPlace {
     }
 
     async fn advance(&self, tx: &mut Tx, from: Position, to: Position) -> Result<(), Setback> {
-        let moved = self.inbox.advance(tx, from, to).await?;
+        let moved = self.inbox.advance(tx, &self.passed, from, to).await?;
         if moved { Ok(()) } else { Err(Setback::Overtaken) }
     }
 }
 
-/// A partition of a topic, for whoever it was assigned to. Should two believe that it is theirs,
-/// only one of them moves on from where both stand.
+/// A partition of a topic, for whoever it was assigned to, as long as nobody reads the feed. Should
+/// two believe that it is theirs, only one of them moves on from where both stand.
 #[derive(Clone)]
-pub(crate) struct PartitionPlace(pub(crate) Partition);
+pub(crate) struct PartitionPlace {
+    pub(crate) partition: Partition,
+    /// How far the feed was read, as far as is known.
+    pub(crate) feed: Position,
+}
 
 #[async_trait]
 impl Place for PartitionPlace {
@@ -62,7 +70,7 @@ impl Place for PartitionPlace {
         let Some(to) = to else {
             return Ok(());
         };
-        let moved = self.0.advance(tx, from, to).await?;
+        let moved = self.partition.advance(tx, self.feed, from, to).await?;
         if moved { Ok(()) } else { Err(Setback::Overtaken) }
     }
 }

@@ -48,6 +48,7 @@ impl Setback {
             Self::Unreadable(reason) => Verdict::Unreadable(reason),
             Self::Handler(error) if error.is_transient() => Verdict::Postpone(error.to_string()),
             Self::Handler(error) => Verdict::Failed(error.to_string()),
+            Self::Store(StoreError::Contended(_)) => Verdict::GiveUp(Interruption::Overtaken),
             Self::Store(error) if error.is_transient() => Verdict::Postpone(error.to_string()),
             Self::Store(error) => Verdict::Failed(error.to_string()),
         }
@@ -79,7 +80,7 @@ pub(super) enum Verdict {
 pub(crate) enum Interruption {
     /// For good: somebody else reads now.
     Lost(LeaseError),
-    /// To begin again from what is stored.
+    /// To begin again from what is stored: somebody else wrote there.
     Overtaken,
     /// To begin again after a pause.
     Trouble(String),
@@ -87,7 +88,10 @@ pub(crate) enum Interruption {
 
 impl From<StoreError> for Interruption {
     fn from(error: StoreError) -> Self {
-        Self::Trouble(error.to_string())
+        match error {
+            StoreError::Contended(_) => Self::Overtaken,
+            _ => Self::Trouble(error.to_string()),
+        }
     }
 }
 

@@ -62,17 +62,18 @@ impl Consumer {
     }
 
     /// Whether this build knows the event and this consumer reacts to it. What could not be
-    /// translated concerns everybody.
+    /// translated may be anything, and concerns everybody.
     pub(super) fn concerns(&self, envelope: &Envelope) -> bool {
         let name = envelope.event_type.as_str();
-        if envelope.fault.is_some() || self.types.contains(&name) {
+        if self.known.contains(&name) {
+            return self.types.contains(&name);
+        }
+        if envelope.fault.is_some() {
             return true;
         }
-        if !self.known.contains(&name) {
-            let (consumer, publisher) = (self.name, self.publisher);
-            tracing::debug!(consumer, publisher, event = name, "an unknown event is skipped");
-            self.measures.unknown();
-        }
+        let (consumer, publisher) = (self.name, self.publisher);
+        tracing::debug!(consumer, publisher, event = name, "an unknown event is skipped");
+        self.measures.unknown();
         false
     }
 

@@ -64,7 +64,7 @@ impl Lane {
         let stored = passed.mark(&partition);
         let last = stored.map_or(passed.feed(), |mark| mark.last.max(passed.feed()));
         let progress = Progress { stored, aside: store::Aside::default() };
-        let place = PartitionPlace(partition);
+        let place = PartitionPlace { partition, feed: passed.feed() };
         Self {
             group,
             place,
@@ -165,7 +165,8 @@ impl Lane {
         let database = taker.committer().database();
         self.passed = taker.inbox().passed(database).await?;
         self.progress.aside = taker.inbox().aside(database).await?;
-        self.progress.stored = self.passed.mark(&self.place.0);
+        self.place.feed = self.passed.feed();
+        self.progress.stored = self.passed.mark(&self.place.partition);
         let stored = self.progress.stored.map_or(Position::START, |mark| mark.last);
         self.last = self.last.max(stored).max(self.passed.feed());
         self.is_known = true;
@@ -174,7 +175,7 @@ impl Lane {
 
     async fn take(&mut self, arrivals: &[Arrival]) -> Result<(), Interruption> {
         let sorted = self.sort(arrivals);
-        let number = self.place.0.number;
+        let number = self.place.partition.number;
         let (group, place) = (&self.group, &self.place);
         if let Some(end) = sorted.end {
             let stored = self.progress.stored.map_or(0, |mark| mark.next_offset);
@@ -228,7 +229,7 @@ impl Lane {
     }
 
     fn words(&self, gap: &Gap) -> String {
-        let Partition { consumer, publisher, topic, number, .. } = &self.place.0;
+        let Partition { consumer, publisher, topic, number, .. } = &self.place.partition;
         let (last, placing) = (self.last, gap.placing);
         format!(
             "{topic}/{number}: message {} (event {}.{}) follows {}.{}, but {consumer} has come to \

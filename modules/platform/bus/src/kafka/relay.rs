@@ -8,7 +8,7 @@ use std::{
 use rdkafka::{
     ClientContext, Statistics,
     config::RDKafkaLogLevel,
-    error::KafkaError,
+    error::{KafkaError, RDKafkaErrorCode},
     producer::{DeliveryFuture, FutureProducer, FutureRecord},
 };
 use runtime::{CancellationToken, Ids, Random};
@@ -23,7 +23,7 @@ use super::{
     topics,
 };
 use crate::{
-    BusSettings, Entry, Page, Query, Source, SourceError,
+    BusSettings, Entry, Envelope, Page, Query, Source, SourceError,
     consumer::{TROUBLE, UNNOTED},
 };
 
@@ -58,6 +58,12 @@ enum Setback {
     /// What is stored is not what was noted last: somebody wants everything published again.
     #[error("somebody has moved the relay")]
     Moved,
+    /// Brokers do not take something that was sent.
+    #[error("the brokers refuse what is published: {0}")]
+    Refused(KafkaError),
+    /// Others wrote the same rows at the same moment.
+    #[error("others keep changing the same rows: {0}")]
+    Contended(String),
     #[error("{0}")]
     Trouble(String),
 }
@@ -73,7 +79,10 @@ impl From<LeaseError> for Setback {
 
 impl From<StoreError> for Setback {
     fn from(error: StoreError) -> Self {
-        Self::Trouble(error.to_string())
+        match error {
+            StoreError::Contended(reason) => Self::Contended(reason),
+            _ => Self::Trouble(error.to_string()),
+        }
     }
 }
 
@@ -110,6 +119,16 @@ impl Progress {
     fn is_noted(&self) -> bool {
         self.stored == self.acknowledged.reached
     }
+}
+
+/// What brokers did not take. They refuse messages together with others, so what they refused is
+/// sent again one by one to find out which it is.
+#[derive(Default)]
+struct Refusals {
+    /// How far events are sent one by one.
+    alone_to: Position,
+    /// The event that brokers do not take even so, since it is too large.
+    too_large: Option<Position>,
 }
 
 type Producer = FutureProducer<Context>;
@@ -179,14 +198,16 @@ impl Relay {
     /// Publishes until the lease is lost.
     async fn follow(&self, held: &HeldLease) -> LeaseError {
         let mut failures = 0;
+        let mut refusals = Refusals::default();
         loop {
-            let Err(setback) = self.follow_undisturbed(held, &mut failures).await;
+            let Err(setback) = self.follow_undisturbed(held, &mut failures, &mut refusals).await;
+            let reason = setback.to_string();
             match setback {
                 Setback::Lost(error) => return error,
                 Setback::Moved => {
                     tracing::info!(topic = self.standing.topic(), "publishes from another place");
                 }
-                Setback::Trouble(reason) => {
+                Setback::Refused(_) | Setback::Contended(_) | Setback::Trouble(_) => {
                     failures += 1;
                     self.standing.problem(Some(reason));
                     pause(TROUBLE.pause(failures, self.random.as_ref())).await;
@@ -199,6 +220,7 @@ impl Relay {
         &self,
         held: &HeldLease,
         failures: &mut u32,
+        refusals: &mut Refusals,
     ) -> Result<std::convert::Infallible, Setback> {
         let ready = topics::ensure(&self.settings, self.standing.topic()).await;
         ready.map_err(|error| Setback::Trouble(error.to_string()))?;
@@ -213,17 +235,14 @@ impl Relay {
         self.standing.problem(None);
         loop {
             let wait = if progress.is_noted() { self.wait } else { self.wait.min(NOTES) };
-            let query = Query {
-                types: self.types.clone(),
-                after: progress.acknowledged.reached,
-                limit: BATCH,
-                wait,
-            };
+            let after = progress.acknowledged.reached;
+            let limit = if after < refusals.alone_to { 1 } else { BATCH };
+            let query = Query { types: self.types.clone(), after, limit, wait };
             // What is yet to be noted is noted while there is nothing to publish anyway.
             let reading = self.source.read(&query);
             let (page, noted) = tokio::join!(reading, self.note(held, &mut progress));
             noted?;
-            self.publish(&producer, &page?, &mut progress).await?;
+            self.publish(&producer, &page?, &mut progress, refusals).await?;
             *failures = 0;
         }
     }
@@ -251,6 +270,7 @@ impl Relay {
         producer: &Owned,
         page: &Page,
         progress: &mut Progress,
+        refusals: &mut Refusals,
     ) -> Result<(), Setback> {
         let mut sent = Vec::with_capacity(page.entries.len());
         let mut tails = progress.acknowledged.tails.clone();
@@ -259,12 +279,16 @@ impl Relay {
             let partition = partition_of(entry.envelope.key, self.settings.partitions);
             let previous = tails.insert(partition, entry.position).unwrap_or(Position::START);
             let placing = Placing { position: entry.position, previous };
-            sent.push(self.send(producer, entry, partition, placing)?);
+            let is_too_large = refusals.too_large == Some(entry.position);
+            sent.push(self.send(producer, entry, partition, placing, is_too_large)?);
         }
         for delivery in sent {
             let outcome = delivery.await;
             let outcome = outcome.map_err(|_gone| Setback::from(KafkaError::Canceled))?;
-            outcome.map_err(|(error, _message)| Setback::from(error))?;
+            if let Err((error, _message)) = outcome {
+                refusals.learn(page, &error);
+                return Err(Setback::Refused(error));
+            }
         }
         self.standing.waits(false);
         progress.acknowledged = RelayPosition { reached: page.reached, tails };
@@ -273,14 +297,33 @@ impl Relay {
         Ok(())
     }
 
+    /// Hands an event to the producer; of one that is too large, only what it is about.
     fn send(
         &self,
         producer: &Owned,
         entry: &Entry,
         partition: u32,
         placing: Placing,
+        is_too_large: bool,
     ) -> Result<DeliveryFuture, Setback> {
-        let envelope = &entry.envelope;
+        if !is_too_large {
+            match self.hand_over(producer, &entry.envelope, partition, placing) {
+                Err(Setback::Refused(error)) if is_about_size(&error) => {}
+                handed_over => return handed_over,
+            }
+        }
+        let (topic, event) = (self.standing.topic(), entry.envelope.id);
+        tracing::error!(topic, %event, "too large for the brokers; consumers have to ask for it");
+        self.hand_over(producer, &entry.envelope.without_payload(), partition, placing)
+    }
+
+    fn hand_over(
+        &self,
+        producer: &Owned,
+        envelope: &Envelope,
+        partition: u32,
+        placing: Placing,
+    ) -> Result<DeliveryFuture, Setback> {
         let value = serde_json::to_vec(envelope)
             .map_err(|error| Setback::Trouble(format!("event {}: {error}", envelope.id)))?;
         let key = envelope.key.to_string();
@@ -291,7 +334,7 @@ impl Relay {
             .headers(headers(envelope, placing, &self.producer))
             .payload(&value);
         let producer = producer.0.as_ref().ok_or(KafkaError::Canceled)?;
-        producer.send_result(record).map_err(|(error, _record)| error.into())
+        producer.send_result(record).map_err(|(error, _record)| Setback::Refused(error))
     }
 
     /// Notes now and then what brokers have, and notices when somebody has moved the relay.
@@ -308,16 +351,43 @@ impl Relay {
         if !is_time && !is_far {
             return Ok(());
         }
+        match self.advance(held, progress).await {
+            Ok(()) => (progress.stored, progress.noted) = (reached, Instant::now()),
+            // It is noted with what comes next.
+            Err(Setback::Contended(reason)) => {
+                let topic = self.standing.topic();
+                tracing::debug!(topic, reason, "others write where the relay is");
+            }
+            Err(setback) => return Err(setback),
+        }
+        Ok(())
+    }
+
+    async fn advance(&self, held: &HeldLease, progress: &Progress) -> Result<(), Setback> {
         let mut tx = self.database.begin().await?;
         held.fence(&mut tx).await?;
         if !self.log.advance(&mut tx, progress.stored, &progress.acknowledged).await? {
             tx.rollback().await?;
             return Err(Setback::Moved);
         }
-        tx.commit().await?;
-        (progress.stored, progress.noted) = (reached, Instant::now());
-        Ok(())
+        Ok(tx.commit().await?)
     }
+}
+
+impl Refusals {
+    /// Takes in that brokers did not take a page, or something in it.
+    fn learn(&mut self, page: &Page, error: &KafkaError) {
+        match page.entries.as_slice() {
+            [alone] if is_about_size(error) => self.too_large = Some(alone.position),
+            _ => self.alone_to = self.alone_to.max(page.reached),
+        }
+    }
+}
+
+fn is_about_size(error: &KafkaError) -> bool {
+    let about_size =
+        [RDKafkaErrorCode::MessageSizeTooLarge, RDKafkaErrorCode::MessageBatchTooLarge];
+    error.rdkafka_error_code().is_some_and(|code| about_size.contains(&code))
 }
 
 /// A producer. Dropping one waits for its thread, which is not for those who must not wait.

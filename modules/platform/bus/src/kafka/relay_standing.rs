@@ -1,6 +1,9 @@
 //! How a relay stands, as readiness and metrics tell it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
 
 use metrics::{Counter, Gauge, counter, gauge};
 use rdkafka::Statistics;
@@ -8,6 +11,7 @@ use runtime::Standing;
 use serde_json::json;
 use store::Position;
 
+use super::trouble::{News, Trouble};
 use crate::measures::{PUBLISHED, RELAY_ACTIVE, RELAY_LAG, RELAY_POSITION};
 
 /// How one relay stands in this process.
@@ -25,7 +29,7 @@ struct State {
     /// Whether it is this process that publishes.
     is_active: bool,
     /// Why nothing is published.
-    problem: Option<String>,
+    problem: Trouble,
     is_connected: bool,
     /// Whether brokers have yet to acknowledge something.
     is_waiting: bool,
@@ -53,7 +57,7 @@ impl RelayStanding {
     /// What is told at `/readyz`. That events cannot be published is no reason not to record them.
     pub(crate) fn report(&self) -> Standing {
         let state = self.state();
-        let degraded = match &state.problem {
+        let degraded = match state.problem.reason() {
             _ if !state.is_active => None,
             Some(problem) => Some(format!("{}: nothing is published: {problem}", self.topic)),
             None if state.is_waiting && !state.is_connected => {
@@ -73,7 +77,7 @@ impl RelayStanding {
 
     pub(super) fn active(&self, is_active: bool) {
         let mut state = self.state();
-        (state.is_active, state.is_waiting, state.problem) = (is_active, false, None);
+        (state.is_active, state.is_waiting, state.problem) = (is_active, false, Trouble::default());
         self.active.set(if is_active { 1.0 } else { 0.0 });
         let topic = self.topic.as_str();
         if is_active {
@@ -86,14 +90,14 @@ impl RelayStanding {
     pub(super) fn problem(&self, problem: Option<String>) {
         let mut state = self.state();
         let topic = self.topic.as_str();
-        match (&state.problem, &problem) {
-            (known, Some(reason)) if known.as_ref() != Some(reason) => {
+        match state.problem.note(problem, Instant::now()) {
+            News::Nothing => {}
+            News::Lasts => {
+                let reason = state.problem.reason();
                 tracing::warn!(topic, reason, "events cannot be published");
             }
-            (Some(_), None) => tracing::info!(topic, "events are published again"),
-            _ => {}
+            News::Over => tracing::info!(topic, "events are published again"),
         }
-        state.problem = problem;
     }
 
     pub(super) fn waits(&self, is_waiting: bool) {

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use metrics::{Counter, counter, gauge};
@@ -10,6 +11,7 @@ use rdkafka::Statistics;
 use runtime::Standing;
 use serde_json::json;
 
+use super::trouble::{News, Trouble};
 use crate::measures::{GAP, LAG_EVENTS, REBALANCES};
 
 /// How one group's replica in this process stands.
@@ -24,7 +26,7 @@ pub(crate) struct GroupStanding {
 #[derive(Default)]
 struct State {
     /// Why nothing is read, before there are any messages.
-    problem: Option<String>,
+    problem: Trouble,
     /// Whether a broker answers.
     is_connected: bool,
     partitions: BTreeMap<u32, PartitionStanding>,
@@ -78,8 +80,8 @@ impl GroupStanding {
             .collect();
         let gaps: Vec<&str> =
             state.partitions.values().filter_map(|it| it.gap.as_deref()).collect();
-        let degraded = match &state.problem {
-            Some(problem) => Some(problem.clone()),
+        let degraded = match state.problem.reason() {
+            Some(problem) => Some(problem.to_owned()),
             None if !gaps.is_empty() => Some(gaps.join("; ")),
             None if !state.is_connected => {
                 Some(format!("no Kafka broker answers; events of {} have to wait", self.publisher))
@@ -130,14 +132,15 @@ impl GroupStanding {
 
     pub(super) fn problem(&self, problem: Option<String>) {
         let mut state = self.state();
-        if state.problem == problem {
-            return;
-        }
         let (consumer, publisher) = (self.consumer, self.publisher);
-        if let Some(reason) = &problem {
-            tracing::warn!(consumer, publisher, reason, "events have to wait");
+        match state.problem.note(problem, Instant::now()) {
+            News::Nothing => {}
+            News::Lasts => {
+                let reason = state.problem.reason();
+                tracing::warn!(consumer, publisher, reason, "events have to wait");
+            }
+            News::Over => tracing::info!(consumer, publisher, "events go on"),
         }
-        state.problem = problem;
     }
 
     pub(super) fn assigned(&self, number: u32, next: Option<i64>) {

@@ -1,9 +1,11 @@
 //! Over Kafka: what holds when events travel through a broker.
 
 mod alarm;
+mod large;
 mod missing;
 mod strange;
 mod versions;
+mod ways;
 
 use std::time::Duration;
 

@@ -108,7 +108,7 @@ impl Handler<SalesEvent> for Bookkeeper {
         work: &mut Work<'_>,
         event: &Delivered<SalesEvent>,
     ) -> Result<(), HandlerError> {
-        if let SalesEvent::SaleMade { till_id, number } = event.event {
+        if let SalesEvent::SaleMade { till_id, number, .. } = event.event {
             work.execute(&self.0, till_id, Book { sale: event.id, number }).await?;
         }
         Ok(())

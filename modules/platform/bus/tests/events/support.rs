@@ -186,10 +186,29 @@ pub(crate) fn translator() -> Translator<SalesEvent> {
     Translator::of::<Till>(|recorded| match recorded.event {
         TillEvent::Sold { number } => {
             assert!(number != UNSPEAKABLE, "words fail");
-            Some(SalesEvent::SaleMade { till_id: recorded.stream, number })
+            let receipt = receipt(number);
+            Some(SalesEvent::SaleMade { till_id: recorded.stream, number, receipt })
         }
         TillEvent::DrawerClosed => None,
     })
+}
+
+/// The number of a sale of so many things that its receipt is larger than messages may be.
+pub(crate) const ENDLESS: u64 = 5_000;
+/// The number of a sale whose receipt is large, and cannot be made much smaller.
+pub(crate) const LENGTHY: u64 = 4_000;
+
+fn receipt(number: u64) -> String {
+    let lines = match number {
+        ENDLESS => 50_000,
+        LENGTHY => 1_500,
+        _ => 0,
+    };
+    let items = (1..=lines).scan(number, |item, line: u64| {
+        *item = item.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(line);
+        Some(format!("{item:016x}{line:04x}"))
+    });
+    items.collect()
 }
 
 /// The number of a sale that cannot be translated.
@@ -215,6 +234,17 @@ impl Office {
     pub(crate) fn read_topic(&mut self, settings: &BusSettings, clerk: &Clerk) {
         let consumer = self.consumer(settings.clone(), clerk);
         self.tasks.spawn(consumer.run_on_kafka(None, self.stop.clone()));
+    }
+
+    /// As [`Office::read_topic`], able to ask the publisher itself.
+    pub(crate) fn read_topic_of(
+        &mut self,
+        feed: Arc<dyn Source>,
+        settings: &BusSettings,
+        clerk: &Clerk,
+    ) {
+        let consumer = self.consumer(settings.clone(), clerk);
+        self.tasks.spawn(consumer.run_on_kafka(Some(feed), self.stop.clone()));
     }
 
     fn consumer(&self, settings: BusSettings, clerk: &Clerk) -> Consumer {
@@ -313,7 +343,7 @@ impl Handler<SalesEvent> for Bookkeeper {
         work: &mut Work<'_>,
         event: &Delivered<SalesEvent>,
     ) -> Result<(), HandlerError> {
-        let SalesEvent::SaleMade { till_id, number } = event.event else {
+        let SalesEvent::SaleMade { till_id, number, .. } = event.event else {
             return Err(HandlerError::new("no such sale"));
         };
         let sale = (till_id.as_u128(), number);
@@ -358,6 +388,8 @@ pub(crate) enum SalesEvent {
     SaleMade {
         till_id: Uuid,
         number: u64,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        receipt: String,
     },
     #[serde(other)]
     Unknown,

@@ -5,7 +5,7 @@ use serde_json::json;
 use std::sync::Arc;
 use store::{
     Aside, Database, DeadLetter, DeadLetterState, DeadLetters, Discarded, Fate, Inbox, LetterError,
-    Parked, Position, StoreError, Tx, WantedLetters,
+    Parked, Passed, Position, StoreError, Tx, WantedLetters,
 };
 use uuid::Uuid;
 
@@ -65,9 +65,10 @@ on_both! {
     async fn a_consumer_comes_forward_only_from_where_it_is(shop: Shop) {
         let database = shop.connect().await;
         assert_eq!(inbox().position(&database).await.unwrap(), Position::START);
+        let nothing = Passed::default();
         for (from, to, moves) in [(0, 5, true), (0, 7, false), (5, 9, true), (5, 6, false)] {
             let mut tx = database.begin().await.unwrap();
-            let moved = inbox().advance(&mut tx, at(from), at(to)).await.unwrap();
+            let moved = inbox().advance(&mut tx, &nothing, at(from), at(to)).await.unwrap();
             assert_eq!(moved, moves, "from {from} to {to}");
             tx.commit().await.unwrap();
         }

@@ -14,3 +14,4 @@ mod processes;
 mod replicas;
 mod support;
 mod timers;
+mod ways;
