@@ -52,7 +52,7 @@ const ACCOUNT_BY_EMAIL: &str = "
            spared_session
     FROM accounts WHERE email = $1";
 
-const KEEP_ACCOUNT: &str = "UPDATE accounts SET version = version WHERE id = $1";
+const KEEP_ACCOUNT: Sql = sql!("SELECT id FROM accounts WHERE id = $1", for_share);
 
 const ACCOUNTS_AFTER: &str = "
     SELECT id, email, name, password, roles, version, registered_at, session_epoch,
@@ -133,8 +133,8 @@ pub(crate) async fn account_of(
     fetch_optional!(database, AccountRow, ACCOUNT_BY_EMAIL, email.as_str()).await
 }
 
-/// Sees to it that nobody else changes the account before this transaction ends: PostgreSQL then
-/// lets one of the two start over.
+/// Sees to it that nobody else changes the account before this transaction ends, and that nobody has
+/// since it began: PostgreSQL then lets it start over. Many may rely on the same account at once.
 pub(crate) async fn keep_account_as_it_is(tx: &mut Tx, id: Uuid) -> Result<(), sqlx::Error> {
     store::execute!(tx, KEEP_ACCOUNT, id).await?;
     Ok(())

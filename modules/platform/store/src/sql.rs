@@ -226,6 +226,10 @@ macro_rules! __fetch {
 /// `DELETE FROM seats WHERE id IN (SELECT id FROM rows(…))`. Two things keep SQLite from reading the
 /// whole table: one column, no row value, in such an `IN`; and `FROM rows(…) CROSS JOIN seats WHERE …`
 /// where a `SELECT` joins.
+///
+/// `for_share` at the end of a `SELECT` keeps the rows that it finds as they are until the
+/// transaction ends: others may keep them, too, and who wants to change them waits. When somebody has
+/// changed them already, all of it starts over. SQLite has one writer, and needs nothing for that.
 #[macro_export]
 macro_rules! sql {
     ($($piece:tt)*) => {
@@ -242,6 +246,12 @@ macro_rules! __sql {
     ($dialect:ident [$($done:expr),*]) => { concat!($($done),*) };
     ($dialect:ident [$($done:expr),*] , $($rest:tt)*) => {
         $crate::__sql!($dialect [$($done),*] $($rest)*)
+    };
+    (sqlite [$($done:expr),*] for_share $($rest:tt)*) => {
+        $crate::__sql!(sqlite [$($done),*] $($rest)*)
+    };
+    (postgres [$($done:expr),*] for_share $($rest:tt)*) => {
+        $crate::__sql!(postgres [$($done,)* " FOR SHARE"] $($rest)*)
     };
     ($dialect:ident [$($done:expr),*] $text:literal $($rest:tt)*) => {
         $crate::__sql!($dialect [$($done,)* $text] $($rest)*)
