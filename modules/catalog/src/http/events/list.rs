@@ -62,7 +62,9 @@ pub(in crate::http) async fn list_events(
     page: Page,
 ) -> Result<Response, Problem> {
     let now = app.clock.now();
-    let key = if may_change(&cx) { None } else { Some(key_of(&filter, &page)?) };
+    let after = page.after()?;
+    let may_remember = !may_change(&cx) && is_asked_by_many(&filter, after.is_none());
+    let key = if may_remember { Some(key_of(&filter, &page)?) } else { None };
     let known = key.map(|key| (key, app.shown.lists.find(key)));
     if let Some(list) = known.as_ref().and_then(|(_, known)| known.trusted_at(now)) {
         return Ok(list.clone().untagged());
@@ -78,7 +80,7 @@ pub(in crate::http) async fn list_events(
         starts_from: filter.starts_after,
         starts_before: filter.starts_before,
         name_prefix: filter.q.as_deref(),
-        after: page.after()?,
+        after,
         limit: page.fetch(),
         now,
     };
@@ -93,8 +95,30 @@ pub(in crate::http) async fn list_events(
     Ok(list.untagged())
 }
 
+/// Whether many may ask for the same, so that the list is worth a place among the few that are
+/// remembered. What somebody typed and later pages are not: whoever makes them up would empty it.
+fn is_asked_by_many(filter: &EventFilter, is_first_page: bool) -> bool {
+    is_first_page && filter.q.is_none()
+}
+
 /// What a list is remembered under: the same for all who ask for the same.
 fn key_of(filter: &EventFilter, page: &Page) -> Result<Uuid, Problem> {
     let asked = serde_json::to_vec(&(filter, page)).map_err(Problem::internal)?;
     Ok(Uuid::new_v5(&Uuid::NAMESPACE_URL, &asked))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_made_up_takes_no_place_from_what_many_ask_for() {
+        let filter = |asked: serde_json::Value| -> EventFilter {
+            serde_json::from_value(asked).expect("it is a filter")
+        };
+        let venue = filter(serde_json::json!({ "venue_id": Uuid::from_u128(1) }));
+        assert!(is_asked_by_many(&venue, true));
+        assert!(!is_asked_by_many(&venue, false));
+        assert!(!is_asked_by_many(&filter(serde_json::json!({ "q": "Quar" })), true));
+    }
 }
