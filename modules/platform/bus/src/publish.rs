@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use runtime::{Boot, IntegrationEvents, StartError, async_trait};
+use serde_json::Value;
 use store::{Aggregate, Database, Events, Feed, Position, RawRecorded, Recorded, StoreError};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -13,6 +14,11 @@ use crate::{
 
 /// Entries of the log that are read at once. Of most logs only some are published.
 const STRETCH: u32 = 256;
+/// About how many bytes of JSON a page may have; an event that is larger has one to itself. Far below
+/// what a caller takes for an answer, since texts grow when they are escaped.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
+/// What an envelope has beside its payload, at most.
+const ENVELOPE_BYTES: usize = 1024;
 
 /// Turns the domain events of one kind of aggregate into integration events `E`.
 pub struct Translator<E> {
@@ -165,18 +171,20 @@ impl Source for PublishedFeed {
         loop {
             let left = give_up.saturating_duration_since(Instant::now());
             let stretch = self.feed.wait(reached, STRETCH, left).await?;
-            let mut entries = Vec::new();
+            let mut filling = Filling::up_to(limit);
             for raw in stretch.events {
                 // What could not be translated concerns everybody.
                 let is_wanted =
                     |it: &Envelope| it.fault.is_some() || query.types.contains(&it.event_type);
                 let entry = self.translate(raw).filter(|entry| is_wanted(&entry.envelope));
-                entries.extend(entry);
-                if entries.len() == limit {
+                if let Some(entry) = entry {
+                    filling.take(entry);
+                }
+                if filling.is_cut {
                     break;
                 }
             }
-            let is_cut = entries.len() == limit;
+            let Filling { entries, is_cut, .. } = filling;
             reached = match entries.last() {
                 Some(last) if is_cut => last.position,
                 _ => stretch.reached,
@@ -192,8 +200,109 @@ impl Source for PublishedFeed {
     }
 }
 
+/// A page on its way.
+struct Filling {
+    entries: Vec<Entry>,
+    limit: usize,
+    bytes: usize,
+    /// Whether it ends with its last entry, though there may be more.
+    is_cut: bool,
+}
+
+impl Filling {
+    fn up_to(limit: usize) -> Self {
+        Self { entries: Vec::new(), limit, bytes: 0, is_cut: false }
+    }
+
+    /// Puts in what has room.
+    fn take(&mut self, entry: Entry) {
+        let bytes = ENVELOPE_BYTES + size(&entry.envelope.payload);
+        if !self.entries.is_empty() && self.bytes + bytes > PAGE_BYTES {
+            self.is_cut = true;
+            return;
+        }
+        self.bytes += bytes;
+        self.entries.push(entry);
+        self.is_cut = self.entries.len() == self.limit;
+    }
+}
+
+/// About how many bytes `value` is as JSON, before anything in it is escaped.
+fn size(value: &Value) -> usize {
+    const NUMBER: usize = 20;
+    const QUOTES_AND_COMMA: usize = 4;
+    match value {
+        Value::Null | Value::Bool(_) => QUOTES_AND_COMMA,
+        Value::Number(_) => NUMBER,
+        Value::String(text) => text.len() + QUOTES_AND_COMMA,
+        Value::Array(values) => values.iter().map(size).sum::<usize>() + QUOTES_AND_COMMA,
+        Value::Object(fields) => {
+            let fields = fields.iter();
+            fields.map(|(name, value)| name.len() + QUOTES_AND_COMMA + size(value)).sum::<usize>()
+                + QUOTES_AND_COMMA
+        }
+    }
+}
+
 impl From<StoreError> for SourceError {
     fn from(error: StoreError) -> Self {
         Self::Unavailable(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn entry(seq: i64, length: usize) -> Entry {
+        let envelope = Envelope {
+            id: Uuid::nil(),
+            event_type: "catalog.event_published".to_owned(),
+            schema_version: 1,
+            key: Uuid::nil(),
+            time: "2026-11-20T19:00:00Z".parse().unwrap(),
+            correlation_id: "request-1".to_owned(),
+            causation_id: None,
+            traceparent: String::new(),
+            payload: json!({ "seats": ["x".repeat(length)] }),
+            fault: None,
+        };
+        Entry { position: Position { txn: 0, seq }, envelope }
+    }
+
+    fn filled(limit: usize, lengths: &[usize]) -> Filling {
+        let mut filling = Filling::up_to(limit);
+        for (seq, length) in (1..).zip(lengths) {
+            filling.take(entry(seq, *length));
+            if filling.is_cut {
+                break;
+            }
+        }
+        filling
+    }
+
+    #[test]
+    fn a_page_of_large_events_is_cut_before_it_is_too_large() {
+        let page = filled(64, &[400_000; 41]);
+        assert!(page.is_cut);
+        assert_eq!(page.entries.len(), 10);
+        let text = serde_json::to_string(&page.entries[0].envelope).unwrap();
+        assert!(page.entries.len() * text.len() <= PAGE_BYTES);
+    }
+
+    #[test]
+    fn an_event_that_is_larger_than_a_page_has_one_to_itself() {
+        let page = filled(64, &[PAGE_BYTES, 1]);
+        assert_eq!((page.entries.len(), page.is_cut), (1, true));
+        let page = filled(64, &[1, PAGE_BYTES]);
+        assert_eq!((page.entries.len(), page.is_cut), (1, true));
+    }
+
+    #[test]
+    fn a_page_of_small_events_is_cut_by_their_number() {
+        assert!(!filled(3, &[1, 1]).is_cut);
+        assert!(filled(3, &[1, 1, 1, 1]).is_cut);
     }
 }
