@@ -4,3 +4,7 @@
 
 mod installation;
 mod kafka;
+mod postgres;
+mod redis;
+mod replicas;
+mod replies;

@@ -24,6 +24,7 @@ async fn people_buy_while_the_process_is_killed(people: usize, places: u32, kill
     })
     .await;
     let rush = Rush::gather(&house, people, places).await;
+    rush.lets_all_in();
     let killing = async {
         let node = house.sandbox.node("orders");
         for kill in 1..=kills {

@@ -1,13 +1,14 @@
 //! Many people who buy while something breaks.
 
-use std::{cell::Cell, time::Duration};
+use std::{cell::Cell, ops::RangeInclusive, time::Duration};
 
 use futures_util::future::{join, join_all};
 use testkit::within;
+use tokio::sync::Semaphore;
 
 use crate::{
     house::House,
-    people::{Person, Sale},
+    people::{Person, Sale, card},
 };
 
 /// How long people may take until so many of them have paid. Long, because it only passes when
@@ -21,6 +22,10 @@ pub struct Rush {
     people: Vec<Person>,
     places: u32,
     paid: Cell<u32>,
+    /// Keys that were given up: each may have left a place held until that runs out.
+    given_up: Cell<u32>,
+    /// A permit for everybody who may begin.
+    door: Semaphore,
 }
 
 /// Somebody who was told that an order is paid and has its ticket.
@@ -30,10 +35,29 @@ pub struct Purchase<'r> {
 }
 
 impl Rush {
-    /// So many people, and a sale with so many places, before anybody buys.
+    /// So many people, and a sale with so many places. Nobody begins before being let in.
     pub async fn gather(house: &House, people: usize, places: u32) -> Self {
         let sale = house.sale(places).await;
-        Self { sale, people: house.crowd(people).await, places, paid: Cell::new(0) }
+        let people = house.crowd(people).await;
+        let (paid, given_up) = (Cell::new(0), Cell::new(0));
+        Self { sale, people, places, paid, given_up, door: Semaphore::new(0) }
+    }
+
+    /// Lets so many more begin.
+    pub fn lets_in(&self, people: usize) {
+        self.door.add_permits(people);
+    }
+
+    /// Lets so many more begin, and waits until they have paid.
+    pub async fn lets_in_and_pays(&self, people: u32) {
+        let before = self.paid.get();
+        self.lets_in(people as usize);
+        self.has_paid(before + people).await;
+    }
+
+    /// Lets everybody begin.
+    pub fn lets_all_in(&self) {
+        self.lets_in(self.people.len());
     }
 
     /// Waits until so many have paid.
@@ -45,37 +69,74 @@ impl Rush {
         within(PATIENCE, format!("{count} to have paid"), progress).await;
     }
 
-    /// All buy, so many at the same time, and do not give up, while `fault` happens: what they
-    /// bought. Whoever is told that it is sold out goes home.
+    /// All who are let in buy, so many at the same time, and do not give up, while `fault` happens:
+    /// what they bought. Whoever is told that it is sold out goes home.
     pub async fn buys_during(
         &self,
         at_once: usize,
         fault: impl Future<Output = ()>,
     ) -> Vec<Purchase<'_>> {
-        let queues = self.people.chunks(self.people.len().div_ceil(at_once));
-        let (bought, ()) = join(join_all(queues.map(|queue| self.pay_in_turn(queue))), fault).await;
-        let bought: Vec<Purchase<'_>> = bought.into_iter().flatten().collect();
-        join_all(bought.iter().map(|it| it.person.reaches(&it.order, "fulfilled"))).await;
+        let bought = self.in_turn(at_once, fault, async |person| {
+            let order = person.order_stubbornly(&self.sale, 1, &self.given_up).await?;
+            person.pay_stubbornly(&order).await;
+            Some(order)
+        });
+        let bought = bought.await;
         let wanted = u32::try_from(self.people.len()).expect("few people");
         let sold = u32::try_from(bought.len()).expect("few people");
-        assert_eq!(sold, self.places.min(wanted), "nobody is turned away while there are places");
+        let could_buy = self.places.min(wanted);
+        assert!(
+            (could_buy.saturating_sub(self.given_up.get())..=could_buy).contains(&sold),
+            "nobody is turned away while there are places: {could_buy} could buy, {sold} have"
+        );
         bought
     }
 
-    async fn pay_in_turn<'r>(&self, queue: &'r [Person]) -> Vec<Purchase<'r>> {
-        let mut paid = Vec::new();
-        for person in queue {
-            if let Some(order) = person.order_stubbornly(&self.sale, 1).await {
-                person.pay_stubbornly(&order).await;
-                self.paid.set(self.paid.get() + 1);
-                paid.push(Purchase { person, order });
-            }
-        }
-        paid
+    /// As [`Self::buys_during`], by people who ask once only: the fault is none of their business.
+    /// There must be places for all.
+    pub async fn buys_undisturbed_during(
+        &self,
+        at_once: usize,
+        fault: impl Future<Output = ()>,
+    ) -> Vec<Purchase<'_>> {
+        self.in_turn(at_once, fault, async |person| {
+            let order = person.order(&self.sale, 1).await;
+            let payment = person.pay(&order, card::GOOD).await.expect(201);
+            assert_eq!(payment.field("status"), "settled", "{payment}");
+            Some(order)
+        })
+        .await
     }
 
-    /// Places that nobody has bought, after so many purchases.
-    pub fn left(&self, bought: &[Purchase<'_>]) -> u64 {
-        u64::from(self.places) - u64::try_from(bought.len()).expect("few people")
+    /// Waits in the end until everybody who has paid has the ticket.
+    async fn in_turn(
+        &self,
+        at_once: usize,
+        fault: impl Future<Output = ()>,
+        pay: impl AsyncFn(&Person) -> Option<String>,
+    ) -> Vec<Purchase<'_>> {
+        let queues = self.people.chunks(self.people.len().div_ceil(at_once));
+        let buying = queues.map(async |queue| {
+            let mut paid = Vec::new();
+            for person in queue {
+                self.door.acquire().await.expect("the door is never taken away").forget();
+                if let Some(order) = pay(person).await {
+                    self.paid.set(self.paid.get() + 1);
+                    paid.push(Purchase { person, order });
+                }
+            }
+            paid
+        });
+        let (bought, ()) = join(join_all(buying), fault).await;
+        let bought: Vec<Purchase<'_>> = bought.into_iter().flatten().collect();
+        join_all(bought.iter().map(|it| it.person.reaches(&it.order, "fulfilled"))).await;
+        bought
+    }
+
+    /// How many places may be free after so many purchases.
+    pub fn left(&self, bought: &[Purchase<'_>]) -> RangeInclusive<u64> {
+        let sold = u64::try_from(bought.len()).expect("few people");
+        let left = u64::from(self.places) - sold;
+        left.saturating_sub(u64::from(self.given_up.get()))..=left
     }
 }

@@ -38,7 +38,7 @@ impl Person {
     /// Buys so many tickets, whatever happens meanwhile: the order's id, once it is fulfilled, or
     /// nothing when there are not enough places. This person must have no other order.
     pub async fn buy_stubbornly(&self, sale: &Sale, quantity: u32) -> Option<String> {
-        let order = self.order_stubbornly(sale, quantity).await?;
+        let order = self.order_stubbornly(sale, quantity, &Cell::new(0)).await?;
         self.pay_stubbornly(&order).await;
         self.reaches(&order, "fulfilled").await;
         Some(order)
@@ -46,7 +46,15 @@ impl Person {
 
     /// Orders so many tickets, whatever happens meanwhile: the order's id, or nothing when there are
     /// not enough places. This person must have no other order.
-    pub async fn order_stubbornly(&self, sale: &Sale, quantity: u32) -> Option<String> {
+    ///
+    /// Counts in `given_up` the keys that were given up: each may leave places held that nobody will
+    /// buy, until that hold runs out.
+    pub async fn order_stubbornly(
+        &self,
+        sale: &Sale,
+        quantity: u32,
+        given_up: &Cell<u32>,
+    ) -> Option<String> {
         let body = sale.order(quantity);
         let key = Cell::new(0);
         let placed = within(PATIENCE, "the order to be placed", || async {
@@ -62,6 +70,7 @@ impl Person {
                     let found = self.only_order().await?;
                     if found.is_none() {
                         key.set(key.get() + 1);
+                        given_up.set(given_up.get() + 1);
                     }
                     found.map(Some).ok_or_else(|| reply.to_string())
                 }

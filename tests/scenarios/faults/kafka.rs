@@ -2,10 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use store::{Database, RelayLog};
 use testkit::within;
 
 use super::installation::Installation;
 use crate::{house::House, rush::Rush};
+
+/// How many orders are confirmed, and where that of the last one stands in the log.
+const CONFIRMED: &str =
+    "SELECT count(*), coalesce(max(position), 0) FROM events WHERE type = 'places_confirmed'";
 
 /// How many buy at the same time.
 const AT_ONCE: usize = 8;
@@ -13,46 +18,120 @@ const AT_ONCE: usize = 8;
 /// Longer than any time that Kafka is away.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// How Kafka goes away.
+#[derive(Debug, Clone, Copy)]
+enum Exit {
+    Stopped,
+    Killed,
+    /// Connections stay open, and nothing answers.
+    StandsStill,
+}
+
 #[tokio::test]
-async fn people_buy_while_kafka_is_stopped_and_have_their_tickets_when_it_is_back() {
-    people_buy_while_kafka_is_away(60, Duration::from_secs(5)).await;
+async fn people_buy_while_kafka_is_stopped_is_killed_and_stands_still() {
+    people_buy_while_kafka_is_away(&[
+        (Exit::Stopped, Duration::from_secs(5)),
+        (Exit::Killed, Duration::ZERO),
+        (Exit::StandsStill, Duration::from_secs(10)),
+    ])
+    .await;
 }
 
 #[tokio::test]
 #[ignore = "takes minutes"]
-async fn people_buy_while_kafka_is_stopped_for_a_minute_and_have_their_tickets_when_it_is_back() {
-    people_buy_while_kafka_is_away(300, Duration::from_mins(1)).await;
+async fn people_buy_while_kafka_is_away_for_a_minute() {
+    let minute = Duration::from_mins(1);
+    people_buy_while_kafka_is_away(&[(Exit::Stopped, minute), (Exit::StandsStill, minute)]).await;
 }
 
-/// Kafka is stopped politely while people buy, for as long as said and until a third of them have
-/// paid meanwhile.
-async fn people_buy_while_kafka_is_away(people: u32, outage: Duration) {
+/// Each time some pay before Kafka goes, some while it is away, at least for as long as said, and
+/// some after.
+async fn people_buy_while_kafka_is_away(outages: &[(Exit, Duration)]) {
     let Installation { house, kafka, .. } = &Installation::open().await;
-    let rush = Rush::gather(house, people as usize, people + 10).await;
-    let bought = rush
-        .buys_during(AT_ONCE, async {
-            rush.has_paid(people / 6).await;
-            kafka.stop().await;
-            let stopped = Instant::now();
-            rush.has_paid(people / 2).await;
-            says_that_brokers_are_away(house).await;
+    let people = 30 * outages.len();
+    let rush = Rush::gather(house, people, u32::try_from(people).expect("few people")).await;
+    let fault = async {
+        for (exit, outage) in outages {
+            rush.lets_in_and_pays(10).await;
+            rush.lets_in(5);
+            match exit {
+                Exit::Stopped => kafka.stop().await,
+                Exit::Killed => kafka.crash().await,
+                Exit::StandsStill => kafka.pause().await,
+            }
+            let gone = Instant::now();
+            rush.lets_in_and_pays(10).await;
+            says(house, "no Kafka broker answers").await;
             within(PATIENCE, "the outage to be long enough", || async {
-                stopped.elapsed() >= outage
+                gone.elapsed() >= *outage
             })
             .await;
-            kafka.start().await;
-        })
-        .await;
+            match exit {
+                Exit::Stopped | Exit::Killed => kafka.start().await,
+                Exit::StandsStill => kafka.resume().await,
+            }
+            rush.lets_in_and_pays(5).await;
+        }
+    };
+    let bought = rush.buys_during(AT_ONCE, fault).await;
     house.judge(&rush, &bought).await;
 }
 
-/// Waits until readiness of a node that takes events in says that brokers are away; it stays ready.
-async fn says_that_brokers_are_away(house: &House) {
-    let admin = house.client().at(house.sandbox.node("reporting").admin_url());
-    within(PATIENCE, "readiness to say that Kafka is away", || async {
-        let report = admin.get("/readyz").await.expect(200).value();
-        let degraded = report["degraded"].to_string();
-        if degraded.contains("no Kafka broker answers") { Ok(()) } else { Err(degraded) }
+#[tokio::test]
+async fn a_consumer_whose_messages_kafka_has_deleted_says_so_and_skips_none() {
+    let Installation { house, topics, .. } = &Installation::open().await;
+    let topic = format!("{}.orders", topics.prefix);
+    let rush = Rush::gather(house, 25, 30).await;
+    let fault = async {
+        rush.lets_in_and_pays(10).await;
+        house.has_reported(&rush.sale, 10).await;
+        for node in house.sandbox.nodes_of("reporting") {
+            node.stop().await;
+        }
+        rush.lets_in_and_pays(10).await;
+        is_published(house, &topic, 20).await;
+        topics.delete_messages(&topic).await;
+        for node in house.sandbox.nodes_of("reporting") {
+            node.restart().await;
+        }
+        says(house, "events between are missing").await;
+        rush.lets_in_and_pays(5).await;
+        is_published(house, &topic, 25).await;
+        says(house, "boxoffice events republish orders").await;
+        house.has_reported(&rush.sale, 10).await;
+
+        let republish = ["events", "republish", "orders"];
+        let told = house.sandbox.node("orders").run(&republish).await;
+        assert!(told.contains("is published again from the beginning of the log"), "{told}");
+    };
+    let bought = rush.buys_during(AT_ONCE, fault).await;
+    house.judge(&rush, &bought).await;
+}
+
+/// Waits until so many orders are confirmed, and the brokers know of it.
+async fn is_published(house: &House, topic: &str, orders: i64) {
+    let folder = house.sandbox.data_dir();
+    let database = Database::connect(&house.database, "orders", &folder).await.unwrap();
+    let log = RelayLog::new(topic, crate::ground::PARTITIONS);
+    within(PATIENCE, format!("{orders} orders to be published"), || async {
+        let (confirmed, last) = store::fetch_one!(&database, (i64, i64), CONFIRMED).await.unwrap();
+        let published = log.read(&database).await.unwrap().reached.seq;
+        let is_there = confirmed >= orders && published >= last;
+        if is_there { Ok(()) } else { Err(format!("{confirmed} to {last}, of {published}")) }
+    })
+    .await;
+    database.close().await;
+}
+
+/// Waits until readiness of a node that hosts reporting says this of what is degraded.
+async fn says(house: &House, what: &str) {
+    within(PATIENCE, format!("reporting to say that {what}"), || async {
+        let mut said = String::new();
+        for node in house.sandbox.nodes_of("reporting") {
+            let admin = house.client().at(node.admin_url());
+            said += &admin.get("/readyz").await.expect(200).value()["degraded"].to_string();
+        }
+        if said.contains(what) { Ok(()) } else { Err(said) }
     })
     .await;
 }
