@@ -9,7 +9,8 @@ type Environment = BTreeMap<String, String>;
 
 const PREFIX: &str = "BOXOFFICE__";
 /// What Compose puts in where a variable is asked for.
-const GIVEN: [(&str, &str); 2] = [
+const GIVEN: [(&str, &str); 3] = [
+    ("${REDIS_PASSWORD:-boxoffice}", "boxoffice"),
     ("${POSTGRES_PASSWORD:-boxoffice}", "boxoffice"),
     (
         "${FIRST_ADMIN_PASSWORD:?is the password of admin@boxoffice.internal; choose one}",
@@ -126,4 +127,11 @@ fn services_start_when_what_they_stand_on_answers_and_nobody_else_reaches_it() {
     let gateway = said_of(compose, "gateway");
     assert!(gateway.contains("networks: [public, services]"), "{gateway}");
     assert!(compose.contains("\n  data: { internal: true }"), "the network leads somewhere");
+}
+
+#[test]
+fn redis_forgets_no_ended_session_to_make_room_and_asks_for_a_password() {
+    let said = said_of(include_str!("../../docker-compose.micro.yml"), "redis");
+    assert!(said.contains("--maxmemory-policy, noeviction"), "{said}");
+    assert!(said.contains("--requirepass"), "{said}");
 }
