@@ -10,6 +10,9 @@ use crate::{Entry, Query, Source, SourceError};
 
 /// Events that are read, and written in one transaction.
 const PAGE: u32 = 1_000;
+/// Events that the consumer has yet to take and that are kept here meanwhile. What it has taken may
+/// stand behind them, so that reading cannot stop there.
+const WAITING: usize = 100_000;
 
 /// What one publisher has told one consumer.
 pub struct Tale {
@@ -78,6 +81,12 @@ impl Tale {
         for entry in page.entries {
             self.sort(entry);
         }
+        if self.waiting.len() > WAITING {
+            return Err(StoreError::Unavailable(format!(
+                "{} has yet to take more than {WAITING} events of {}; rebuild its views when it has",
+                self.consumer, self.publisher
+            )));
+        }
         Ok(())
     }
 }
@@ -133,5 +142,68 @@ impl Retelling for Teller {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{Envelope, Page};
+
+    /// Has no end.
+    struct Endless;
+
+    #[async_trait]
+    impl Source for Endless {
+        async fn read(&self, query: &Query) -> Result<Page, SourceError> {
+            let positions = (1..=i64::from(query.limit))
+                .map(|step| Position { txn: 0, seq: query.after.seq + step });
+            let entries: Vec<Entry> =
+                positions.map(|position| Entry { position, envelope: envelope() }).collect();
+            let reached = entries.last().map_or(query.after, |entry| entry.position);
+            Ok(Page { entries, reached, behind: 1 })
+        }
+    }
+
+    struct Nowhere;
+
+    #[async_trait]
+    impl Sink for Nowhere {
+        async fn write(&self, _tx: &mut Tx, _entries: Vec<Entry>) -> Result<(), StoreError> {
+            Ok(())
+        }
+    }
+
+    fn envelope() -> Envelope {
+        Envelope {
+            id: Uuid::nil(),
+            event_type: "sales.sale_made".to_owned(),
+            schema_version: 1,
+            key: Uuid::nil(),
+            time: "2026-11-20T19:00:00Z".parse().unwrap(),
+            correlation_id: String::new(),
+            causation_id: None,
+            traceparent: String::new(),
+            payload: serde_json::Value::Null,
+            fault: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_consumer_that_is_far_behind_has_to_catch_up_first() {
+        let types = vec!["sales.sale_made".to_owned()];
+        let tale = Tale::new("ledger", "sales", types, Box::new(Endless), Box::new(Nowhere));
+        let mut teller = Teller::new(vec![tale]);
+        let mut pages = 0;
+        let refused = loop {
+            match teller.read().await {
+                Ok(_) => pages += 1,
+                Err(refused) => break refused,
+            }
+        };
+        assert_eq!(pages, 100);
+        assert!(refused.to_string().contains("ledger has yet to take"), "{refused}");
     }
 }
