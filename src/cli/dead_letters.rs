@@ -3,25 +3,23 @@
 //! Works directly on the databases of the configuration, as `migrate` does, whether the services run
 //! or not. How it is printed is in `dead_letters/print.rs`.
 
+mod desks;
 mod print;
 
-use std::{io::Write, sync::Arc};
+use std::io::Write;
 
 use clap::{Args, Subcommand, ValueEnum};
 use edge::dead_letters::{DeadLetterDetails, DeadLetterResource};
-use runtime::{Config, Module, Plan, StartError, SystemClock};
+use runtime::StartError;
 use serde_json::{Value, json};
-use store::{
-    Database, DatabaseSettings, DeadLetter, DeadLetterState, DeadLetters, LetterError, StoreError,
-    WantedLetters,
-};
+use store::{DeadLetterState, LetterError, StoreError, WantedLetters};
 use uuid::Uuid;
 
+use self::desks::{Desk, Desks, Found};
 use super::{
-    Failure, block_on,
+    Failure, block_on, complain,
     flags::{ConfigurationFlags, wrong},
 };
-use crate::registry::MODULES;
 
 /// What an operator is called who does not say who it is.
 const NOBODY_IN_PARTICULAR: &str = "operator";
@@ -34,7 +32,7 @@ const LONGEST_REASON: usize = 500;
 pub(super) struct DeadLettersArgs {
     #[command(subcommand)]
     wish: Wish,
-    /// Only this service's, rather than those of every service in `--services`.
+    /// Only this service's, rather than those of every service whose database is there.
     #[arg(long, value_name = "NAME", global = true)]
     service: Option<String>,
     /// Print JSON.
@@ -84,8 +82,8 @@ enum Wish {
         /// Why, for whoever asks later. No personal data.
         #[arg(long, value_name = "TEXT", value_parser = line)]
         reason: String,
-        /// Who decides it.
-        #[arg(long, value_name = "NAME", env = "USER", value_parser = line)]
+        /// Who decides it [default: USER of the environment].
+        #[arg(long, value_name = "NAME", value_parser = line)]
         by: Option<String>,
     },
 }
@@ -128,75 +126,18 @@ pub(super) fn run(
     flags: &ConfigurationFlags,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let (config, plan) = flags.load_for_databases().map_err(wrong)?;
-    let chosen = choose(args.service.as_deref(), &plan)?;
+    let (config, _) = flags.load_for_databases().map_err(wrong)?;
     block_on(async {
-        let desks = open(&chosen, &config).await?;
+        let desks = Desks::open(args.service.as_deref(), &config).await?;
         let done = fulfil(args, &desks, out).await;
-        for desk in desks {
-            desk.database.close().await;
-        }
+        desks.close().await;
         done
     })
 }
 
-/// The dead letters of one service.
-struct Desk {
-    service: &'static str,
-    database: Database,
-    letters: DeadLetters,
-}
-
-/// A letter, and the service whose it is.
-struct Found {
-    service: &'static str,
-    letter: DeadLetter,
-}
-
-fn consumes(module: &Module) -> bool {
-    module.schema.is_some() && !module.consumes.is_empty()
-}
-
-fn choose(service: Option<&str>, plan: &Plan) -> Result<Vec<&'static Module>, Failure> {
-    let Some(name) = service else {
-        return Ok(plan.start_order.iter().copied().filter(|module| consumes(module)).collect());
-    };
-    let consumers = || MODULES.iter().copied().filter(|module| consumes(module));
-    let named = consumers().find(|module| module.name == name);
-    named.map(|one| vec![one]).ok_or_else(|| {
-        let known: Vec<&str> = consumers().map(|module| module.name).collect();
-        cannot(format!("\"{name}\" takes in no events; choose from {}", known.join(", ")))
-    })
-}
-
-/// The databases that are there. Whoever only looks makes none.
-async fn open(modules: &[&'static Module], config: &Config) -> Result<Vec<Desk>, Failure> {
-    let settings: DatabaseSettings = config.section();
-    let mut desks = Vec::new();
-    for module in modules {
-        let service = module.name;
-        let fault = |error: &dyn std::fmt::Display| cannot(format!("{service}: {error}"));
-        let Some(schema) = module.schema else { continue };
-        let steps = schema.status(config).await.map_err(|error| fault(&error))?;
-        if !steps.iter().any(|step| step.applied) {
-            continue;
-        }
-        if steps.iter().any(|step| step.set == "store" && !step.applied) {
-            return Err(fault(
-                &"its database is older than this program; run `boxoffice migrate up`",
-            ));
-        }
-        let connected = Database::connect(&settings, service, &config.node().data_dir).await;
-        let database = connected.map_err(|error| fault(&error))?;
-        let letters = DeadLetters::new(&database, Arc::new(SystemClock));
-        desks.push(Desk { service, database, letters });
-    }
-    Ok(desks)
-}
-
 async fn fulfil(
     args: &DeadLettersArgs,
-    desks: &[Desk],
+    desks: &Desks,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let json = args.json;
@@ -208,8 +149,11 @@ async fn fulfil(
                 state: state.map(DeadLetterState::from),
             };
             let found = list(desks, &wanted).await?;
+            warn_of_unseen(desks);
             if json {
                 write_json(out, &found.iter().map(resource).collect())
+            } else if found.is_empty() {
+                print::none(out, &wanted, desks, &others(desks, &wanted).await?)
             } else {
                 print::list(out, &found, wanted.state)
             }
@@ -230,19 +174,25 @@ async fn fulfil(
         }
         Wish::RetryAll { consumer, publisher } => {
             let mut retried = 0;
-            for desk in desks {
+            for desk in &desks.open {
                 let some = desk.letters.retry_all(consumer, publisher).await;
                 retried += some.map_err(|error| cannot(format!("{}: {error}", desk.service)))?;
             }
+            warn_of_unseen(desks);
             if json {
-                write_json(out, &json!({ "retried": retried }))
-            } else {
-                print::retried_all(out, consumer, retried)
+                return write_json(out, &json!({ "retried": retried }));
             }
+            if retried > 0 {
+                return print::retried_all(out, consumer, retried);
+            }
+            let (consumer, publisher) = (consumer.clone(), publisher.clone());
+            let state = Some(DeadLetterState::Dead);
+            let wanted = WantedLetters { consumer, publisher, state };
+            print::none(out, &wanted, desks, &others(desks, &wanted).await?)
         }
         Wish::Discard { id, reason, by } => {
             let (_, desk) = find(desks, *id).await?;
-            let by = by.as_ref().map_or_else(
+            let by = by.clone().or_else(user).map_or_else(
                 || NOBODY_IN_PARTICULAR.to_owned(),
                 |name| format!("{NOBODY_IN_PARTICULAR}:{name}"),
             );
@@ -261,9 +211,37 @@ async fn fulfil(
     }
 }
 
-async fn list(desks: &[Desk], wanted: &WantedLetters) -> Result<Vec<Found>, Failure> {
+/// Who is logged in where the command was given, if that is a name.
+fn user() -> Option<String> {
+    let (_, name) = std::env::vars_os().find(|(variable, _)| variable == "USER")?;
+    line(name.to_str()?).ok()
+}
+
+fn warn_of_unseen(desks: &Desks) {
+    if let Some(unseen) = desks.unseen() {
+        complain(&unseen);
+    }
+}
+
+/// What there is in the same state where nothing is that was asked for: the consumers and publishers,
+/// in case a name was mistaken.
+async fn others(desks: &Desks, wanted: &WantedLetters) -> Result<Vec<String>, Failure> {
+    if wanted.consumer.is_empty() && wanted.publisher.is_empty() {
+        return Ok(Vec::new());
+    }
+    let all = WantedLetters { state: wanted.state, ..WantedLetters::default() };
+    let found = list(desks, &all).await?;
+    let names =
+        found.iter().map(|it| format!("{} from {}", it.letter.consumer, it.letter.publisher));
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+async fn list(desks: &Desks, wanted: &WantedLetters) -> Result<Vec<Found>, Failure> {
     let mut found = Vec::new();
-    for desk in desks {
+    for desk in &desks.open {
         let mut after = None;
         loop {
             let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
@@ -281,14 +259,15 @@ async fn list(desks: &[Desk], wanted: &WantedLetters) -> Result<Vec<Found>, Fail
     Ok(found)
 }
 
-async fn find(desks: &[Desk], id: Uuid) -> Result<(Found, &Desk), Failure> {
-    for desk in desks {
+async fn find(desks: &Desks, id: Uuid) -> Result<(Found, &Desk), Failure> {
+    for desk in &desks.open {
         let shown: Result<_, StoreError> = desk.letters.show(id).await;
         let shown = shown.map_err(|error| cannot(format!("{}: {error}", desk.service)))?;
         if let Some(letter) = shown {
             return Ok((Found { service: desk.service, letter }, desk));
         }
     }
+    warn_of_unseen(desks);
     Err(refused(id, LetterError::Unknown))
 }
 
@@ -329,6 +308,6 @@ fn with_service(service: &str, mut letter: Value) -> Value {
 }
 
 fn write_json(out: &mut impl Write, value: &Value) -> Result<(), Failure> {
-    writeln!(out, "{value:#}")?;
+    writeln!(out, "{}", print::json(value))?;
     Ok(())
 }

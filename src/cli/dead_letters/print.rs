@@ -3,10 +3,10 @@
 use std::io::Write;
 
 use edge::dead_letters::DeadLetterDetails;
-use serde_json::json;
-use store::{DeadLetter, DeadLetterState};
+use serde_json::{Value, json};
+use store::{DeadLetter, DeadLetterState, WantedLetters};
 
-use super::{Failure, Found};
+use super::{Desks, Failure, Found};
 use crate::cli::table::{Cell, render};
 
 /// The longest line of a table's last column.
@@ -18,10 +18,6 @@ pub(super) fn list(
     found: &[Found],
     state: Option<DeadLetterState>,
 ) -> Result<(), Failure> {
-    if found.is_empty() {
-        writeln!(out, "there are none")?;
-        return Ok(());
-    }
     let last = match state {
         Some(DeadLetterState::Discarded) => "event, and why it was discarded",
         _ => "event, and what went wrong",
@@ -30,6 +26,24 @@ pub(super) fn list(
     write!(out, "{}", render(&["id", "service", "state", last], &rows))?;
     if state != Some(DeadLetterState::Discarded) {
         writeln!(out, "\nnext: boxoffice dead-letters show ID")?;
+    }
+    Ok(())
+}
+
+/// That there are none of what was asked for, and where that holds.
+pub(super) fn none(
+    out: &mut impl Write,
+    wanted: &WantedLetters,
+    desks: &Desks,
+    others: &[String],
+) -> Result<(), Failure> {
+    let WantedLetters { consumer, publisher, .. } = wanted;
+    let of =
+        if consumer.is_empty() { String::new() } else { format!(" of the consumer {consumer}") };
+    let from = if publisher.is_empty() { String::new() } else { format!(" from {publisher}") };
+    writeln!(out, "there are none{of}{from}; looked at {}", desks.looked_at())?;
+    if !others.is_empty() {
+        writeln!(out, "there are some of {}", plain(&others.join(", ")))?;
     }
     Ok(())
 }
@@ -43,15 +57,30 @@ fn row(Found { service, letter }: &Found) -> Vec<Cell> {
         (Some(_), _) => why(letter),
         (None, error) => error.clone().unwrap_or_default(),
     };
-    let mut event = vec![format!("{} for {}", letter.event_type, letter.consumer)];
+    let mut event = vec![plain(&format!("{} for {}", letter.event_type, letter.consumer))];
     event.extend(wrapped(&what));
     vec![vec![letter.id.to_string()], vec![(*service).to_owned()], state, event]
+}
+
+/// Without characters that a terminal obeys. What an event says may come from anywhere.
+fn plain(text: &str) -> String {
+    text.chars().map(|one| if one.is_control() { ' ' } else { one }).collect()
+}
+
+/// The same for JSON: beyond lines, control characters are only in strings, where they may be escaped.
+pub(super) fn json(value: &Value) -> String {
+    let escape = |one: char| match one {
+        '\n' => one.to_string(),
+        one if one.is_control() => format!("\\u{:04x}", u32::from(one)),
+        one => one.to_string(),
+    };
+    format!("{value:#}").chars().map(escape).collect()
 }
 
 /// In lines that fit, broken between words.
 fn wrapped(text: &str) -> Cell {
     let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
+    for word in plain(text).split_whitespace() {
         match lines.last_mut() {
             Some(line) if line.is_empty() => line.push_str(word),
             Some(line) if line.chars().count() + word.chars().count() < WIDTH => {
@@ -99,10 +128,10 @@ pub(super) fn details(
     lines.push(("discarded", reason));
     for (name, value) in lines {
         if let Some(value) = value {
-            writeln!(out, "{name:<16} {value}")?;
+            writeln!(out, "{name:<16} {}", plain(&value))?;
         }
     }
-    writeln!(out, "\n{:#}", details.event)?;
+    writeln!(out, "\n{}", json(&details.event))?;
     match DeadLetterState::from(of.state) {
         DeadLetterState::Dead | DeadLetterState::Retrying => {
             writeln!(out, "\nonce the cause is mended: boxoffice dead-letters retry {id}")?;
@@ -139,7 +168,6 @@ pub(super) fn retried_all(
     retried: u64,
 ) -> Result<(), Failure> {
     match retried {
-        0 => writeln!(out, "there are none of the consumer {consumer}")?,
         1 => writeln!(out, "1 dead letter of {consumer} is tried within a second")?,
         many => writeln!(out, "{many} dead letters of {consumer} are tried within a second")?,
     }
@@ -163,6 +191,22 @@ pub(super) fn discarded(
 /// Why it was discarded, by whom and when.
 pub(super) fn why(letter: &DeadLetter) -> String {
     letter.discarded.as_ref().map_or_else(String::new, |discarded| {
-        format!("{} ({}, {})", discarded.reason, discarded.by, discarded.at)
+        plain(&format!("{} ({}, {})", discarded.reason, discarded.by, discarded.at))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_would_obey_is_printed() {
+        let wicked = "left\u{1b}]0;owned\u{7}\u{9b}2J right";
+        assert!(!wrapped(wicked).concat().chars().any(char::is_control));
+        assert!(!plain(wicked).chars().any(char::is_control));
+        let value = json!({ "fault": wicked, "name": "Zo\u{eb}" });
+        let printed = super::json(&value);
+        assert!(!printed.chars().any(|one| one.is_control() && one != '\n'), "{printed}");
+        assert_eq!(serde_json::from_str::<Value>(&printed).unwrap(), value);
+    }
 }
