@@ -113,7 +113,7 @@ async fn show(
     for module in modules {
         let Some(database) = open(module, config).await? else { continue };
         for topic in topics(module, settings) {
-            let read = RelayLog::new(&topic).read(&database).await;
+            let read = RelayLog::new(&topic, settings.kafka.partitions).read(&database).await;
             let reached =
                 read.map_err(|error| cannot(format!("{}: {error}", module.name)))?.reached;
             let cells = [module.name.to_owned(), topic, format!("{}.{}", reached.txn, reached.seq)];
@@ -136,7 +136,7 @@ async fn republish(
         return Err(cannot(format!("{name} has no database yet")));
     };
     for topic in topics(module, settings) {
-        let reset = RelayLog::new(&topic).reset(&database).await;
+        let reset = RelayLog::new(&topic, settings.kafka.partitions).reset(&database).await;
         if reset.map_err(|error| cannot(format!("{name}: {error}")))? {
             writeln!(out, "{topic}: is published again from the beginning of the log")?;
         } else {

@@ -175,7 +175,7 @@ struct ProgressRow {
 /// How far the events of one publisher were taken in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Progress {
-    /// Where the newest event that was taken in stands in the publisher's log.
+    /// Everything up to here in the publisher's log was taken in.
     pub(crate) position: Position,
     /// When it happened, and when it was taken in; `None` before the first.
     pub(crate) newest: Option<(Timestamp, Timestamp)>,
@@ -192,7 +192,7 @@ pub(crate) async fn progress(
     let inbox = Inbox::new(consumer, publisher);
     let row = store::fetch_optional!(database, ProgressRow, PROGRESS, publisher).await?;
     Ok(Progress {
-        position: inbox.position(database).await?,
+        position: inbox.passed(database).await?.reached(),
         newest: row.map(|row| (row.as_of.0, row.taken_at.0)),
         aside: inbox.aside(database).await?.events,
     })

@@ -174,11 +174,24 @@ fn reason(payload: &Value) -> Option<String> {
     Some(words.chars().filter(is_plain).take(LONGEST_REASON).collect())
 }
 
+/// Why an envelope gives no record.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum NoRecord {
+    /// A newer build wrote it, and can read it.
+    Newer,
+    /// It is none.
+    Unreadable,
+}
+
 impl AuditRecord {
-    pub(crate) fn of(service: &'static str, envelope: Envelope) -> Option<Self> {
-        let particulars: Particulars = serde_json::from_value(envelope.payload).ok()?;
+    pub(crate) fn of(service: &'static str, envelope: Envelope) -> Result<Self, NoRecord> {
+        if envelope.schema_version > FIRST_EVENT_VERSION {
+            return Err(NoRecord::Newer);
+        }
+        let particulars: Particulars =
+            serde_json::from_value(envelope.payload).map_err(|_quotes| NoRecord::Unreadable)?;
         let Particulars { aggregate, version, event, actor, reason } = particulars;
-        Some(Self {
+        Ok(Self {
             id: envelope.id,
             service,
             aggregate,
@@ -301,6 +314,33 @@ mod tests {
         assert_eq!(reason(&json!({"cause": "expired"})).as_deref(), Some("expired"));
         assert_eq!(reason(&json!({"reason": {"text": "rain"}})), None);
         assert_eq!(reason(&json!({"amount": 5})), None);
+    }
+
+    fn envelope(schema_version: u16, payload: Value) -> Envelope {
+        Envelope {
+            id: Uuid::from_u128(1),
+            event_type: "orders.audit".to_owned(),
+            schema_version,
+            key: Uuid::from_u128(2),
+            time: Timestamp::constant(0, 0),
+            correlation_id: "c".to_owned(),
+            causation_id: None,
+            traceparent: "t".to_owned(),
+            payload,
+            fault: None,
+        }
+    }
+
+    #[test]
+    fn what_a_newer_build_wrote_is_told_from_what_is_no_record() {
+        let written = json!({"aggregate": "order", "version": 1, "event": "e", "actor": "a"});
+        let read = |version, payload: &Value| {
+            let read = AuditRecord::of("orders", envelope(version, payload.clone()));
+            read.map(|record| record.aggregate)
+        };
+        assert_eq!(read(1, &written).as_deref(), Ok("order"));
+        assert_eq!(read(2, &written), Err(NoRecord::Newer));
+        assert_eq!(read(1, &json!({"aggregate": 1})), Err(NoRecord::Unreadable));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use store::{Database, DatabaseSettings, Feed, Schema, Tx, rebuild_from};
 use self::teller::{Tale, Teller};
 use crate::{
     AuditLog, AuditRecord, Delivered, Entry, PublishedFeed, Translator,
-    audit::{SUFFIX, Trail},
+    audit::{NoRecord, SUFFIX, Trail},
 };
 
 /// Read models of another service's events. Its [`Handler`](crate::Handler) writes them with this.
@@ -119,10 +119,19 @@ struct AuditSink<L: 'static>(&'static L, &'static str);
 #[async_trait]
 impl<L: AuditLog> Sink for AuditSink<L> {
     async fn write(&self, tx: &mut Tx, entries: Vec<Entry>) -> Result<(), store::StoreError> {
-        let records: Vec<AuditRecord> = entries
-            .into_iter()
-            .filter_map(|entry| AuditRecord::of(self.1, entry.envelope))
-            .collect();
+        let mut records = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let id = entry.envelope.id;
+            match AuditRecord::of(self.1, entry.envelope) {
+                Ok(record) => records.push(record),
+                // Nobody keeps it when it arrives, either.
+                Err(NoRecord::Unreadable) => {}
+                Err(NoRecord::Newer) => {
+                    let reason = format!("record {id} is newer than this build knows");
+                    return Err(store::StoreError::Corrupt(reason));
+                }
+            }
+        }
         if !records.is_empty() {
             self.0.keep(tx, &records).await?;
         }

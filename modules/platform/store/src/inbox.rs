@@ -42,6 +42,7 @@ const NEXT_DUE: &str = "SELECT min(due) FROM dead_letters \
      WHERE consumer = $1 AND publisher = $2 AND state = 'retrying'";
 const COUNT: &str = "SELECT count(*), coalesce(sum(CASE WHEN state = 'dead' THEN 1 ELSE 0 END), 0) \
      FROM dead_letters WHERE consumer = $1 AND publisher = $2";
+/// Nothing of a log is put aside twice. What is not in one may come twice.
 const PARK: Sql = crate::sql!(
     "INSERT INTO dead_letters (id, consumer, publisher, key, txn, seq, type, event, state, \
      attempts, error, due, parked_at) SELECT id, $2, $3, key, txn, seq, type, event, state, \
@@ -49,6 +50,7 @@ const PARK: Sql = crate::sql!(
     rows("$1",
         id uuid, key uuid, txn bigint, seq bigint, type text, event json, state text,
         attempts bigint, error text, due instant, parked_at instant),
+    " WHERE true ON CONFLICT (consumer, publisher, txn, seq) DO NOTHING",
 );
 const SETTLE: &str = "DELETE FROM dead_letters WHERE id = $1";
 const FAIL: &str = "UPDATE dead_letters SET state = $2, attempts = $3, error = $4, due = $5 \

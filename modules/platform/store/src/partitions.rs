@@ -207,6 +207,17 @@ impl Passed {
         self.feed
     }
 
+    /// All events up to here were passed, by whatever way they came. Of partitions it is the one that
+    /// is farthest behind; one of which nothing came is not among them.
+    pub fn reached(&self) -> Position {
+        let behind = |count: u32| {
+            let rows = self.rows.iter().filter(|row| row.partition_count == count);
+            rows.map(Row::last).min()
+        };
+        let counts = self.rows.iter().map(|row| row.partition_count);
+        counts.filter_map(behind).max().map_or(self.feed, |reached| reached.max(self.feed))
+    }
+
     /// Whether something has come by partitions.
     pub fn has_partitions(&self) -> bool {
         !self.rows.is_empty()
@@ -279,6 +290,14 @@ mod tests {
         let has = |key, seq| passed().contains(key, Position { txn: 0, seq });
         assert!(has(key(0), 20) && has(key(1), 10) && has(key(1), 5));
         assert!(!has(key(0), 21) && !has(key(1), 11));
+    }
+
+    #[test]
+    fn what_was_reached_is_where_the_last_partition_is_unless_the_feed_has_more() {
+        let reached = |feed| Passed { feed: Position { txn: 0, seq: feed }, ..passed() }.reached();
+        assert_eq!(reached(5).seq, 10);
+        assert_eq!(reached(12).seq, 12);
+        assert_eq!(Passed { rows: Vec::new(), ..passed() }.reached().seq, 5);
     }
 
     #[test]

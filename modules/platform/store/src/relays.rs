@@ -9,12 +9,14 @@ use crate::{Database, Json, Position, StoreError, Tx};
 /// The statements of this file.
 pub(crate) const STATEMENTS: &[(&str, crate::Sql)] = crate::statements![READ, WRITE, RESET];
 
-const READ: &str = "SELECT txn, seq, tails FROM relays WHERE topic = $1";
-const WRITE: &str = "INSERT INTO relays (topic, txn, seq, tails) VALUES ($1, $2, $3, $4) \
-     ON CONFLICT (topic) \
+const READ: &str = "SELECT txn, seq, tails FROM relays \
+     WHERE topic = $1 AND partition_count = $2";
+const WRITE: &str = "INSERT INTO relays (topic, partition_count, txn, seq, tails) \
+     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (topic, partition_count) \
      DO UPDATE SET txn = excluded.txn, seq = excluded.seq, tails = excluded.tails \
-     WHERE relays.txn = $5 AND relays.seq = $6";
-const RESET: &str = "UPDATE relays SET txn = 0, seq = 0, tails = $2 WHERE topic = $1";
+     WHERE relays.txn = $6 AND relays.seq = $7";
+const RESET: &str = "UPDATE relays SET txn = 0, seq = 0, tails = $3 \
+     WHERE topic = $1 AND partition_count = $2";
 
 /// How far a log was published to a topic.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,12 +38,14 @@ struct Row {
 #[derive(Debug, Clone)]
 pub struct RelayLog {
     topic: String,
+    partitions: i64,
 }
 
 impl RelayLog {
-    /// That of `topic`.
-    pub fn new(topic: impl Into<String>) -> Self {
-        Self { topic: topic.into() }
+    /// That of `topic`, as long as it has so many partitions. With another number it is another
+    /// topic, in which there is nothing yet.
+    pub fn new(topic: impl Into<String>, partitions: u32) -> Self {
+        Self { topic: topic.into(), partitions: i64::from(partitions) }
     }
 
     /// How far the log was published; the beginning when nothing was.
@@ -49,7 +53,8 @@ impl RelayLog {
     /// # Errors
     /// When the database does not answer.
     pub async fn read(&self, database: &Database) -> Result<RelayPosition, StoreError> {
-        let row: Option<Row> = crate::fetch_optional!(database, Row, READ, &self.topic).await?;
+        let row: Option<Row> =
+            crate::fetch_optional!(database, Row, READ, &self.topic, self.partitions).await?;
         Ok(row.map_or_else(RelayPosition::default, |row| RelayPosition {
             reached: Position { txn: row.txn, seq: row.seq },
             tails: row.tails.0,
@@ -71,6 +76,7 @@ impl RelayLog {
             tx,
             WRITE,
             &self.topic,
+            self.partitions,
             to.reached.txn,
             to.reached.seq,
             Json(&to.tails),
@@ -89,7 +95,7 @@ impl RelayLog {
     pub async fn reset(&self, database: &Database) -> Result<bool, StoreError> {
         let mut tx = database.begin().await?;
         let nothing = Json(BTreeMap::<u32, Position>::new());
-        let moved = crate::execute!(&mut tx, RESET, &self.topic, nothing).await?;
+        let moved = crate::execute!(&mut tx, RESET, &self.topic, self.partitions, nothing).await?;
         tx.commit().await?;
         Ok(moved > 0)
     }

@@ -7,8 +7,8 @@
 use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
 
 use crate::{
-    Connection, Database, database, dead_letters, feed, idempotency, inbox, lease, log, partitions,
-    rebuild, relays, replay, timers,
+    Connection, Database, database, dead_letters, feed, idempotency, inbox, lease, log, origin,
+    partitions, rebuild, relays, replay, timers,
 };
 
 /// One statement, as each database wants to read it. Most are the same text for both and are
@@ -51,6 +51,7 @@ pub(crate) const OWN: &[&[(&str, Sql)]] = &[
     inbox::STATEMENTS,
     lease::STATEMENTS,
     log::STATEMENTS,
+    origin::STATEMENTS,
     partitions::STATEMENTS,
     relays::STATEMENTS,
     rebuild::STATEMENTS,

@@ -1,6 +1,12 @@
 //! Keeps one service's trail, from its feed or from its topic.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use runtime::{
     CancellationToken, Context, DEFAULT_DEADLINE, Principal, Random, TraceContext, async_trait,
@@ -8,7 +14,7 @@ use runtime::{
 use store::{Backoff, Committer, HeldLease, Inbox, Lease, LeaseError, Mark, Work};
 use tokio::time::{Instant, timeout};
 
-use super::{AuditLog, AuditRecord};
+use super::{AuditLog, AuditRecord, NoRecord};
 use crate::{
     BusSettings, Entry, Envelope, Query, Source,
     consumer::{FeedPlace, Interruption, PartitionPlace, Place, Progress, Setback},
@@ -35,6 +41,7 @@ pub(super) struct Keeper {
     settings: BusSettings,
     random: Arc<dyn Random>,
     measures: Measures,
+    has_strangers: AtomicBool,
 }
 
 impl Keeper {
@@ -58,6 +65,7 @@ impl Keeper {
             settings,
             random,
             measures: Measures::new(consumer, service),
+            has_strangers: AtomicBool::new(false),
         }
     }
 
@@ -138,7 +146,7 @@ impl Keeper {
                 // What came over a broker before is kept already.
                 let is_new = |it: &&Entry| !passed.contains(it.envelope.key, it.position);
                 let new = page.entries.iter().filter(is_new).map(|it| &it.envelope);
-                self.keep(&place, at, page.reached, self.records(new)).await?;
+                self.keep(&place, at, page.reached, self.records(new)?).await?;
                 at = page.reached;
             }
             self.measures.taken(&page, self.committer.clock().now());
@@ -149,8 +157,38 @@ impl Keeper {
         }
     }
 
-    fn records<'a>(&self, envelopes: impl Iterator<Item = &'a Envelope>) -> Arc<[AuditRecord]> {
-        envelopes.filter_map(|it| AuditRecord::of(self.service, it.clone())).collect()
+    /// The records. Of what a newer build wrote none is left out: the trail waits for such a build.
+    fn records<'a>(
+        &self,
+        envelopes: impl Iterator<Item = &'a Envelope>,
+    ) -> Result<Arc<[AuditRecord]>, Interruption> {
+        let mut records = Vec::new();
+        for envelope in envelopes {
+            match AuditRecord::of(self.service, envelope.clone()) {
+                Ok(record) => records.push(record),
+                Err(NoRecord::Unreadable) => self.note_stranger(envelope),
+                Err(NoRecord::Newer) => {
+                    let (id, version) = (envelope.id, envelope.schema_version);
+                    return Err(Interruption::Trouble(format!(
+                        "record {id} of {} is of version {version}, which this build does not \
+                         know; run a newer one",
+                        self.name
+                    )));
+                }
+            }
+        }
+        Ok(records.into())
+    }
+
+    /// Strangers are counted; that there are some is said once.
+    fn note_stranger(&self, envelope: &Envelope) {
+        self.measures.unknown();
+        let (trail, event) = (self.name, envelope.id);
+        if self.has_strangers.swap(true, Ordering::Relaxed) {
+            tracing::debug!(trail, %event, "this is no record of the trail");
+        } else {
+            tracing::warn!(trail, %event, "this is no record of the trail; others are counted");
+        }
     }
 
     async fn keep<P: Place>(
@@ -204,8 +242,7 @@ impl Taker for Keeper {
     fn concerns(&self, envelope: &Envelope) -> bool {
         let is_record = envelope.event_type == self.name && envelope.fault.is_none();
         if !is_record {
-            tracing::warn!(trail = self.name, event = %envelope.id, "this is no record of the trail");
-            self.measures.unknown();
+            self.note_stranger(envelope);
         }
         is_record
     }
@@ -217,7 +254,7 @@ impl Taker for Keeper {
         end: Option<Mark>,
         progress: &mut Progress<Option<Mark>>,
     ) -> Result<(), Interruption> {
-        let records = self.records(stretch.iter().map(|(_, entry)| &entry.envelope));
+        let records = self.records(stretch.iter().map(|(_, entry)| &entry.envelope))?;
         self.keep(place, progress.stored, end, records).await?;
         progress.stored = end;
         pause(GATHER).await;

@@ -89,6 +89,7 @@ impl Group {
 
     /// Takes in whatever it is given, until `stop`.
     pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) {
+        self.settings.warn_of_clear_password(self.standing.topic());
         let mut failures = 0;
         while !stop.is_cancelled() {
             let topic = self.standing.topic().to_owned();
@@ -98,9 +99,12 @@ impl Group {
             };
             let outcome = match outcome {
                 Ok(()) => {
-                    self.standing.problem(None);
-                    failures = 0;
-                    Arc::clone(&self).read(&stop).await
+                    let takings = self.standing.takings();
+                    let outcome = Arc::clone(&self).read(&stop).await;
+                    if self.standing.takings() > takings {
+                        failures = 0;
+                    }
+                    outcome
                 }
                 Err(reason) => Err(reason),
             };
@@ -155,10 +159,12 @@ async fn follow(mut told: mpsc::UnboundedReceiver<Notice>) -> Result<(), String>
                 None => return Ok(()),
             },
             Some(ended) = lanes.join_next() => {
-                if let Err(error) = ended
-                    && error.is_panic()
-                {
-                    return Err(format!("taking in events panicked: {error}"));
+                match ended {
+                    Ok(outcome) => outcome?,
+                    Err(error) if error.is_panic() => {
+                        return Err(format!("taking in events panicked: {error}"));
+                    }
+                    Err(_revoked) => {}
                 }
             }
         }

@@ -8,14 +8,15 @@ use tokio::{
     sync::mpsc,
     time::{Instant, timeout_at},
 };
+use uuid::Uuid;
 
 use super::{
     chain::{Judgement, Placing, judge},
     group::Group,
-    message::{Arrival, read},
+    message::{Arrival, Reader, log_of},
 };
 use crate::{
-    Entry,
+    Entry, Envelope,
     consumer::{Interruption, PartitionPlace, Progress, TROUBLE, UNNOTED},
 };
 
@@ -29,6 +30,8 @@ pub(crate) struct Lane {
     place: PartitionPlace,
     messages: mpsc::Receiver<OwnedMessage>,
     passed: Passed,
+    /// The log of which the topic is a copy, as soon as that is known.
+    log: Option<Uuid>,
     progress: Progress<Option<Mark>>,
     /// The last event that was passed, be it stored or not: between the two there was nothing for
     /// this consumer.
@@ -46,6 +49,26 @@ struct Sorted {
     next: Vec<(Option<Mark>, Entry)>,
     end: Option<Mark>,
     gap: Option<Gap>,
+}
+
+/// Why a lane does not go on.
+enum Halt {
+    /// It begins again from what is stored.
+    Interrupted(Interruption),
+    /// What is stored is behind what was: whatever came since has to come again.
+    WentBack(String),
+}
+
+impl From<Interruption> for Halt {
+    fn from(interruption: Interruption) -> Self {
+        Self::Interrupted(interruption)
+    }
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        Self::Interrupted(error.into())
+    }
 }
 
 /// Messages are missing before this one.
@@ -70,6 +93,7 @@ impl Lane {
             place,
             messages,
             passed,
+            log: None,
             progress,
             last,
             unnoted: None,
@@ -79,32 +103,38 @@ impl Lane {
     }
 
     /// Takes in what arrives until nothing can arrive any more.
-    pub(super) async fn run(mut self) {
+    ///
+    /// # Errors
+    /// When messages that have arrived already must arrive again.
+    pub(super) async fn run(mut self) -> Result<(), String> {
         let limit = self.group.taker.batch();
         let mut arrived = Vec::with_capacity(limit);
-        let mut failures = 0;
         loop {
             arrived.clear();
             match self.receive(&mut arrived, limit).await {
-                Some(0) => return,
-                Some(_) => {}
-                None => {
-                    self.note().await;
-                    continue;
+                Some(0) => return Ok(()),
+                Some(_) => self.take_in(&arrived).await?,
+                None => self.note().await?,
+            }
+        }
+    }
+
+    /// Takes in what has arrived, however long it takes.
+    async fn take_in(&mut self, arrived: &[OwnedMessage]) -> Result<(), String> {
+        let mut failures = 0;
+        loop {
+            match self.attempt(arrived).await {
+                Ok(last) => {
+                    self.group.taker.go_on(&mut failures);
+                    self.group.taker.note_age(last.as_ref(), self.messages.is_empty());
+                    return Ok(());
+                }
+                Err(Halt::WentBack(reason)) => return Err(reason),
+                Err(Halt::Interrupted(interruption)) => {
+                    self.is_known = false;
+                    self.wait_after(&interruption, &mut failures).await;
                 }
             }
-            let arrivals: Vec<Arrival> = {
-                let committer = self.group.taker.committer();
-                let now = committer.clock().now();
-                arrived.iter().map(|message| read(message, committer.ids(), now)).collect()
-            };
-            while let Err(interruption) = self.attempt(&arrivals).await {
-                self.is_known = false;
-                self.wait_after(&interruption, &mut failures).await;
-            }
-            self.group.taker.go_on(&mut failures);
-            let is_all = self.messages.is_empty();
-            self.group.taker.note_age(arrivals.last().map(|it| &it.entry.envelope), is_all);
         }
     }
 
@@ -131,44 +161,76 @@ impl Lane {
     }
 
     /// Notes that there was nothing for this consumer. Should it not succeed, there is time.
-    async fn note(&mut self) {
+    async fn note(&mut self) -> Result<(), String> {
         let Some((end, _)) = self.unnoted.take() else {
-            return;
+            return Ok(());
         };
-        if self.step_over(end).await.is_err() {
-            self.is_known = false;
-            self.unnoted = Some((end, Instant::now()));
+        match self.step_over(end).await {
+            Ok(()) => {}
+            Err(Halt::WentBack(reason)) => return Err(reason),
+            Err(Halt::Interrupted(_)) => {
+                self.is_known = false;
+                self.unnoted = Some((end, Instant::now()));
+            }
         }
+        Ok(())
     }
 
-    async fn step_over(&mut self, end: Mark) -> Result<(), Interruption> {
+    async fn step_over(&mut self, end: Mark) -> Result<(), Halt> {
         self.learn().await?;
         // Somebody else may have noted more.
         if self.progress.stored.is_some_and(|stored| stored.last >= end.last) {
             return Ok(());
         }
         let (taker, place) = (&self.group.taker, &self.place);
-        taker.step_over(place, Some(end), &mut self.progress).await
+        Ok(taker.step_over(place, Some(end), &mut self.progress).await?)
     }
 
-    async fn attempt(&mut self, arrivals: &[Arrival]) -> Result<(), Interruption> {
+    /// The answer is what came last.
+    async fn attempt(&mut self, arrived: &[OwnedMessage]) -> Result<Option<Envelope>, Halt> {
         self.learn().await?;
-        self.take(arrivals).await
+        let partitions = self.place.partition.count;
+        self.log = match self.log {
+            Some(log) => Some(log),
+            None => self.follow(arrived.iter().find_map(|it| log_of(it, partitions))).await?,
+        };
+        let committer = self.group.taker.committer();
+        let now = committer.clock().now();
+        let reader = Reader { log: self.log, partitions, ids: committer.ids(), now };
+        let arrivals: Vec<Arrival> = arrived.iter().map(|message| reader.read(message)).collect();
+        self.take(&arrivals).await?;
+        Ok(arrivals.into_iter().next_back().map(|it| it.entry.envelope))
+    }
+
+    /// Of which log the topic is a copy: of that of which it was, or of the first that was `found`.
+    async fn follow(&self, found: Option<Uuid>) -> Result<Option<Uuid>, StoreError> {
+        let database = self.group.taker.committer().database();
+        let known = self.place.partition.log(database).await?;
+        match (known, found) {
+            (None, Some(found)) => Ok(Some(self.place.partition.follow(database, found).await?)),
+            (known, _) => Ok(known),
+        }
     }
 
     /// Reads what is stored, unless it is known: somebody else may have gone on from there.
-    async fn learn(&mut self) -> Result<(), StoreError> {
+    async fn learn(&mut self) -> Result<(), Halt> {
         if self.is_known {
             return Ok(());
         }
         let taker = &self.group.taker;
         let database = taker.committer().database();
-        self.passed = taker.inbox().passed(database).await?;
+        let passed = taker.inbox().passed(database).await?;
+        let stored = passed.mark(&self.place.partition);
+        let last = stored.map_or(passed.feed(), |mark| mark.last.max(passed.feed()));
+        let former = self.progress.stored.map_or(Position::START, |mark| mark.last);
+        if last < former.max(self.place.feed) {
+            return Err(Halt::WentBack(self.words_of_return(last, former)));
+        }
         self.progress.aside = taker.inbox().aside(database).await?;
-        self.place.feed = self.passed.feed();
-        self.progress.stored = self.passed.mark(&self.place.partition);
-        let stored = self.progress.stored.map_or(Position::START, |mark| mark.last);
-        self.last = self.last.max(stored).max(self.passed.feed());
+        self.progress.stored = stored;
+        self.place.feed = passed.feed();
+        self.passed = passed;
+        self.last = self.last.max(last);
         self.is_known = true;
         Ok(())
     }
@@ -200,6 +262,7 @@ impl Lane {
     /// What of this concerns the consumer, and how far it comes with it.
     fn sort(&self, arrivals: &[Arrival]) -> Sorted {
         let taker = &self.group.taker;
+        let taken = self.taken_of(arrivals);
         let mut sorted = Sorted { next: Vec::new(), end: None, gap: None };
         let (mut last, mut is_gap) = (self.last, self.is_gap);
         for arrival in arrivals {
@@ -210,6 +273,7 @@ impl Lane {
                     judge(last, placing, was_passed)
                 }
                 None if is_gap => Judgement::Premature,
+                None if arrival.offset < taken => Judgement::Passed,
                 None => Judgement::Next,
             };
             is_gap = judgement == Judgement::Premature;
@@ -226,6 +290,23 @@ impl Lane {
             }
         }
         sorted
+    }
+
+    /// The offset up to which these were taken already, before something came in between.
+    fn taken_of(&self, arrivals: &[Arrival]) -> i64 {
+        let next = self.progress.stored.map_or(i64::MIN, |mark| mark.next_offset);
+        let are_these = arrivals.first().is_some_and(|it| it.offset < next)
+            && arrivals.last().is_some_and(|it| next <= it.offset + 1);
+        if are_these { next } else { i64::MIN }
+    }
+
+    fn words_of_return(&self, last: Position, former: Position) -> String {
+        let Partition { consumer, topic, number, .. } = &self.place.partition;
+        format!(
+            "{topic}/{number}: {consumer} had come to {}.{} and stands at {}.{} in its database, \
+             which has gone back; what came since is read again",
+            former.txn, former.seq, last.txn, last.seq
+        )
     }
 
     fn words(&self, gap: &Gap) -> String {

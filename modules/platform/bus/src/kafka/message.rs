@@ -1,6 +1,8 @@
 //! Events as messages: the value is the envelope, headers repeat what tools and consumers want to
 //! know without looking into it.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rdkafka::{
     Message,
@@ -8,12 +10,13 @@ use rdkafka::{
 };
 use runtime::{Ids, Timestamp};
 use serde_json::{Value, json};
-use store::Position;
+use store::{Position, partition_of};
 use uuid::Uuid;
 
 use super::chain::Placing;
 use crate::{Entry, Envelope};
 
+const LOG: &str = "log";
 const POSITION: &str = "position";
 const PREVIOUS: &str = "previous";
 const TYPE: &str = "type";
@@ -31,13 +34,28 @@ const LONGEST_TEXT: usize = 200;
 #[derive(Debug, Clone)]
 pub(crate) struct Arrival {
     pub(crate) offset: i64,
-    /// `None`: no relay of ours published it.
+    /// `None`: it is foreign, for the publisher's relay has not published it.
     pub(crate) placing: Option<Placing>,
     pub(crate) entry: Entry,
 }
 
+/// What a reader knows of the topic.
+pub(super) struct Reader<'a> {
+    /// The log of which it is a copy; `None` while there was nothing of any.
+    pub(super) log: Option<Uuid>,
+    /// How many partitions it has.
+    pub(super) partitions: u32,
+    pub(super) ids: &'a Ids,
+    pub(super) now: Timestamp,
+}
+
 /// The headers of an event. `producer` names the service and its version.
-pub(super) fn headers(envelope: &Envelope, placing: Placing, producer: &str) -> OwnedHeaders {
+pub(super) fn headers(
+    envelope: &Envelope,
+    log: Uuid,
+    placing: Placing,
+    producer: &str,
+) -> OwnedHeaders {
     let texts = [
         (TYPE, envelope.event_type.clone()),
         ("schema_version", envelope.schema_version.to_string()),
@@ -45,6 +63,7 @@ pub(super) fn headers(envelope: &Envelope, placing: Placing, producer: &str) -> 
         (TRACE, envelope.traceparent.clone()),
         (CORRELATION, envelope.correlation_id.clone()),
         (ID, envelope.id.to_string()),
+        (LOG, log.to_string()),
         (POSITION, write(placing.position)),
         (PREVIOUS, write(placing.previous)),
     ];
@@ -53,23 +72,76 @@ pub(super) fn headers(envelope: &Envelope, placing: Placing, producer: &str) -> 
     })
 }
 
-/// What a message holds. One that is no event becomes an event with a fault, whose payload has what
-/// arrived.
-pub(super) fn read(message: &OwnedMessage, ids: &Ids, now: Timestamp) -> Arrival {
-    let placing = placing(message);
-    let value = message.payload().unwrap_or_default();
-    let envelope = match serde_json::from_slice::<Envelope>(value) {
-        // What no relay of ours published is not to be taken for one of its events.
-        Ok(envelope) if placing.is_some() => envelope,
-        Ok(_) => unreadable(message, ids, now, "it does not say where in the log it stands"),
-        Err(error) => {
+/// The log that a message says it is from, if a relay can have published it.
+pub(super) fn log_of(message: &OwnedMessage, partitions: u32) -> Option<Uuid> {
+    origin(message, partitions).ok().map(|(log, _)| log)
+}
+
+impl Reader<'_> {
+    /// What a message holds. One that is no event becomes an event with a fault, whose payload has
+    /// what arrived.
+    pub(super) fn read(&self, message: &OwnedMessage) -> Arrival {
+        let value = message.payload().unwrap_or_default();
+        let envelope = serde_json::from_slice::<Envelope>(value).map_err(|error| {
             let (line, column) = (error.line(), error.column());
-            let reason = format!("its value is no envelope (line {line}, column {column})");
-            unreadable(message, ids, now, &reason)
+            format!("its value is no envelope (line {line}, column {column})")
+        });
+        let (placing, envelope) = match (self.placing(message), envelope) {
+            // What no relay of the publisher's has published is not to be taken for its event.
+            (Err(reason), _) => return self.foreign(message, &reason),
+            (Ok(_), Ok(envelope)) if Some(envelope.key) != key(message) => {
+                return self.foreign(message, "its key is not that of its event");
+            }
+            (Ok(placing), Ok(envelope)) => (placing, envelope),
+            (Ok(placing), Err(reason)) => {
+                (placing, self.unreadable(message, &reason, key(message)))
+            }
+        };
+        let entry = Entry { position: placing.position, envelope };
+        Arrival { offset: message.offset(), placing: Some(placing), entry }
+    }
+
+    fn placing(&self, message: &OwnedMessage) -> Result<Placing, String> {
+        let (log, placing) = origin(message, self.partitions)?;
+        if self.log == Some(log) {
+            return Ok(placing);
         }
-    };
-    let position = placing.map_or_else(|| nowhere(message, envelope.id), |it| it.position);
-    Arrival { offset: message.offset(), placing, entry: Entry { position, envelope } }
+        let known = self.log.map_or_else(|| "unknown".to_owned(), |log| log.to_string());
+        Err(format!("it is from the log {log}, and the topic is a copy of {known}"))
+    }
+
+    fn foreign(&self, message: &OwnedMessage, reason: &str) -> Arrival {
+        let envelope = self.unreadable(message, reason, None);
+        let entry = Entry { position: nowhere(message), envelope };
+        Arrival { offset: message.offset(), placing: None, entry }
+    }
+
+    /// The key orders events of the log; `None` for what is not in it, which holds back nothing.
+    fn unreadable(&self, message: &OwnedMessage, reason: &str, placed: Option<Uuid>) -> Envelope {
+        let id = self.ids.next();
+        let told_key = message.key().map(String::from_utf8_lossy);
+        let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
+        Envelope {
+            id,
+            event_type: text(message, TYPE).unwrap_or_else(|| "unreadable".to_owned()),
+            schema_version: 0,
+            key: placed.unwrap_or(id),
+            time: self.now,
+            correlation_id: text(message, CORRELATION).unwrap_or_default(),
+            causation_id: None,
+            traceparent: text(message, TRACE).unwrap_or_default(),
+            payload: json!({
+                "topic": topic,
+                "partition": partition,
+                "offset": offset,
+                "id": text(message, ID),
+                "key": told_key.map(|key| short(&key)),
+                IS_PLACED: placed.is_some(),
+                RAW: BASE64_STANDARD.encode(message.payload().unwrap_or_default()),
+            }),
+            fault: Some(format!("message {offset} of {topic}/{partition} is no event: {reason}")),
+        }
+    }
 }
 
 /// The event in a dead letter of a message that was not readable, should this build read it.
@@ -92,38 +164,31 @@ pub(crate) fn without_nul(envelope: &Envelope) -> Envelope {
     }
 }
 
-/// What is not in the log stands before it, each at a place of its own.
-fn nowhere(message: &OwnedMessage, id: Uuid) -> Position {
-    let seq = i64::try_from(id.as_u128() >> 65).unwrap_or(i64::MAX);
+/// What is not in the log stands before it, each message at a place of its own, which is the same
+/// whenever it is read.
+fn nowhere(message: &OwnedMessage) -> Position {
+    let mut hasher = DefaultHasher::new();
+    let (topic, offset) = (message.topic(), message.offset());
+    let made_at = message.timestamp().to_millis();
+    (topic, offset, made_at, message.key(), message.payload()).hash(&mut hasher);
+    let seq = i64::try_from(hasher.finish() >> 1).unwrap_or(i64::MAX);
     Position { txn: -1 - i64::from(message.partition()), seq }
 }
 
-fn unreadable(message: &OwnedMessage, ids: &Ids, now: Timestamp, reason: &str) -> Envelope {
-    let id = ids.next();
-    let key = message.key().map(String::from_utf8_lossy);
-    // The key orders events of the log. What is not in it holds back nothing.
-    let known_key = key.as_deref().and_then(|key| Uuid::parse_str(key).ok());
-    let known_key = known_key.filter(|_| placing(message).is_some());
-    let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
-    Envelope {
-        id: text(message, ID).and_then(|id| id.parse().ok()).unwrap_or(id),
-        event_type: text(message, TYPE).unwrap_or_else(|| "unreadable".to_owned()),
-        schema_version: 0,
-        key: known_key.unwrap_or(id),
-        time: now,
-        correlation_id: text(message, CORRELATION).unwrap_or_default(),
-        causation_id: None,
-        traceparent: text(message, TRACE).unwrap_or_default(),
-        payload: json!({
-            "topic": topic,
-            "partition": partition,
-            "offset": offset,
-            "key": key.map(|key| short(&key)),
-            IS_PLACED: placing(message).is_some(),
-            RAW: BASE64_STANDARD.encode(message.payload().unwrap_or_default()),
-        }),
-        fault: Some(format!("message {offset} of {topic}/{partition} is no event: {reason}")),
+/// Which log a message says it is from, and where it stands in it.
+fn origin(message: &OwnedMessage, partitions: u32) -> Result<(Uuid, Placing), &'static str> {
+    let placing = placing(message).ok_or("it does not say where in the log it stands")?;
+    let log = text(message, LOG).and_then(|log| log.parse().ok());
+    let log = log.ok_or("it does not say which log it is from")?;
+    let partition = key(message).map(|key| partition_of(key, partitions));
+    if partition != u32::try_from(message.partition()).ok() {
+        return Err("its key belongs into another partition");
     }
+    Ok((log, placing))
+}
+
+fn key(message: &OwnedMessage) -> Option<Uuid> {
+    Uuid::parse_str(std::str::from_utf8(message.key()?).ok()?).ok()
 }
 
 fn placing(message: &OwnedMessage) -> Option<Placing> {

@@ -2,7 +2,7 @@
 //! librdkafka tells of partitions that come and go only to whoever asks.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -160,8 +160,31 @@ struct Context {
 /// The way into a lane.
 struct Way {
     lane: mpsc::Sender<OwnedMessage>,
-    /// A message that found the lane full. While there is one, the partition is paused.
-    waiting: Option<OwnedMessage>,
+    /// Messages that found the lane full. While there are some, the partition is paused; should that
+    /// fail, there are more.
+    waiting: VecDeque<OwnedMessage>,
+}
+
+impl Way {
+    fn new(lane: mpsc::Sender<OwnedMessage>) -> Self {
+        Self { lane, waiting: VecDeque::new() }
+    }
+
+    /// Sends what fits, in order. Whether everything did, or nobody wants it any more.
+    fn send(&mut self, message: Option<OwnedMessage>) -> bool {
+        self.waiting.extend(message);
+        while let Some(first) = self.waiting.pop_front() {
+            match self.lane.try_send(first) {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Full(first)) => {
+                    self.waiting.push_front(first);
+                    return false;
+                }
+                Err(mpsc::error::TrySendError::Closed(_)) => self.waiting.clear(),
+            }
+        }
+        true
+    }
 }
 
 impl Context {
@@ -183,12 +206,11 @@ impl Context {
         let Some(way) = lanes.get_mut(&number) else {
             return;
         };
-        if let Err(mpsc::error::TrySendError::Full(message)) = way.lane.try_send(message) {
-            // What was asked for already is asked for again when the partition goes on.
-            way.waiting = Some(message);
-            if let Err(error) = consumer.pause(&self.list([number])) {
-                tracing::debug!(number, %error, "cannot pause a partition");
-            }
+        // What was asked for already is asked for again when the partition goes on.
+        if !way.send(Some(message))
+            && let Err(error) = consumer.pause(&self.list([number]))
+        {
+            tracing::debug!(number, %error, "cannot pause a partition");
         }
     }
 
@@ -196,19 +218,13 @@ impl Context {
     fn unload(&self, consumer: &BaseConsumer<Self>) -> bool {
         let mut is_waiting = false;
         for (number, way) in self.lanes().iter_mut() {
-            let Some(message) = way.waiting.take() else {
+            if way.waiting.is_empty() {
                 continue;
-            };
-            match way.lane.try_send(message) {
-                Err(mpsc::error::TrySendError::Full(message)) => {
-                    way.waiting = Some(message);
-                    is_waiting = true;
-                }
-                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {
-                    if let Err(error) = consumer.resume(&self.list([*number])) {
-                        tracing::debug!(number, %error, "cannot resume a partition");
-                    }
-                }
+            }
+            if !way.send(None) {
+                is_waiting = true;
+            } else if let Err(error) = consumer.resume(&self.list([*number])) {
+                tracing::debug!(number, %error, "cannot resume a partition");
             }
         }
         is_waiting
@@ -235,6 +251,7 @@ impl Context {
     }
 
     fn assign(&self, consumer: &BaseConsumer<Self>, given: &TopicPartitionList) {
+        self.group.standing.problem(None);
         // Nothing is asked for when the process stops meanwhile.
         let passed = self.passed().unwrap_or_default();
         let inbox = self.group.taker.inbox();
@@ -250,7 +267,7 @@ impl Context {
             let offset = next.map_or(Offset::Beginning, Offset::Offset);
             let _valid = wanted.add_partition_offset(topic, number, offset);
             let (lane, messages) = mpsc::channel(self.group.taker.batch() * BATCHES);
-            self.lanes().insert(number, Way { lane, waiting: None });
+            self.lanes().insert(number, Way::new(lane));
             self.group.standing.assigned(unsigned, next);
             let lane = Lane::new(Arc::clone(&self.group), partition, passed.clone(), messages);
             let _ending = self.notices.send(Notice::Assigned(unsigned, Box::new(lane)));
@@ -285,6 +302,7 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(topic = self.group.standing.topic(), %error, reason, "librdkafka");
+        self.group.standing.complained(reason.to_owned());
     }
 }
 
@@ -300,6 +318,28 @@ impl ConsumerContext for Context {
                 self.assign(consumer, partitions);
             }
             _ => self.revoke(consumer, partitions),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_partition_that_could_not_be_paused_loses_nothing() {
+        let message = |offset| {
+            OwnedMessage::new(None, None, String::new(), Timestamp::NotAvailable, 0, offset, None)
+        };
+        let (lane, mut messages) = mpsc::channel(1);
+        let mut way = Way::new(lane);
+        let fits = [1, 2, 3].map(|offset| way.send(Some(message(offset))));
+        assert_eq!(fits, [true, false, false]);
+        for (offset, is_last) in [(1, false), (2, true), (3, true)] {
+            assert_eq!(messages.try_recv().unwrap().offset(), offset);
+            assert_eq!(way.send(None), is_last, "after {offset}");
         }
     }
 }

@@ -17,6 +17,7 @@ use store::{
     partition_of,
 };
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use super::{
     KafkaSettings, chain::Placing, client::log, message::headers, relay_standing::RelayStanding,
@@ -151,7 +152,7 @@ impl Relay {
             types: types.iter().map(|name| (*name).to_owned()).collect(),
             producer: format!("{publisher}/{}", env!("CARGO_PKG_VERSION")),
             database: database.clone(),
-            log: RelayLog::new(&topic),
+            log: RelayLog::new(&topic, settings.kafka.partitions),
             settings: settings.kafka.clone(),
             wait: settings.wait,
             ids,
@@ -166,6 +167,7 @@ impl Relay {
 
     /// Publishes whenever it is this replica's turn, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
+        self.settings.warn_of_clear_password(self.standing.topic());
         let silence = self.database.settings().lease_timeout;
         let name = format!("relays/{}", self.standing.topic());
         while !stop.is_cancelled() {
@@ -224,7 +226,8 @@ impl Relay {
     ) -> Result<std::convert::Infallible, Setback> {
         let ready = topics::ensure(&self.settings, self.standing.topic()).await;
         ready.map_err(|error| Setback::Trouble(error.to_string()))?;
-        let producer = Owned(Some(self.connect()?));
+        let log = store::own_log(&self.database, self.ids.next()).await?;
+        let producer = Owned { producer: Some(self.connect()?), log };
         let acknowledged = self.log.read(&self.database).await?;
         let mut progress = Progress {
             stored: acknowledged.reached,
@@ -331,9 +334,9 @@ impl Relay {
             .partition(i32::try_from(partition).unwrap_or(0))
             .key(&key)
             .timestamp(envelope.time.as_millisecond())
-            .headers(headers(envelope, placing, &self.producer))
+            .headers(headers(envelope, producer.log, placing, &self.producer))
             .payload(&value);
-        let producer = producer.0.as_ref().ok_or(KafkaError::Canceled)?;
+        let producer = producer.producer.as_ref().ok_or(KafkaError::Canceled)?;
         producer.send_result(record).map_err(|(error, _record)| Setback::Refused(error))
     }
 
@@ -391,11 +394,15 @@ fn is_about_size(error: &KafkaError) -> bool {
 }
 
 /// A producer. Dropping one waits for its thread, which is not for those who must not wait.
-struct Owned(Option<Producer>);
+struct Owned {
+    producer: Option<Producer>,
+    /// The log whose copies it makes.
+    log: Uuid,
+}
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        if let Some(producer) = self.0.take() {
+        if let Some(producer) = self.producer.take() {
             let name = std::thread::Builder::new().name("kafka producer ends".to_owned());
             let _ended_by_itself = name.spawn(move || drop(producer));
         }

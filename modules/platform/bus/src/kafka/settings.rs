@@ -141,6 +141,21 @@ impl KafkaSettings {
         format!("{}.{consumer}.{publisher}", self.topic_prefix)
     }
 
+    /// Whether whoever listens on the way to a broker reads the password.
+    fn is_password_in_clear(&self) -> bool {
+        self.security == Security::SaslPlaintext && self.mechanism == Mechanism::Plain
+    }
+
+    pub(super) fn warn_of_clear_password(&self, topic: &str) {
+        if self.is_password_in_clear() {
+            tracing::warn!(
+                topic,
+                "the password for Kafka travels in clear; set bus.kafka.security to sasl_ssl, or \
+                 use SCRAM"
+            );
+        }
+    }
+
     pub(crate) fn check(&self, is_used: bool, faults: &mut Vec<String>) {
         if is_used && self.brokers.is_empty() {
             faults.push(
@@ -320,6 +335,8 @@ mod tests {
             it.password = "secret".to_owned().into();
         });
         assert_eq!(keys(&somebody, true), Vec::<String>::new());
+        assert!(somebody.is_password_in_clear());
+        assert!(!settings(|it| it.security = Security::SaslSsl).is_password_in_clear());
     }
 
     #[cfg(not(feature = "kafka-tls"))]

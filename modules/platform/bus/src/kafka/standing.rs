@@ -29,6 +29,10 @@ struct State {
     problem: Trouble,
     /// Whether a broker answers.
     is_connected: bool,
+    /// What the client said last of why it does not reach any.
+    complaint: Option<String>,
+    /// How often messages were taken.
+    takings: u64,
     partitions: BTreeMap<u32, PartitionStanding>,
 }
 
@@ -84,7 +88,9 @@ impl GroupStanding {
             Some(problem) => Some(problem.to_owned()),
             None if !gaps.is_empty() => Some(gaps.join("; ")),
             None if !state.is_connected => {
-                Some(format!("no Kafka broker answers; events of {} have to wait", self.publisher))
+                let why = state.complaint.as_ref().map(|why| format!(": {why}"));
+                let (publisher, why) = (self.publisher, why.unwrap_or_default());
+                Some(format!("no Kafka broker answers; events of {publisher} have to wait{why}"))
             }
             None => None,
         };
@@ -106,6 +112,7 @@ impl GroupStanding {
                 tracing::warn!(consumer, publisher, "no Kafka broker answers; events have to wait");
             }
             state.is_connected = is_connected;
+            state.complaint = state.complaint.take().filter(|_| !is_connected);
         }
         let Some(topic) = statistics.topics.get(&self.topic) else {
             return;
@@ -143,6 +150,16 @@ impl GroupStanding {
         }
     }
 
+    /// What the client says of its connections.
+    pub(super) fn complained(&self, complaint: String) {
+        self.state().complaint = Some(complaint);
+    }
+
+    /// How often messages were taken. It is more when there was progress.
+    pub(super) fn takings(&self) -> u64 {
+        self.state().takings
+    }
+
     pub(super) fn assigned(&self, number: u32, next: Option<i64>) {
         self.rebalances.increment(1);
         let standing = PartitionStanding { next, ..PartitionStanding::default() };
@@ -153,10 +170,14 @@ impl GroupStanding {
         self.rebalances.increment(1);
         self.state().partitions.remove(&number);
         self.measure(i32::try_from(number).unwrap_or(-1), None);
+        // Whoever has it now measures it.
+        gauge!(GAP, &self.labels(number)).set(0.0);
     }
 
     pub(super) fn taken(&self, number: u32, next: i64) {
-        if let Some(partition) = self.state().partitions.get_mut(&number) {
+        let mut state = self.state();
+        state.takings += 1;
+        if let Some(partition) = state.partitions.get_mut(&number) {
             partition.next = Some(next);
         }
     }
@@ -204,5 +225,34 @@ impl GroupStanding {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_missing_here_in_a_partition_that_is_somebody_elses() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            let standing = GroupStanding::new("ledger", "sales", "boxoffice.sales".to_owned());
+            standing.assigned(1, None);
+            standing.gap(1, Some("events are missing".to_owned()));
+            standing.revoked(1);
+        });
+        let measured = recorder.handle().render();
+        let gap = measured.lines().find(|line| line.starts_with(GAP)).unwrap();
+        assert!(gap.ends_with(" 0"), "{measured}");
+    }
+
+    #[test]
+    fn whoever_reaches_no_broker_says_why() {
+        let standing = GroupStanding::new("ledger", "sales", "boxoffice.sales".to_owned());
+        standing.complained("SASL authentication failed".to_owned());
+        let told = standing.report().degraded.unwrap();
+        assert!(told.ends_with("have to wait: SASL authentication failed"), "{told}");
     }
 }

@@ -1,6 +1,7 @@
 //! Over Kafka: what holds when events travel through a broker.
 
 mod alarm;
+mod anew;
 mod large;
 mod missing;
 mod strange;
@@ -111,7 +112,7 @@ on_both! {
         shop.sell(1, 5).await;
         office.has_booked(1, 1..=5).await;
 
-        let log = RelayLog::new(topic(&place));
+        let log = RelayLog::new(topic(&place), PARTITIONS);
         let database = shop.tills.committer().database();
         eventually("what was published to be noted", || async {
             log.read(database).await.unwrap().reached.seq >= 9

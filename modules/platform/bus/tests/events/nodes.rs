@@ -178,7 +178,7 @@ impl Town {
         let folder = self.sandbox.data_dir();
         let settings = DatabaseSettings::default();
         let database = Database::connect(&settings, SALES.name(), &folder).await.unwrap();
-        RelayLog::new(format!("{}.sales", place.prefix)).reset(&database).await.unwrap();
+        RelayLog::new(format!("{}.sales", place.prefix), 2).reset(&database).await.unwrap();
         database.close().await;
     }
 
