@@ -69,16 +69,22 @@ impl Lease {
     /// Waits until the lease is the candidate's. Trouble with the database prolongs the wait.
     pub async fn acquire(&self) -> HeldLease {
         let mut watch = SilenceWatch::new(&self.database, self.silence);
+        let mut has_trouble = false;
         loop {
             match self.try_to_acquire(&mut watch).await {
                 Ok(Some(held)) => return held,
-                Ok(None) => {}
+                Ok(None) => has_trouble = false,
                 Err(StoreError::Contended(reason)) => {
                     tracing::debug!(lease = self.name, reason, "others ask for a lease, too");
                     continue;
                 }
                 Err(error) => {
-                    tracing::warn!(lease = self.name, %error, "cannot ask for a lease");
+                    if has_trouble {
+                        tracing::debug!(lease = self.name, %error, "cannot ask for a lease");
+                    } else {
+                        tracing::warn!(lease = self.name, %error, "cannot ask for a lease");
+                    }
+                    has_trouble = true;
                 }
             }
             pause(self.silence / BEATS).await;

@@ -131,12 +131,11 @@ impl Partition {
         if !is_first {
             kept = crate::fetch_optional!(tx, (i64, i64), KEEP_FEED, consumer, publisher).await?;
         }
-        let (txn, seq) = match kept {
-            Some(kept) => kept,
-            None => {
-                let Position { txn, seq } = Position::START;
-                crate::fetch_one!(tx, (i64, i64), CLAIM_FEED, consumer, publisher, txn, seq).await?
-            }
+        let (txn, seq) = if let Some(kept) = kept {
+            kept
+        } else {
+            let Position { txn, seq } = Position::START;
+            crate::fetch_one!(tx, (i64, i64), CLAIM_FEED, consumer, publisher, txn, seq).await?
         };
         Ok(Position { txn, seq })
     }
