@@ -31,11 +31,11 @@ impl Consumer {
     }
 
     /// How an event fares whose `attempts`-th attempt failed.
-    pub(super) fn after_failure(&self, envelope: &Envelope, attempts: u32, error: String) -> Fate {
+    pub(super) fn after_failure(&self, envelope: &Envelope, attempts: u32, error: &str) -> Fate {
         if attempts >= self.settings.attempts {
             return self.dead(envelope, attempts, error);
         }
-        let (consumer, event, error) = (self.name, envelope.id, storable(&error));
+        let (consumer, event, error) = (self.name, envelope.id, storable(error));
         tracing::warn!(consumer, %event, attempts, error, "an event could not be taken in");
         self.measures.failed(false);
         let pause = self.settings.backoff().pause(attempts, self.random.as_ref());
@@ -43,9 +43,9 @@ impl Consumer {
         Fate::Retrying { attempts, error, due }
     }
 
-    pub(super) fn dead(&self, envelope: &Envelope, attempts: u32, error: String) -> Fate {
+    pub(super) fn dead(&self, envelope: &Envelope, attempts: u32, error: &str) -> Fate {
         let (consumer, event, event_type) = (self.name, envelope.id, &envelope.event_type);
-        let error = storable(&error);
+        let error = storable(error);
         tracing::error!(consumer, %event, event_type, attempts, error, "an event is a dead letter");
         self.measures.failed(true);
         Fate::Dead { attempts, error }
@@ -94,8 +94,8 @@ impl Consumer {
             // Somebody decided about it meanwhile, most likely.
             Verdict::GiveUp(interruption) => return Err(interruption),
             Verdict::Postpone(reason) => return Err(Interruption::Trouble(reason)),
-            Verdict::Unreadable(error) => self.dead(&envelope, attempts, error),
-            Verdict::Failed(error) => self.after_failure(&envelope, attempts, error),
+            Verdict::Unreadable(error) => self.dead(&envelope, attempts, &error),
+            Verdict::Failed(error) => self.after_failure(&envelope, attempts, &error),
         };
         self.note_failure(held, letter, fate).await
     }

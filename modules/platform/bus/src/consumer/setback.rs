@@ -44,11 +44,12 @@ impl Setback {
     pub(super) fn verdict(self) -> Verdict {
         match self {
             Self::Lost(error) => Verdict::GiveUp(Interruption::Lost(error)),
-            Self::Overtaken => Verdict::GiveUp(Interruption::Overtaken),
+            Self::Overtaken | Self::Store(StoreError::Contended(_)) => {
+                Verdict::GiveUp(Interruption::Overtaken)
+            }
             Self::Unreadable(reason) => Verdict::Unreadable(reason),
             Self::Handler(error) if error.is_transient() => Verdict::Postpone(error.to_string()),
             Self::Handler(error) => Verdict::Failed(error.to_string()),
-            Self::Store(StoreError::Contended(_)) => Verdict::GiveUp(Interruption::Overtaken),
             Self::Store(error) if error.is_transient() => Verdict::Postpone(error.to_string()),
             Self::Store(error) => Verdict::Failed(error.to_string()),
         }

@@ -137,8 +137,8 @@ impl Consumer {
             let fate = match verdict {
                 Verdict::GiveUp(interruption) => return Err(interruption),
                 Verdict::Postpone(reason) => return Err(Interruption::Trouble(reason)),
-                Verdict::Unreadable(error) => self.dead(&entry.envelope, 1, error),
-                Verdict::Failed(error) => self.after_failure(&entry.envelope, 1, error),
+                Verdict::Unreadable(error) => self.dead(&entry.envelope, 1, &error),
+                Verdict::Failed(error) => self.after_failure(&entry.envelope, 1, &error),
             };
             let mut aside = Step::new(from, to);
             aside.parked.push(self.parked(entry, fate));

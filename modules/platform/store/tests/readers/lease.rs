@@ -115,14 +115,16 @@ async fn who_loses_a_race_for_a_lease_asks_again_at_once() {
     store::execute!(&mut tx, "UPDATE leases SET beat = beat + 1").await.unwrap();
     // It would look again only after a quarter of this.
     let patient = Lease::new(&other, "reports", uuid(2), SOON * 100);
-    let asking = tokio::spawn(async move { patient.acquire().await });
-    eventually("the candidate to wait for the row", || async {
-        let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted";
-        store::fetch_one!(&one, (i64,), waiting).await.unwrap().0 > 0
-    })
-    .await;
-    tx.commit().await.unwrap();
-    let held = timeout(SOON, asking).await.unwrap().unwrap();
+    let freeing = async {
+        eventually("the candidate to wait for the row", || async {
+            let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+            store::fetch_one!(&one, (i64,), waiting).await.unwrap().0 > 0
+        })
+        .await;
+        tx.commit().await.unwrap();
+    };
+    let (held, ()) = tokio::join!(timeout(SOON * 10, patient.acquire()), freeing);
+    let held = held.unwrap();
     assert_eq!(held.holder(), uuid(2));
 }
 

@@ -175,7 +175,7 @@ async fn timers_fire_once_although_processes_are_killed_and_stopped() {
         process.give(uuid(lamp), LampCommand::TurnOn { off_at: Some(due) }).await;
     }
     let words = actors.iter_mut().map(|actor| Box::pin(actor.until("woken")));
-    let (_, busy, others) = futures_util::future::select_all(words).await;
+    let ((), busy, others) = futures_util::future::select_all(words).await;
     drop(others);
     let mut killed = actors.swap_remove(busy);
     let stopped = actors.swap_remove(0);
