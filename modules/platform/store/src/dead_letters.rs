@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 pub(crate) use self::rows::STATEMENTS;
 use self::rows::{
-    DISCARDED, DiscardedRow, FIRST, FORGET, KEEP, LIST, LIST_DISCARDED, RETRY, RETRY_ALL, SHOW,
+    DISCARDED, DiscardedRow, FIRST, KEEP, LIST, LIST_DISCARDED, RETRY, RETRY_ALL, SHOW, TAKE_OUT,
 };
 pub(crate) use self::rows::{Row, select};
 use crate::{At, Database, Position, StoreError};
@@ -290,7 +290,7 @@ impl DeadLetters {
             return Err(before
                 .map_or(LetterError::Unknown, |letter| LetterError::Discarded(Box::new(letter))));
         }
-        crate::execute!(&mut tx, FORGET, id).await?;
+        crate::execute!(&mut tx, TAKE_OUT, id).await?;
         let row = crate::fetch_one!(&mut tx, DiscardedRow, DISCARDED, id).await?;
         self.commit(tx).await?;
         Ok(row.into())

@@ -15,7 +15,7 @@ pub(crate) const STATEMENTS: &[(&str, crate::Sql)] = crate::statements![
     RETRY,
     RETRY_ALL,
     KEEP,
-    FORGET,
+    TAKE_OUT,
     LIST_DISCARDED,
     DISCARDED
 ];
@@ -55,7 +55,7 @@ pub(super) const KEEP: &str = "INSERT INTO discarded_letters (id, consumer, publ
      seq, type, event, attempts, error, parked_at, reason, discarded_by, discarded_at) \
      SELECT id, consumer, publisher, key, txn, seq, type, event, attempts, error, parked_at, \
      $2, $3, $4 FROM dead_letters WHERE id = $1 ON CONFLICT (id) DO NOTHING";
-pub(super) const FORGET: &str = "DELETE FROM dead_letters WHERE id = $1";
+pub(super) const TAKE_OUT: &str = "DELETE FROM dead_letters WHERE id = $1";
 
 /// The columns of a [`DeadLetter`] that was discarded.
 macro_rules! select_discarded {
