@@ -15,7 +15,7 @@ use crate::shapes::Shape;
 const CONNECTIONS: u32 = 4;
 
 /// Of each topic: more than replicas, so that each has some.
-pub(crate) const PARTITIONS: u32 = 4;
+const PARTITIONS: u32 = 4;
 
 /// Where a house has PostgreSQL, Kafka and Redis; without them it is on SQLite, over feeds, and keeps
 /// what replicas would share in memory.

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use store::{Database, RelayLog};
-use testkit::within;
+use store::Database;
+use testkit::{Builder, postgres::Extra, within};
 
 use super::installation::Installation;
 use crate::{house::House, rush::Rush};
@@ -61,7 +61,9 @@ async fn people_buy_while_kafka_is_away(outages: &[(Exit, Duration)]) {
             }
             let gone = Instant::now();
             rush.lets_in_and_pays(10).await;
-            says(house, "no Kafka broker answers").await;
+            if !matches!(exit, Exit::StandsStill) {
+                says(house, "no Kafka broker answers").await;
+            }
             within(PATIENCE, "the outage to be long enough", || async {
                 gone.elapsed() >= *outage
             })
@@ -79,7 +81,10 @@ async fn people_buy_while_kafka_is_away(outages: &[(Exit, Duration)]) {
 
 #[tokio::test]
 async fn a_consumer_whose_messages_kafka_has_deleted_says_so_and_skips_none() {
-    let Installation { house, topics, .. } = &Installation::open().await;
+    // With one partition nothing that comes after what is missing may be taken.
+    let narrow = |builder: Builder| builder.setting("bus.kafka.partitions", "1");
+    let installation = Installation::open_with(Extra::default(), narrow).await;
+    let Installation { house, topics, .. } = &installation;
     let topic = format!("{}.orders", topics.prefix);
     let rush = Rush::gather(house, 25, 30).await;
     let fault = async {
@@ -112,15 +117,22 @@ async fn a_consumer_whose_messages_kafka_has_deleted_says_so_and_skips_none() {
 async fn is_published(house: &House, topic: &str, orders: i64) {
     let folder = house.sandbox.data_dir();
     let database = Database::connect(&house.database, "orders", &folder).await.unwrap();
-    let log = RelayLog::new(topic, crate::ground::PARTITIONS);
     within(PATIENCE, format!("{orders} orders to be published"), || async {
         let (confirmed, last) = store::fetch_one!(&database, (i64, i64), CONFIRMED).await.unwrap();
-        let published = log.read(&database).await.unwrap().reached.seq;
+        let published = published(house, topic).await;
         let is_there = confirmed >= orders && published >= last;
         if is_there { Ok(()) } else { Err(format!("{confirmed} to {last}, of {published}")) }
     })
     .await;
     database.close().await;
+}
+
+/// How far the brokers have the log that goes to this topic, as operators see it.
+async fn published(house: &House, topic: &str) -> i64 {
+    let table = house.sandbox.node("orders").run(&["events", "relays"]).await;
+    let line = table.lines().find(|line| line.split_whitespace().any(|cell| cell == topic));
+    let place = line.and_then(|line| line.rsplit(['.', ' ']).next());
+    place.and_then(|seq| seq.trim().parse().ok()).unwrap_or_else(|| panic!("{topic}: {table}"))
 }
 
 /// Waits until readiness of a node that hosts reporting says this of what is degraded.

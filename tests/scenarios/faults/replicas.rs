@@ -16,7 +16,7 @@ const LEASES: &str = "SELECT name, epoch, beat FROM leases";
 
 #[tokio::test]
 async fn fifty_buy_while_one_replica_of_orders_after_the_other_is_killed() {
-    fifty_buy_while_replicas_are_killed(4).await;
+    fifty_buy_while_replicas_are_killed(3).await;
 }
 
 #[tokio::test]
