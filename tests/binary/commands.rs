@@ -90,7 +90,7 @@ fn a_configuration_is_shown_with_its_sources_and_without_its_secrets() {
         line.split_whitespace().collect::<Vec<_>>().join(" ")
     };
     assert_eq!(
-        shown("url ="),
+        shown("url = \"<hidden>\""),
         "url = \"<hidden>\" # environment variable BOXOFFICE__DATABASE__URL"
     );
     assert_eq!(
