@@ -58,7 +58,7 @@ async fn a_service_that_is_killed_between_effects_and_reply_repeats_nothing() {
     let Installation { house, .. } = &installation.await;
     let people = 5 * EFFECTS.len();
     let rush = Rush::gather(house, people, u32::try_from(people).expect("few people")).await;
-    let fault = async {
+    let fault = Box::pin(async {
         for (service, table) in EFFECTS {
             let [one, other] = house.sandbox.nodes_of(service).collect::<Vec<_>>()[..] else {
                 panic!("there are two replicas of {service}");
@@ -72,7 +72,7 @@ async fn a_service_that_is_killed_between_effects_and_reply_repeats_nothing() {
             other.restart().await;
             one.restart().await;
         }
-    };
+    });
     let bought = rush.buys_during(AT_ONCE, fault).await;
     house.judge(&rush, &bought).await;
 }
