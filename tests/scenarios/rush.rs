@@ -22,7 +22,7 @@ pub struct Rush {
     people: Vec<Person>,
     places: u32,
     paid: Cell<u32>,
-    /// Keys that were given up: each may have left a place held until that runs out.
+    /// Keys that were given up; see [`Self::given_up`].
     given_up: Cell<u32>,
     /// A permit for everybody who may begin.
     door: Semaphore,
@@ -131,6 +131,12 @@ impl Rush {
         let bought: Vec<Purchase<'_>> = bought.into_iter().flatten().collect();
         join_all(bought.iter().map(|it| it.person.reaches(&it.order, "fulfilled"))).await;
         bought
+    }
+
+    /// How often somebody gave up an order whose fate was not known, and asked for another: so many
+    /// may have been placed nevertheless, and wait for money that never comes.
+    pub fn given_up(&self) -> usize {
+        self.given_up.get() as usize
     }
 
     /// How many places may be free after so many purchases.
