@@ -23,7 +23,8 @@ need() {
     say "missing: $what. Install it by hand (Debian, Ubuntu: apt-get install $package)."
 }
 
-has_c_compiler() { command -v cc >/dev/null; }
+# librdkafka asks for all three.
+has_compilers() { command -v cc >/dev/null && command -v c++ >/dev/null && command -v make >/dev/null; }
 
 has_curl() { command -v curl >/dev/null; }
 
@@ -52,7 +53,7 @@ for component in fmt clippy; do
             say "missing: cargo $component. Install it with rustup or your system's packages."
     fi
 done
-need "a C compiler, for SQLite and the cryptography" build-essential has_c_compiler
+need "compilers of C and C++, for SQLite, the cryptography and Kafka's client" build-essential has_compilers
 need "PostgreSQL's server" postgresql has_postgresql
 need "Redis's server" redis-server has_redis
 need "curl, with which the README sells a ticket and Kafka is fetched" curl has_curl
