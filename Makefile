@@ -18,9 +18,10 @@ test: ## Install what the tests need, then check formatting, lints, documentatio
 	$(MAKE) --no-print-directory doc
 	$(CARGO) test --workspace --locked
 
-test-long: ## Run the tests that take minutes, too
+test-long: ## Run the tests that take minutes, too, and those of TLS to Kafka
 	scripts/test-setup.sh
 	$(CARGO) test --workspace --locked -- --include-ignored
+	$(CARGO) test --package bus --features kafka-tls --locked -- kafka
 
 bench: ## Measure what calls, purchases, events on their way and a long log cost on this machine
 	scripts/test-setup.sh

@@ -4,6 +4,7 @@
 //! folder and ends with the test process, as PostgreSQL does. It runs from the jars that
 //! `scripts/kafka.sh` fetches.
 
+mod guarded;
 mod messages;
 
 use std::{
@@ -20,6 +21,8 @@ use crate::{
     Port,
     server::{Recipe, Server},
 };
+
+pub use guarded::{Door, GuardedKafka};
 
 /// Names brokers to use instead of a private one: `host:port,host:port`. Topics that tests leave there
 /// begin with `boxoffice-test-…`.
@@ -75,7 +78,7 @@ pub async fn fresh() -> KafkaPlace {
 /// # Panics
 /// When it cannot be started; the message says what to install.
 pub async fn private() -> (KafkaPlace, Server) {
-    let (brokers, server) = start().await;
+    let (brokers, server) = start_open().await;
     (KafkaPlace { brokers, prefix: "boxoffice-test".to_owned() }, server)
 }
 
@@ -94,46 +97,82 @@ async fn find_or_start() -> Shared {
     if let Ok(brokers) = env::var(BROKERS_VARIABLE) {
         return Shared { brokers, _server: None };
     }
-    let (brokers, server) = start().await;
+    let (brokers, server) = start_open().await;
     Shared { brokers, _server: Some(server) }
 }
 
-/// Its address and the server.
-async fn start() -> (String, Server) {
+/// Where a broker listens.
+struct Listeners {
+    clients: Port,
+    controller: Port,
+    /// Apart from the clients, for the broker's own and for whoever administers it.
+    inside: Option<Port>,
+}
+
+impl Listeners {
+    /// The settings of a broker that clients reach at `brokers`.
+    fn settings(&self, brokers: &str) -> String {
+        let (clients, controller) = (self.clients.address(), self.controller.address());
+        let inside = self.inside.as_ref().map(|port| format!("INSIDE://{},", port.address()));
+        let inside = inside.unwrap_or_default();
+        format!(
+            "controller.quorum.voters=1@{controller}\n\
+             listeners=CLIENTS://{clients},{inside}CONTROLLER://{controller}\n\
+             advertised.listeners={inside}CLIENTS://{brokers}\n"
+        )
+    }
+}
+
+/// Files in a broker's folder: names and contents.
+type Files = Vec<(&'static str, String)>;
+
+/// The address of a broker that lets everybody in, and the server.
+async fn start_open() -> (String, Server) {
+    let listeners =
+        Listeners { clients: Port::reserve(), controller: Port::reserve(), inside: None };
+    let brokers = listeners.clients.address().to_string();
+    let settings = format!(
+        "{}\
+         listener.security.protocol.map=CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+         inter.broker.listener.name=CLIENTS\n",
+        listeners.settings(&brokers)
+    );
+    let server = start(listeners, settings, Files::new()).await;
+    (brokers, server)
+}
+
+/// Starts a broker that has these settings beside the usual ones.
+async fn start(listeners: Listeners, settings: String, files: Files) -> Server {
     let (java, class_path) = (java(), class_path());
-    let (clients, controller) = (Port::reserve(), Port::reserve());
-    let brokers = clients.address().to_string();
     let recipe =
         Recipe { name: "Kafka", ready: "Kafka Server started", stop: "TERM", crash: "KILL" };
-    let settings = settings(&brokers, &controller.address().to_string());
     let prepare = move |home: &Path| {
         let data = home.join("data");
         fs::create_dir(&data)
             .and_then(|()| fs::write(data.join("meta.properties"), META))
-            .and_then(|()| fs::write(home.join("server.properties"), settings))
+            .and_then(|()| {
+                fs::write(home.join("server.properties"), SETTINGS.to_owned() + &settings)
+            })
+            .and_then(|()| {
+                files.iter().try_for_each(|(name, text)| fs::write(home.join(name), text))
+            })
             .map_err(|error| error.to_string())
     };
-    let server = Server::bring_up(recipe, prepare, move |program, home| {
-        let _held = (&clients, &controller);
+    Server::bring_up(recipe, prepare, move |program, home| {
+        let _held = &listeners;
         program.with(|shell| {
             let broker = shell.arg(&java).args(JAVA_OPTIONS).arg("-cp").arg(&class_path);
             broker.args(["kafka.Kafka", "server.properties"]).current_dir(home)
         })
     })
-    .await;
-    (brokers, server)
+    .await
 }
 
-/// A broker's settings: one copy of everything, and little memory.
-fn settings(clients: &str, controller: &str) -> String {
-    format!(
-        "process.roles=broker,controller\n\
+/// Every broker's settings: one copy of everything, and little memory.
+const SETTINGS: &str = "process.roles=broker,controller\n\
          node.id=1\n\
          log.dirs=data\n\
-         controller.quorum.voters=1@{controller}\n\
          controller.listener.names=CONTROLLER\n\
-         listeners=PLAINTEXT://{clients},CONTROLLER://{controller}\n\
-         advertised.listeners=PLAINTEXT://{clients}\n\
          auto.create.topics.enable=false\n\
          offsets.topic.replication.factor=1\n\
          offsets.topic.num.partitions=1\n\
@@ -148,9 +187,7 @@ fn settings(clients: &str, controller: &str) -> String {
          broker.heartbeat.interval.ms=500\n\
          log.cleaner.dedupe.buffer.size=2097152\n\
          num.network.threads=2\n\
-         num.io.threads=4\n"
-    )
-}
+         num.io.threads=4\n";
 
 /// The program that runs the jars: of `JAVA_HOME`, or on the PATH.
 #[expect(clippy::disallowed_methods, reason = "where programs are is said by the environment")]

@@ -10,6 +10,7 @@
     reason = "a test that cannot go on says why and fails"
 )]
 
+pub mod certificates;
 mod client;
 mod clock;
 mod eventually;

@@ -15,7 +15,7 @@ use runtime::{Random, SystemRandom};
 use tokio::sync::OnceCell;
 
 use crate::{
-    Port,
+    Port, certificates,
     server::{Recipe, Server},
 };
 
@@ -63,8 +63,26 @@ pub async fn fresh() -> RedisPlace {
 /// # Panics
 /// When it cannot be started; the message says what to install.
 pub async fn private() -> (RedisPlace, Server) {
-    let (base, server) = start().await;
+    place_on(start(Wire::Clear).await)
+}
+
+/// As [`private`], over TLS alone; the certificate is for `localhost`.
+///
+/// # Panics
+/// As [`private`].
+pub async fn encrypted() -> (RedisPlace, Server) {
+    place_on(start(Wire::Encrypted).await)
+}
+
+fn place_on((base, server): (String, Server)) -> (RedisPlace, Server) {
     (RedisPlace { url: format!("{base}/0"), prefix: "boxoffice-test:".to_owned() }, server)
+}
+
+/// How a server is reached.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wire {
+    Clear,
+    Encrypted,
 }
 
 /// What all tests of a process share.
@@ -83,35 +101,57 @@ async fn find_or_start() -> Shared {
     if let Ok(url) = env::var(SERVER_VARIABLE) {
         return Shared::Named(url);
     }
-    let (base, server) = start().await;
+    let (base, server) = start(Wire::Clear).await;
     Shared::Private { base, _server: Box::new(server) }
 }
 
 /// Its address up to the slash before the database, and the server.
-async fn start() -> (String, Server) {
+async fn start(wire: Wire) -> (String, Server) {
     let program = program();
     let port = Port::reserve();
     let address = port.address();
     let random: &dyn Random = &SystemRandom::default();
     let password = format!("{:032x}", u128::from_be_bytes(random.bytes()));
-    let base = format!("redis://:{password}@{address}");
+    let base = match wire {
+        Wire::Clear => format!("redis://:{password}@{address}"),
+        Wire::Encrypted => format!("rediss://:{password}@localhost:{}", address.port()),
+    };
     let recipe =
         Recipe { name: "Redis", ready: "Ready to accept connections", stop: "TERM", crash: "KILL" };
-    let settings = [
+    let mut settings = vec![
         ("bind", address.ip().to_string()),
-        ("port", address.port().to_string()),
         ("requirepass", password),
         ("databases", DATABASES.to_string()),
         ("save", "\"\"".to_owned()),
         ("appendonly", "no".to_owned()),
         ("daemonize", "no".to_owned()),
     ];
+    match wire {
+        Wire::Clear => settings.push(("port", address.port().to_string())),
+        Wire::Encrypted => settings.extend([
+            ("port", "0".to_owned()),
+            ("tls-port", address.port().to_string()),
+            ("tls-cert-file", "server.pem".to_owned()),
+            ("tls-key-file", "server-key.pem".to_owned()),
+            ("tls-ca-cert-file", "ca.pem".to_owned()),
+            ("tls-auth-clients", "no".to_owned()),
+        ]),
+    }
+    let files = [
+        ("server.pem", certificates::SERVER),
+        ("server-key.pem", certificates::SERVER_KEY),
+        ("ca.pem", certificates::AUTHORITY),
+    ];
     let write_settings = move |home: &Path| {
         let lines = settings.iter().fold(String::new(), |mut lines, (key, value)| {
             let _infallible = writeln!(lines, "{key} {value}");
             lines
         });
-        fs::write(home.join("redis.conf"), lines).map_err(|error| error.to_string())
+        let files = files.iter().filter(|_| wire == Wire::Encrypted);
+        files
+            .chain([&("redis.conf", lines.as_str())])
+            .try_for_each(|(name, text)| fs::write(home.join(name), text))
+            .map_err(|error| error.to_string())
     };
     let server = Server::bring_up(recipe, write_settings, move |shell, home| {
         let _held = &port;

@@ -2,9 +2,12 @@
 
 mod alarm;
 mod anew;
+mod guarded;
 mod large;
 mod missing;
+mod refused;
 mod strange;
+mod unbegun;
 mod versions;
 mod ways;
 
@@ -19,13 +22,16 @@ use rdkafka::{
 };
 use store::RelayLog;
 use testkit::{
-    eventually,
+    Shape, Storage, eventually,
     kafka::{self, KafkaPlace},
 };
 
 use tokio::time::timeout;
 
-use crate::support::{Clerk, Town, on_both};
+use crate::{
+    nodes,
+    support::{Clerk, Town, on_both},
+};
 
 /// Few enough that several tills share one.
 const PARTITIONS: u32 = 3;
@@ -255,22 +261,32 @@ async fn nobody_waits_for_the_broker_before_stopping() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_topic_with_another_number_of_partitions_is_left_alone() {
-    let town = Town::on_sqlite().await;
     let place = kafka::fresh().await;
     let admin: AdminClient<DefaultClientContext> = client(&place).create().unwrap();
     let topic = topic(&place);
     let other = NewTopic::new(&topic, 5, TopicReplication::Fixed(1));
     admin.create_topics([&other], &AdminOptions::new()).await.unwrap();
 
+    let mut wrong = nodes::Town::over_kafka(Shape::Split, Storage::Sqlite, &place).await;
+    wrong.sell(1, 2).await;
+    for service in ["sales", "ledger"] {
+        wrong.says(service, "has 5 partitions, and bus.kafka.partitions is 2").await;
+    }
+    assert_eq!(wrong.booked(1).await, Vec::<u64>::new());
+
+    let town = Town::on_sqlite().await;
     let mut settings = settings(&place);
-    let mut shop = town.shop().await;
-    shop.publish(&settings);
-    shop.sell(1, 2).await;
     settings.kafka.partitions = 5;
-    let (mut right, mut office) = (town.shop().await, town.office().await);
+    let (mut shop, mut office) = (town.shop().await, town.office().await);
+    shop.publish(&settings);
     office.read_topic(&settings, &Clerk::default());
-    shop.kill().await;
-    assert_eq!(office.booked(1).await, Vec::<u64>::new());
-    right.publish(&settings);
+    shop.sell(1, 2).await;
     office.has_booked(1, 1..=2).await;
+    let count: i64 = (0..5)
+        .map(|number| {
+            let ends = admin.inner().fetch_watermarks(&topic, number, Duration::from_secs(10));
+            ends.unwrap().1
+        })
+        .sum();
+    assert_eq!(count, 2, "messages of the right shop alone");
 }

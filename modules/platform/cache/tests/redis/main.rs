@@ -1,5 +1,6 @@
 //! The cache over a real Redis: what replicas tell each other, and what is left when it is away.
 
+mod encryption;
 mod hardships;
 mod held_up;
 mod proxy;

@@ -1,6 +1,7 @@
 //! A process of an installation, as far as the cache goes.
 
 use std::{
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -42,7 +43,16 @@ pub(crate) fn start(place: &RedisPlace) -> Replica {
 
 /// As [`start`]; whoever looks after Redis waits for its answers for so long.
 pub(crate) fn start_with(place: &RedisPlace, connect_timeout: Duration) -> Replica {
-    let cache = Arc::new(Cache::new(CacheSettings { connect_timeout, ..settings(place) }));
+    run(CacheSettings { connect_timeout, ..settings(place) })
+}
+
+/// As [`start`], trusting only servers that this authority vouches for.
+pub(crate) fn start_trusting(place: &RedisPlace, authority: PathBuf) -> Replica {
+    run(CacheSettings { ca_file: Some(authority), ..settings(place) })
+}
+
+fn run(settings: CacheSettings) -> Replica {
+    let cache = Arc::new(Cache::new(settings));
     let heard = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&heard);
     cache.listen("events", move |news| {
