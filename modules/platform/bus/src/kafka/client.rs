@@ -1,7 +1,15 @@
 //! What all clients of the brokers have in common.
 
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
+
 use rdkafka::{
-    ClientConfig, ClientContext, Statistics, config::RDKafkaLogLevel, error::KafkaError,
+    ClientConfig, ClientContext, Statistics,
+    config::RDKafkaLogLevel,
+    consumer::ConsumerContext,
+    error::{KafkaError, RDKafkaErrorCode},
 };
 
 use super::KafkaSettings;
@@ -50,9 +58,21 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
 }
 
 /// Of a client that is asked a question and dropped.
-pub(super) struct Quiet;
+#[derive(Default)]
+pub(super) struct Questioner {
+    troubles: Mutex<BTreeSet<String>>,
+}
 
-impl ClientContext for Quiet {
+impl Questioner {
+    /// What went wrong between us and brokers, if anything; that there was no answer does not tell.
+    pub(super) fn troubles(&self) -> Option<String> {
+        let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        let words: Vec<&str> = troubles.iter().map(String::as_str).collect();
+        (!words.is_empty()).then(|| words.join("; "))
+    }
+}
+
+impl ClientContext for Questioner {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         log(level, facility, message);
     }
@@ -61,5 +81,14 @@ impl ClientContext for Quiet {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "librdkafka");
+        if error == KafkaError::Global(RDKafkaErrorCode::AllBrokersDown) {
+            return;
+        }
+        // How long it took differs from one time to the next.
+        let words = reason.split_once(" (after ").map_or(reason, |(words, _)| words);
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        troubles.insert(words.to_owned());
     }
 }
+
+impl ConsumerContext for Questioner {}
