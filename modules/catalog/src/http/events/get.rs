@@ -15,7 +15,8 @@ use crate::{
 /// Read an event
 ///
 /// A draft does not exist to others than the members of its organizer. Organizers read the event as
-/// it is; to others, what another replica of the service has changed may be half a second old.
+/// it is; to others, what another replica of the service has changed may be as old as
+/// `cache.staleness` allows: half a second by default.
 #[utoipa::path(
     get,
     path = "/v1/events/{event_id}",

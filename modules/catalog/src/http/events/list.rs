@@ -47,7 +47,7 @@ pub(in crate::http) struct EventFilter {
 ///
 /// Ordered by when they begin. Everybody sees what is published; with `organizer_id`, members of
 /// that organizer see its drafts, too. Organizers read the programme as it is; to others, what another
-/// replica of the service has changed may be half a second old.
+/// replica of the service has changed may be as old as `cache.staleness` allows: half a second by default.
 #[utoipa::path(
     get,
     path = "/v1/events",
