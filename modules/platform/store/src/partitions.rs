@@ -222,6 +222,13 @@ impl Passed {
         !self.rows.is_empty()
     }
 
+    /// Whether nothing that belongs into a partition was passed, by whatever way.
+    pub fn is_new(&self, partition: &Partition) -> bool {
+        let is_another =
+            |row: &Row| row.partition_count == partition.count && row.partition != partition.number;
+        self.feed == Position::START && self.rows.iter().all(is_another)
+    }
+
     /// What is stored about a partition.
     pub fn mark(&self, partition: &Partition) -> Option<Mark> {
         let row = self.row(partition)?;
@@ -289,6 +296,23 @@ mod tests {
         let has = |key, seq| passed().contains(key, Position { txn: 0, seq });
         assert!(has(key(0), 20) && has(key(1), 10) && has(key(1), 5));
         assert!(!has(key(0), 21) && !has(key(1), 11));
+    }
+
+    #[test]
+    fn a_partition_is_new_until_something_of_it_may_have_been_passed() {
+        let inbox = crate::Inbox::new("ledger", "sales");
+        let is_new =
+            |passed: &Passed, count, number| passed.is_new(&inbox.partition("t", count, number));
+        let by_partitions = Passed { feed: Position::START, ..passed() };
+        assert!(is_new(&Passed::default(), 2, 0));
+        assert!(is_new(
+            &Passed { rows: vec![by_partitions.rows[0].clone()], ..by_partitions.clone() },
+            2,
+            1
+        ));
+        assert!(!is_new(&by_partitions, 2, 1), "it was begun");
+        assert!(!is_new(&by_partitions, 3, 2), "its keys were in others");
+        assert!(!is_new(&Passed { rows: Vec::new(), ..passed() }, 2, 0), "it came by the feed");
     }
 
     #[test]

@@ -126,6 +126,7 @@ impl Lane {
             match self.attempt(arrived).await {
                 Ok(last) => {
                     self.group.taker.go_on(&mut failures);
+                    self.group.standing.waits(self.place.partition.number, None);
                     self.group.taker.note_age(last.as_ref(), self.messages.is_empty());
                     return Ok(());
                 }
@@ -145,6 +146,7 @@ impl Lane {
             Interruption::Trouble(reason) => reason.clone(),
         };
         *failures += 1;
+        self.group.standing.waits(self.place.partition.number, Some(reason.clone()));
         self.group.taker.report(*failures, &reason);
         let pause = TROUBLE.pause(*failures, self.group.random.as_ref());
         let _passed = tokio::time::timeout(pause, std::future::pending::<()>()).await;

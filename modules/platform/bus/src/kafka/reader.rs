@@ -12,7 +12,7 @@ use rdkafka::{
     ClientContext, Message, Offset, Statistics, TopicPartitionList,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext},
-    error::KafkaError,
+    error::{KafkaError, RDKafkaErrorCode},
     message::OwnedMessage,
     topic_partition_list::TopicPartitionListElem,
     types::RDKafkaRespErr,
@@ -37,6 +37,9 @@ const LOOK: Duration = Duration::from_millis(100);
 const SHORT_LOOK: Duration = Duration::from_millis(5);
 /// How often brokers are told how far was taken, and what they have is looked at.
 const NOTES: Duration = Duration::from_secs(1);
+/// How long partitions are read without a fault before former trouble is over: brokers assign what
+/// they may refuse to hand out.
+const STEADY: Duration = Duration::from_secs(3);
 /// How many batches of a partition wait in memory.
 const BATCHES: usize = 4;
 
@@ -74,6 +77,7 @@ fn read(
         runtime,
         stop: stop.clone(),
         lanes: Mutex::default(),
+        course: Mutex::default(),
     };
     let consumer: BaseConsumer<Context> = group
         .settings
@@ -106,8 +110,10 @@ fn read(
                     return Err(format!("cannot read on: {reason} ({code})"));
                 }
                 tracing::debug!(topic = group.standing.topic(), %error, "reading from Kafka");
+                consumer.context().fault(error)?;
             }
         }
+        consumer.context().look()?;
         if noted.0.elapsed() >= NOTES {
             noted.0 = Instant::now();
             note(group, &consumer, &mut noted.1);
@@ -148,6 +154,37 @@ fn index(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
+/// What a fault in reading means.
+#[derive(Debug, PartialEq, Eq)]
+enum Fault {
+    /// That brokers do not answer shows by itself.
+    Connection,
+    /// They refuse us. What they refused once, librdkafka does not ask for again.
+    Refusal,
+    Other,
+}
+
+impl Fault {
+    fn of(error: &KafkaError) -> Self {
+        match error.rdkafka_error_code() {
+            Some(
+                RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::GroupAuthorizationFailed
+                | RDKafkaErrorCode::ClusterAuthorizationFailed,
+            ) => Self::Refusal,
+            Some(
+                RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::Authentication
+                | RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::Resolve
+                | RDKafkaErrorCode::SSL,
+            ) => Self::Connection,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// What librdkafka calls back.
 struct Context {
     group: Arc<Group>,
@@ -155,6 +192,16 @@ struct Context {
     runtime: Handle,
     stop: CancellationToken,
     lanes: Mutex<HashMap<i32, Way>>,
+    course: Mutex<Course>,
+}
+
+/// How reading goes.
+#[derive(Default)]
+struct Course {
+    /// Since when what is assigned is read without a fault.
+    steady: Option<Instant>,
+    /// Why what was assigned cannot be read.
+    end: Option<String>,
 }
 
 /// The way into a lane.
@@ -190,6 +237,48 @@ impl Way {
 impl Context {
     fn lanes(&self) -> MutexGuard<'_, HashMap<i32, Way>> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn course(&self) -> MutexGuard<'_, Course> {
+        self.course.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says what is wrong.
+    ///
+    /// # Errors
+    /// When only beginning anew can help.
+    fn fault(&self, error: KafkaError) -> Result<(), String> {
+        let (topic, group) = (self.group.standing.topic(), &self.group.name);
+        match Fault::of(&error) {
+            Fault::Connection => {}
+            Fault::Refusal => {
+                return Err(format!(
+                    "the brokers do not let us read {topic}: {error}; allow our user to read the \
+                     topic and the group {group}"
+                ));
+            }
+            Fault::Other => {
+                self.group.standing.problem(Some(format!("cannot read {topic}: {error}")));
+                let mut course = self.course();
+                course.steady = course.steady.map(|_| Instant::now());
+            }
+        }
+        Ok(())
+    }
+
+    /// Notices that all goes well.
+    ///
+    /// # Errors
+    /// When nothing does.
+    fn look(&self) -> Result<(), String> {
+        let mut course = self.course();
+        if let Some(reason) = course.end.take() {
+            return Err(reason);
+        }
+        if course.steady.is_some_and(|since| since.elapsed() >= STEADY) {
+            self.group.standing.problem(None);
+        }
+        Ok(())
     }
 
     fn list(&self, numbers: impl IntoIterator<Item = i32>) -> TopicPartitionList {
@@ -251,7 +340,6 @@ impl Context {
     }
 
     fn assign(&self, consumer: &BaseConsumer<Self>, given: &TopicPartitionList) {
-        self.group.standing.problem(None);
         // Nothing is asked for when the process stops meanwhile.
         let passed = self.passed().unwrap_or_default();
         let inbox = self.group.taker.inbox();
@@ -265,16 +353,18 @@ impl Context {
             let partition = inbox.partition(topic, count, unsigned);
             let next = passed.next_offset(&partition);
             let offset = next.map_or(Offset::Beginning, Offset::Offset);
+            let expected = next.or_else(|| passed.is_new(&partition).then_some(0));
             let _valid = wanted.add_partition_offset(topic, number, offset);
             let (lane, messages) = mpsc::channel(self.group.taker.batch() * BATCHES);
             self.lanes().insert(number, Way::new(lane));
-            self.group.standing.assigned(unsigned, next);
+            self.group.standing.assigned(unsigned, expected);
             let lane = Lane::new(Arc::clone(&self.group), partition, passed.clone(), messages);
             let _ending = self.notices.send(Notice::Assigned(unsigned, Box::new(lane)));
         }
-        if let Err(error) = consumer.incremental_assign(&wanted) {
-            tracing::warn!(topic, %error, "cannot begin to read");
-        }
+        let assigned = consumer.incremental_assign(&wanted);
+        let mut course = self.course();
+        course.steady = Some(Instant::now());
+        course.end = assigned.err().map(|error| format!("cannot begin to read {topic}: {error}"));
     }
 
     fn revoke(&self, consumer: &BaseConsumer<Self>, gone: &TopicPartitionList) {
@@ -284,6 +374,9 @@ impl Context {
                 self.group.standing.revoked(number);
                 let _ending = self.notices.send(Notice::Revoked(number));
             }
+        }
+        if self.lanes().is_empty() {
+            self.course().steady = None;
         }
         if let Err(error) = consumer.incremental_unassign(gone) {
             tracing::debug!(%error, "cannot end reading");
@@ -327,6 +420,14 @@ mod tests {
     use rdkafka::Timestamp;
 
     use super::*;
+
+    #[test]
+    fn whoever_is_refused_begins_anew_and_whoever_reaches_nobody_does_not() {
+        let fault = |code| Fault::of(&KafkaError::MessageConsumption(code));
+        assert_eq!(fault(RDKafkaErrorCode::TopicAuthorizationFailed), Fault::Refusal);
+        assert_eq!(fault(RDKafkaErrorCode::BrokerTransportFailure), Fault::Connection);
+        assert_eq!(fault(RDKafkaErrorCode::UnknownTopicOrPartition), Fault::Other);
+    }
 
     #[test]
     fn a_partition_that_could_not_be_paused_loses_nothing() {

@@ -1,9 +1,9 @@
 //! How reading a topic stands, as readiness and metrics tell it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use metrics::{Counter, counter, gauge};
@@ -13,6 +13,9 @@ use serde_json::json;
 
 use super::trouble::{News, Trouble};
 use crate::measures::{GAP, LAG_EVENTS, REBALANCES};
+
+/// How long a partition waits before readiness tells of it: most of what is in its way is over soon.
+const LONG: Duration = Duration::from_secs(5);
 
 /// How one group's replica in this process stands.
 pub(crate) struct GroupStanding {
@@ -43,9 +46,16 @@ struct PartitionStanding {
     /// What brokers have: the first offset and that of the next message.
     range: Option<(i64, i64)>,
     gap: Option<String>,
+    /// Why messages that are there are not taken, and since when.
+    wait: Option<(String, Instant)>,
 }
 
 impl PartitionStanding {
+    fn long_wait(&self, now: Instant) -> Option<&str> {
+        let (reason, since) = self.wait.as_ref()?;
+        (now.duration_since(*since) >= LONG).then_some(reason.as_str())
+    }
+
     fn lag(&self) -> Option<i64> {
         let (low, high) = self.range?;
         Some((high - self.next.unwrap_or(low)).max(0))
@@ -69,6 +79,10 @@ impl GroupStanding {
 
     /// What is told at `/readyz`.
     pub(crate) fn report(&self) -> Standing {
+        self.report_at(Instant::now())
+    }
+
+    fn report_at(&self, now: Instant) -> Standing {
         let state = self.state();
         let details: BTreeMap<u32, _> = state
             .partitions
@@ -77,13 +91,15 @@ impl GroupStanding {
                 let (low, high) = it.range.unzip();
                 let about = json!({
                     "next_offset": it.next, "low": low, "high": high, "lag": it.lag(),
-                    "gap": it.gap,
+                    "gap": it.gap, "waits": it.long_wait(now),
                 });
                 (*number, about)
             })
             .collect();
-        let gaps: Vec<&str> =
-            state.partitions.values().filter_map(|it| it.gap.as_deref()).collect();
+        let partitions = state.partitions.values();
+        let gaps: Vec<&str> = partitions.clone().filter_map(|it| it.gap.as_deref()).collect();
+        let waits: BTreeSet<&str> = partitions.filter_map(|it| it.long_wait(now)).collect();
+        let waits = Vec::from_iter(waits).join("; ");
         let degraded = match state.problem.reason() {
             Some(problem) => Some(problem.to_owned()),
             None if !gaps.is_empty() => Some(gaps.join("; ")),
@@ -91,6 +107,9 @@ impl GroupStanding {
                 let why = state.complaint.as_ref().map(|why| format!(": {why}"));
                 let (publisher, why) = (self.publisher, why.unwrap_or_default());
                 Some(format!("no Kafka broker answers; events of {publisher} have to wait{why}"))
+            }
+            None if !waits.is_empty() => {
+                Some(format!("events of {} have to wait: {waits}", self.publisher))
             }
             None => None,
         };
@@ -182,6 +201,15 @@ impl GroupStanding {
         }
     }
 
+    /// Why messages of a partition are not taken, if they are not.
+    pub(super) fn waits(&self, number: u32, reason: Option<String>) {
+        let mut state = self.state();
+        if let Some(partition) = state.partitions.get_mut(&number) {
+            let since = partition.wait.as_ref().map_or_else(Instant::now, |(_, since)| *since);
+            partition.wait = reason.map(|reason| (reason, since));
+        }
+    }
+
     /// How far each partition was taken.
     pub(super) fn offsets(&self) -> Vec<(u32, i64)> {
         let state = self.state();
@@ -246,6 +274,24 @@ mod tests {
         let measured = recorder.handle().render();
         let gap = measured.lines().find(|line| line.starts_with(GAP)).unwrap();
         assert!(gap.ends_with(" 0"), "{measured}");
+    }
+
+    #[test]
+    fn a_partition_that_waits_for_long_is_told_of_once_for_each_reason() {
+        let standing = GroupStanding::new("ledger", "sales", "boxoffice.sales".to_owned());
+        standing.state().is_connected = true;
+        for number in 0..3 {
+            standing.assigned(number, None);
+            standing.waits(number, Some("the lights are out".to_owned()));
+        }
+        assert_eq!(standing.report().degraded, None);
+        let later = Instant::now() + LONG;
+        let told = standing.report_at(later).degraded.unwrap();
+        assert_eq!(told, "events of sales have to wait: the lights are out");
+        for number in 0..3 {
+            standing.waits(number, None);
+        }
+        assert_eq!(standing.report_at(later).degraded, None);
     }
 
     #[test]

@@ -128,18 +128,39 @@ impl Town {
     }
 
     pub(crate) async fn over_kafka(shape: Shape, storage: Storage, place: &KafkaPlace) -> Self {
+        Self::over_kafka_with(shape, storage, place, &[]).await
+    }
+
+    /// As [`Town::over_kafka`], with settings beside the usual.
+    pub(crate) async fn over_kafka_with(
+        shape: Shape,
+        storage: Storage,
+        place: &KafkaPlace,
+        more: &[(&str, &str)],
+    ) -> Self {
         let brokers = place.brokers.split(',').map(|broker| format!("\"{broker}\""));
         let brokers = brokers.collect::<Vec<_>>().join(",");
-        let sandbox = Self::sandbox(shape, storage)
+        let builder = Self::sandbox(shape, storage)
             .setting("bus.kind", "kafka")
             .setting("bus.kafka.brokers", format!("[{brokers}]"))
             .setting("bus.kafka.topic_prefix", &place.prefix)
             .setting("bus.kafka.partitions", "2")
             .setting("bus.kafka.replication", "1")
-            .setting("bus.kafka.session_timeout", "6s")
-            .start()
-            .await;
-        Self { sandbox, sold: BTreeMap::new() }
+            .setting("bus.kafka.session_timeout", "6s");
+        let builder =
+            more.iter().fold(builder, |builder, (key, value)| builder.setting(key, *value));
+        Self { sandbox: builder.start().await, sold: BTreeMap::new() }
+    }
+
+    /// Waits until `/readyz` of the service says this of what is degraded.
+    pub(crate) async fn says(&self, service: &str, what: &str) {
+        let client = Client::new(self.sandbox.node(service).admin_url());
+        eventually(format!("readiness of {service} to say {what}"), || async {
+            let report = client.get("/readyz").await.expect(200).value();
+            let degraded = report["degraded"].to_string();
+            if degraded.contains(what) { Ok(()) } else { Err(report.to_string()) }
+        })
+        .await;
     }
 
     fn sandbox(shape: Shape, storage: Storage) -> Builder {

@@ -1,20 +1,10 @@
 //! Messages that brokers no longer have: consumers say so, take nothing that comes after them, and
 //! go on when everything is published again.
 
-use testkit::{Client, Shape, Storage, eventually, kafka};
+use testkit::{Shape, Storage, kafka};
 
 use super::forget_messages;
 use crate::nodes::Town;
-
-/// Waits until `/readyz` of the ledger says this of what is degraded.
-async fn ledger_says(town: &Town, what: &str) {
-    let client = Client::new(town.sandbox.node("ledger").admin_url());
-    eventually(format!("readiness to say {what}"), || async {
-        let report = client.get("/readyz").await.expect(200).value();
-        if report["degraded"].to_string().contains(what) { Ok(()) } else { Err(report.to_string()) }
-    })
-    .await;
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_consumer_says_that_messages_are_missing_and_skips_none() {
@@ -30,14 +20,14 @@ async fn a_consumer_says_that_messages_are_missing_and_skips_none() {
     let ledger = town.sandbox.node("ledger");
     ledger.restart().await;
     ledger.ready().await;
-    ledger_says(&town, "events between are missing").await;
+    town.says("ledger", "events between are missing").await;
     // What comes afterwards is not taken, either.
     town.sell(1, 1).await;
     town.is_published().await;
-    ledger_says(&town, "boxoffice events republish sales").await;
+    town.says("ledger", "boxoffice events republish sales").await;
     assert_eq!(town.booked(1).await, [1, 2, 3]);
 
     town.publish_again(&place).await;
     town.books_are_right().await;
-    ledger_says(&town, "[]").await;
+    town.says("ledger", "[]").await;
 }
