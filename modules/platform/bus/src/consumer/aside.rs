@@ -7,7 +7,7 @@ use store::{DeadLetter, Fate, HeldLease, Inbox, Parked, Position, Work};
 
 use super::{Consumer, Deliver, Interruption, Setback, setback::Verdict};
 use crate::{
-    Entry, Envelope, Source,
+    Entry, Envelope, Source, SourceError,
     envelope::NUL,
     kafka::{read_again, without_nul},
 };
@@ -58,8 +58,9 @@ impl Consumer {
         source: Option<&dyn Source>,
     ) -> Result<usize, Interruption> {
         let due = self.inbox.runnable(self.database(), self.now(), ASIDE_AT_ONCE).await?;
+        let mut publisher = Publisher { source, silence: None };
         for letter in &due {
-            self.try_again(held, source, letter).await?;
+            self.try_again(held, &mut publisher, letter).await?;
         }
         Ok(due.len())
     }
@@ -67,13 +68,16 @@ impl Consumer {
     async fn try_again(
         &self,
         held: &HeldLease,
-        source: Option<&dyn Source>,
+        publisher: &mut Publisher<'_>,
         letter: &DeadLetter,
     ) -> Result<(), Interruption> {
         let envelope = match serde_json::from_value::<Envelope>(letter.event.clone()) {
             Ok(envelope) if envelope.fault.is_some() => match read_again(&envelope.payload) {
                 Some(readable) => readable,
-                None => self.ask_again(source, letter).await?.unwrap_or(envelope),
+                None => match self.ask_again(publisher, letter).await {
+                    Ok(told) => told.unwrap_or(envelope),
+                    Err(silence) => return self.postpone(held, letter, &silence).await,
+                },
             },
             Ok(envelope) => envelope,
             Err(_quotes_the_value) => {
@@ -100,19 +104,43 @@ impl Consumer {
         self.note_failure(held, letter, fate).await
     }
 
-    /// The publisher may have learned to translate what it could not.
+    /// The publisher may have learned to translate what it could not. Of what never was in its log it
+    /// knows nothing.
     async fn ask_again(
         &self,
-        source: Option<&dyn Source>,
+        publisher: &mut Publisher<'_>,
         letter: &DeadLetter,
-    ) -> Result<Option<Envelope>, Interruption> {
-        let Some(source) = source else {
+    ) -> Result<Option<Envelope>, SourceError> {
+        let Some(source) = publisher.source.filter(|_| letter.position >= Position::START) else {
             return Ok(None);
         };
+        if let Some(silence) = &publisher.silence {
+            return Err(silence.clone());
+        }
         let before = Position { seq: letter.position.seq - 1, ..letter.position };
-        let page = source.read(&self.query(before, 1, Duration::ZERO)).await?;
+        let read = source.read(&self.query(before, 1, Duration::ZERO)).await;
+        let page = read.inspect_err(|silence| publisher.silence = Some(silence.clone()))?;
         let same = page.entries.into_iter().find(|entry| entry.position == letter.position);
         Ok(same.map(|entry| entry.envelope))
+    }
+
+    /// That the publisher cannot be asked is not the event's fault, and holds up no other.
+    async fn postpone(
+        &self,
+        held: &HeldLease,
+        letter: &DeadLetter,
+        silence: &SourceError,
+    ) -> Result<(), Interruption> {
+        let (consumer, id, publisher) = (self.name, letter.id, self.publisher);
+        let error = storable(&format!("{publisher} cannot be asked again: {silence}"));
+        if letter.error.as_ref() == Some(&error) {
+            tracing::debug!(consumer, dead_letter = %id, error, "an event has to wait");
+        } else {
+            tracing::warn!(consumer, dead_letter = %id, error, "an event has to wait");
+        }
+        let due = self.now().checked_add(self.settings.longest_pause).unwrap_or(Timestamp::MAX);
+        self.note_failure(held, letter, Fate::Retrying { attempts: letter.attempts, error, due })
+            .await
     }
 
     /// Lets an event that was put aside take effect.
@@ -171,6 +199,13 @@ impl Consumer {
 /// An error may quote what came from anywhere, and databases keep no NUL.
 fn storable(error: &str) -> String {
     error.replace(NUL, "\u{fffd}")
+}
+
+/// Who can be asked about what was put aside, if anybody can.
+struct Publisher<'a> {
+    source: Option<&'a dyn Source>,
+    /// Why there was no answer. For long waits there is no time while others have their turn.
+    silence: Option<SourceError>,
 }
 
 /// What work in a transaction needs.

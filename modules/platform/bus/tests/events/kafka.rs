@@ -6,6 +6,7 @@ mod guarded;
 mod large;
 mod missing;
 mod refused;
+mod silent;
 mod strange;
 mod unbegun;
 mod versions;
