@@ -133,8 +133,9 @@ impl Database {
         self.is_alone().then_some(&self.0.tail)
     }
 
-    /// Changes when what is remembered of it may not be there any more.
-    pub(crate) fn moves(&self) -> u64 {
+    /// Changes when what is remembered of it may not be there any more: another server has gone on
+    /// with it, or it was started anew.
+    pub fn moves(&self) -> u64 {
         match &self.0.engine {
             Engine::Sqlite(_) => 0,
             Engine::Postgres(postgres) => postgres.moves(),

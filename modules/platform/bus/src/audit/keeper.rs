@@ -133,11 +133,17 @@ impl Keeper {
         source: &dyn Source,
         failures: &mut u32,
     ) -> Result<std::convert::Infallible, Interruption> {
-        let passed = Arc::new(self.inbox.passed(self.committer.database()).await?);
+        let database = self.committer.database();
+        let moves = database.moves();
+        let passed = Arc::new(self.inbox.passed(database).await?);
         let (held, inbox) = (held.clone(), self.inbox.clone());
         let place = FeedPlace { held, inbox, passed: Arc::clone(&passed) };
         let mut at = passed.feed();
         loop {
+            if database.moves() != moves {
+                // It may have gone back, and what came since has to come again.
+                return Err(Interruption::Overtaken);
+            }
             let types = vec![self.name.to_owned()];
             let query = Query { types, after: at, limit: PAGE, wait: self.settings.wait };
             let page = source.read(&query).await?;

@@ -19,6 +19,8 @@ struct Reading {
     /// How far the feed was read. Between that and what is stored there is nothing for this
     /// consumer.
     read: Position,
+    /// How often the database had moved before this was read from it.
+    moves: u64,
 }
 
 impl Consumer {
@@ -78,17 +80,22 @@ impl Consumer {
     }
 
     async fn reading(&self, held: &HeldLease) -> Result<Reading, StoreError> {
+        let moves = self.database().moves();
         let passed = self.inbox.passed(self.database()).await?;
         let aside = self.inbox.aside(self.database()).await?;
         self.measures.aside(aside);
         let stored = passed.feed();
         let (held, inbox, passed) = (held.clone(), self.inbox.clone(), Arc::new(passed));
         let place = FeedPlace { held, inbox, passed };
-        Ok(Reading { place, progress: Progress { stored, aside }, read: stored })
+        Ok(Reading { place, progress: Progress { stored, aside }, read: stored, moves })
     }
 
     /// Tries what was put aside and is due, then takes in what the feed has next.
     async fn step(&self, source: &dyn Source, reading: &mut Reading) -> Result<(), Interruption> {
+        if self.database().moves() != reading.moves {
+            // It may have gone back, and what came since has to come again.
+            return Err(Interruption::Overtaken);
+        }
         let mut wait = self.settings.wait;
         if reading.progress.aside.events > 0 {
             let tried = self.try_aside(&reading.place.held, Some(source)).await?;

@@ -23,6 +23,9 @@ use crate::{
 /// How long it may stay unnoted that there was nothing for this consumer. Brokers forget what is
 /// old: who has passed it must not look as if it had yet to come.
 const NOTED_AFTER: Duration = Duration::from_secs(30);
+/// How often it is looked whether the database has moved while nothing arrives. It may have gone
+/// back, and nothing that arrives ever shows it.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// One partition on its way in.
 pub(crate) struct Lane {
@@ -42,6 +45,8 @@ pub(crate) struct Lane {
     is_gap: bool,
     /// Whether what is known is what is stored, as far as anybody can tell.
     is_known: bool,
+    /// How often the database had moved before it was read.
+    moves: u64,
 }
 
 /// What is to be done with messages that arrived together.
@@ -99,6 +104,7 @@ impl Lane {
             unnoted: None,
             is_gap: false,
             is_known: false,
+            moves: 0,
         }
     }
 
@@ -114,7 +120,7 @@ impl Lane {
             match self.receive(&mut arrived, limit).await {
                 Some(0) => return Ok(()),
                 Some(_) => self.take_in(&arrived).await?,
-                None => self.note().await?,
+                None => self.look().await?,
             }
         }
     }
@@ -152,27 +158,28 @@ impl Lane {
         let _passed = tokio::time::timeout(pause, std::future::pending::<()>()).await;
     }
 
-    /// How many messages arrived; 0 when none can arrive any more, `None` when it is time to note
-    /// how far it has come.
+    /// How many messages arrived; 0 when none can arrive any more, `None` when it is time
+    /// to look after other things.
     async fn receive(&mut self, arrived: &mut Vec<OwnedMessage>, limit: usize) -> Option<usize> {
-        let arriving = self.messages.recv_many(arrived, limit);
-        match self.unnoted {
-            Some((_, since)) => timeout_at(since + NOTED_AFTER, arriving).await.ok(),
-            None => Some(arriving.await),
-        }
+        let quiet = Instant::now() + LOOK;
+        let until = self.unnoted.map_or(quiet, |(_, since)| quiet.min(since + NOTED_AFTER));
+        timeout_at(until, self.messages.recv_many(arrived, limit)).await.ok()
     }
 
-    /// Notes that there was nothing for this consumer. Should it not succeed, there is time.
-    async fn note(&mut self) -> Result<(), String> {
-        let Some((end, _)) = self.unnoted.take() else {
-            return Ok(());
+    /// Looks whether the database has gone back, and notes in time that there was nothing for this
+    /// consumer. Should it not succeed, there is time.
+    async fn look(&mut self) -> Result<(), String> {
+        let due = self.unnoted.take_if(|(_, since)| since.elapsed() >= NOTED_AFTER);
+        let looked = match due {
+            Some((end, _)) => self.step_over(end).await,
+            None => self.learn().await,
         };
-        match self.step_over(end).await {
+        match looked {
             Ok(()) => {}
             Err(Halt::WentBack(reason)) => return Err(reason),
             Err(Halt::Interrupted(_)) => {
                 self.is_known = false;
-                self.unnoted = Some((end, Instant::now()));
+                self.unnoted = self.unnoted.or(due.map(|(end, _)| (end, Instant::now())));
             }
         }
         Ok(())
@@ -216,11 +223,12 @@ impl Lane {
 
     /// Reads what is stored, unless it is known: somebody else may have gone on from there.
     async fn learn(&mut self) -> Result<(), Halt> {
-        if self.is_known {
-            return Ok(());
-        }
         let taker = &self.group.taker;
         let database = taker.committer().database();
+        let moves = database.moves();
+        if self.is_known && self.moves == moves {
+            return Ok(());
+        }
         let passed = taker.inbox().passed(database).await?;
         let stored = passed.mark(&self.place.partition);
         let last = stored.map_or(passed.feed(), |mark| mark.last.max(passed.feed()));
@@ -233,7 +241,7 @@ impl Lane {
         self.place.feed = passed.feed();
         self.passed = passed;
         self.last = self.last.max(last);
-        self.is_known = true;
+        (self.is_known, self.moves) = (true, moves);
         Ok(())
     }
 

@@ -11,6 +11,7 @@ mod strange;
 mod unbegun;
 mod versions;
 mod ways;
+mod went_back;
 
 use std::time::Duration;
 
