@@ -181,6 +181,7 @@ impl HeldLease {
             return std::future::pending().await;
         }
         let interval = self.lease.silence / BEATS;
+        let mut has_trouble = false;
         loop {
             pause(interval).await;
             // A beat would only get in the way of transactions that give signs themselves.
@@ -188,10 +189,15 @@ impl HeldLease {
                 continue;
             }
             match self.beat().await {
-                Ok(true) => {}
+                Ok(true) => has_trouble = false,
                 Ok(false) => return self.lost(),
                 Err(error) => {
-                    tracing::warn!(lease = self.lease.name, %error, "cannot renew a lease");
+                    if has_trouble {
+                        tracing::debug!(lease = self.lease.name, %error, "cannot renew a lease");
+                    } else {
+                        tracing::warn!(lease = self.lease.name, %error, "cannot renew a lease");
+                    }
+                    has_trouble = true;
                 }
             }
         }

@@ -76,7 +76,10 @@ impl Shop {
     }
 
     pub(crate) async fn on_postgres() -> Self {
-        let url = postgres::fresh_database().await;
+        Self::at(&postgres::fresh_database().await).await
+    }
+
+    pub(crate) async fn at(url: &postgres::PostgresUrl) -> Self {
         let settings = serde_json::json!({ "url": url.as_str() });
         Self::with(serde_json::from_value(settings).unwrap()).await
     }
