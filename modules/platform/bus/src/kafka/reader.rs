@@ -110,7 +110,7 @@ fn read(
                     return Err(format!("cannot read on: {reason} ({code})"));
                 }
                 tracing::debug!(topic = group.standing.topic(), %error, "reading from Kafka");
-                consumer.context().fault(error)?;
+                consumer.context().fault(&error)?;
             }
         }
         consumer.context().look()?;
@@ -247,9 +247,9 @@ impl Context {
     ///
     /// # Errors
     /// When only beginning anew can help.
-    fn fault(&self, error: KafkaError) -> Result<(), String> {
+    fn fault(&self, error: &KafkaError) -> Result<(), String> {
         let (topic, group) = (self.group.standing.topic(), &self.group.name);
-        match Fault::of(&error) {
+        match Fault::of(error) {
             Fault::Connection => {}
             Fault::Refusal => {
                 return Err(format!(
