@@ -2,6 +2,7 @@
 //! is there, and read no faster than the other side takes it.
 
 use std::{
+    convert::Infallible,
     sync::{Arc, Mutex, PoisonError},
     task::Context,
     time::Duration,
@@ -10,6 +11,7 @@ use std::{
 use axum::body::{Body, BodyDataStream};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 /// The body of a request could not be read from the client.
@@ -36,14 +38,26 @@ impl Received {
         Self(Arc::new(Mutex::new(body.into_data_stream())))
     }
 
-    /// What has not been read yet.
-    pub(crate) fn rest(&self) -> reqwest::Body {
+    /// What has not been read yet, and when that was sent.
+    pub(crate) fn rest(&self) -> (reqwest::Body, Sent) {
         let pieces = Arc::clone(&self.0);
+        let (unsent, sent) = oneshot::channel();
         let next = move |waker: &mut Context<'_>| {
+            let _kept_until_sent = &unsent;
             let mut pieces = pieces.lock().unwrap_or_else(PoisonError::into_inner);
             pieces.poll_next_unpin(waker).map_err(NotReceived)
         };
-        reqwest::Body::wrap_stream(stream::poll_fn(next))
+        (reqwest::Body::wrap_stream(stream::poll_fn(next)), Sent(sent))
+    }
+}
+
+/// Whether a body is still on its way to the service.
+pub(crate) struct Sent(oneshot::Receiver<Infallible>);
+
+impl Sent {
+    /// Waits until all of it is sent, or nothing more will be.
+    pub(crate) async fn ended(self) {
+        let _nobody_sends_any_more = self.0.await;
     }
 }
 

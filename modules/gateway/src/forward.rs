@@ -1,6 +1,6 @@
 //! Forwards one request and gives back what the service answers, as it answers it.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, pin::pin, time::Duration};
 
 use axum::{
     body::{Body, HttpBody},
@@ -41,6 +41,12 @@ impl Onward {
     /// Whether it may be sent to another replica although the first may have answered it already.
     fn is_repeatable(&self) -> bool {
         self.method.is_safe() && self.body.is_none()
+    }
+
+    /// Whether its answer may be long in coming although nothing is wrong: `Prefer: wait` asks for
+    /// that.
+    fn may_be_held_back(&self) -> bool {
+        self.headers.contains_key("prefer")
     }
 }
 
@@ -130,18 +136,33 @@ impl Gateway {
             headers.insert(header::HOST, host.clone());
         }
         let request = self.client.request(onward.method.clone(), url).headers(headers);
-        let request = match &onward.body {
-            None => request,
-            Some(body) => request.body(body.rest()),
+        let (request, sent) = match &onward.body {
+            None => (request, None),
+            Some(body) => {
+                let (rest, sent) = body.rest();
+                (request.body(rest), Some(sent))
+            }
         };
-        let attempt = replica.attempt(Duration::ZERO);
-        let answer = if may_give_up {
+        let limit = self.settings.response_timeout;
+        let patience = if onward.may_be_held_back() { limit } else { Duration::ZERO };
+        let mut answering = pin!(request.send());
+        let (attempt, answer) = if let Some(sent) = sent {
+            let sending = replica.attempt(limit);
             tokio::select! {
-                answer = request.send() => answer,
-                () = attempt.silent() => return Err(Failure::Silent),
+                answer = &mut answering => (sending, answer),
+                () = sent.ended() => {
+                    let attempt = replica.attempt(patience);
+                    drop(sending);
+                    (attempt, answering.await)
+                }
             }
         } else {
-            request.send().await
+            let attempt = replica.attempt(patience);
+            let answer = tokio::select! {
+                answer = answering => answer,
+                () = attempt.silent(), if may_give_up => return Err(Failure::Silent),
+            };
+            (attempt, answer)
         };
         match answer {
             Ok(answer) => {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    io,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -9,8 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, body::Bytes, routing::any};
+use axum::{Router, body::Bytes, http::HeaderMap, routing::any};
+use futures_util::{StreamExt as _, stream};
 use reqwest::Method;
+use tokio::{sync::oneshot, task::JoinSet, time::timeout};
 use uuid::Uuid;
 
 use crate::world::{Afterwards, Replica, World, problem};
@@ -101,4 +104,66 @@ async fn a_silent_replica_holds_up_readers_for_a_moment_and_then_nobody() {
     let began = Instant::now();
     assert_eq!(text(&world, Method::POST, "/v1/orders", "one ticket").await, "2 one ticket");
     assert!(began.elapsed() < Duration::from_secs(1));
+}
+
+/// Longer than a replica may be silent without anybody's asking another one.
+const LONG: Duration = Duration::from_secs(3);
+
+async fn a_long_while() {
+    let _nothing_happens = timeout(LONG, std::future::pending::<()>()).await;
+}
+
+/// A replica that answers whoever asks it to wait only after a long while.
+fn patient(number: usize) -> Replica {
+    let answer = move |headers: HeaderMap| async move {
+        if headers.contains_key("prefer") {
+            a_long_while().await;
+        }
+        number.to_string()
+    };
+    Replica::Serves(Router::new().fallback(any(answer)))
+}
+
+#[tokio::test]
+async fn who_asks_to_wait_is_answered_by_the_replica_that_was_asked_first() {
+    let world = World::before_replicas([patient(1), patient(2)]).await;
+    let preferred = text(&world, Method::GET, &order(1), "").await;
+    let asked = world.request(Method::GET, &order(1)).header("prefer", "wait=9");
+    let waiting = tokio::spawn(asked.send());
+    let begun = Instant::now();
+    let answer = waiting.await.unwrap().unwrap();
+    assert!(begun.elapsed() < 2 * LONG, "only one replica was waited for");
+    assert_eq!(answer.text().await.unwrap(), preferred);
+    assert_eq!(text(&world, Method::GET, &order(1), "").await, preferred, "it is not left out");
+}
+
+#[tokio::test]
+async fn a_replica_is_not_blamed_for_a_client_who_sends_slowly() {
+    let world = World::before_replicas([numbered(1), numbered(2)]).await;
+    let preferred = text(&world, Method::GET, &order(1), "").await;
+    let (rest, more) = oneshot::channel::<&str>();
+    let pieces = stream::iter([Ok::<_, io::Error>("one ")])
+        .chain(stream::once(async { Ok(more.await.unwrap_or_default()) }));
+    let upload = world.post(&order(1)).body(reqwest::Body::wrap_stream(pieces));
+    let upload = tokio::spawn(upload.send());
+    a_long_while().await;
+    assert_eq!(text(&world, Method::POST, &order(1), "").await, preferred, "it is not left out");
+    rest.send("ticket").unwrap();
+    let answer = upload.await.unwrap().unwrap().text().await.unwrap();
+    assert_eq!(answer, format!("{preferred}one ticket"));
+}
+
+#[tokio::test]
+async fn a_replica_that_has_all_that_was_sent_and_says_nothing_holds_up_few_who_write() {
+    let silent = Replica::Says("", Afterwards::KeepsSilent);
+    let world = World::before_replicas([silent, numbered(2)]).await;
+    let writing: JoinSet<_> =
+        (0..2).map(|_| world.post("/v1/orders").body("one ticket").send()).collect();
+    a_long_while().await;
+    let began = Instant::now();
+    for _ in 0..4 {
+        assert_eq!(text(&world, Method::POST, "/v1/orders", "one ticket").await, "2 one ticket");
+    }
+    assert!(began.elapsed() < LONG);
+    drop(writing);
 }
