@@ -48,6 +48,10 @@ impl KafkaSettings {
                 config.set(key, file.to_string_lossy());
             }
         }
+        if self.security.has_tls() && self.ca_file.is_none() {
+            // An OpenSSL that comes with us does not know where this system keeps those it trusts.
+            config.set("ssl.ca.location", "probe");
+        }
         config
     }
 }
@@ -92,3 +96,19 @@ impl ClientContext for Questioner {
 }
 
 impl ConsumerContext for Questioner {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::Security;
+
+    #[test]
+    fn authorities_are_looked_for_in_the_usual_places_unless_they_are_named() {
+        let mut settings = KafkaSettings { security: Security::Ssl, ..KafkaSettings::default() };
+        assert_eq!(settings.client().get("ssl.ca.location"), Some("probe"));
+        settings.ca_file = Some("/etc/boxoffice/ca.pem".into());
+        assert_eq!(settings.client().get("ssl.ca.location"), Some("/etc/boxoffice/ca.pem"));
+        settings = KafkaSettings::default();
+        assert_eq!(settings.client().get("ssl.ca.location"), None, "nothing is encrypted");
+    }
+}
