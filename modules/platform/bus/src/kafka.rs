@@ -16,6 +16,7 @@ mod group;
 mod lane;
 mod message;
 mod reader;
+mod refusals;
 mod relay;
 mod relay_standing;
 mod settings;

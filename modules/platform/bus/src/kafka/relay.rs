@@ -9,7 +9,7 @@ use rdkafka::{
     ClientContext, Statistics,
     config::RDKafkaLogLevel,
     error::{KafkaError, RDKafkaErrorCode},
-    producer::{DeliveryFuture, FutureProducer, FutureRecord},
+    producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _},
 };
 use runtime::{CancellationToken, Ids, Random};
 use store::{
@@ -20,7 +20,12 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{
-    KafkaSettings, chain::Placing, client::log, message::headers, relay_standing::RelayStanding,
+    KafkaSettings,
+    chain::Placing,
+    client::log,
+    message::headers,
+    refusals::{Refusals, is_about_size},
+    relay_standing::{RelayStanding, UNACKNOWLEDGED},
     topics,
 };
 use crate::{
@@ -33,6 +38,8 @@ const BATCH: u32 = 500;
 /// How often it is noted what brokers have acknowledged. What is not noted is published again after
 /// a crash, which consumers pass over.
 const NOTES: Duration = Duration::from_millis(250);
+/// After how long without an acknowledgement something is said.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Copies one log to one topic. Of a publisher's replicas one does, under a lease.
 pub struct Relay {
@@ -122,16 +129,6 @@ impl Progress {
     }
 }
 
-/// What brokers did not take. They refuse messages together with others, so what they refused is
-/// sent again one by one to find out which it is.
-#[derive(Default)]
-struct Refusals {
-    /// How far events are sent one by one.
-    alone_to: Position,
-    /// The event that brokers do not take even so, since it is too large.
-    too_large: Option<Position>,
-}
-
 type Producer = FutureProducer<Context>;
 
 impl Relay {
@@ -207,6 +204,7 @@ impl Relay {
             match setback {
                 Setback::Lost(error) => return error,
                 Setback::Moved => {
+                    refusals = Refusals::default();
                     tracing::info!(topic = self.standing.topic(), "publishes from another place");
                 }
                 Setback::Refused(_) | Setback::Contended(_) | Setback::Trouble(_) => {
@@ -235,18 +233,26 @@ impl Relay {
             noted: Instant::now(),
             is_idle: false,
         };
-        self.standing.problem(None);
         loop {
-            let wait = if progress.is_noted() { self.wait } else { self.wait.min(NOTES) };
+            let wait = match progress.is_noted() {
+                false => self.wait.min(NOTES),
+                // Whether the trouble is over is to be known soon.
+                true if *failures > 0 => Duration::ZERO,
+                true => self.wait,
+            };
             let after = progress.acknowledged.reached;
-            let limit = if after < refusals.alone_to { 1 } else { BATCH };
+            let limit = if refusals.is_alone(after) { 1 } else { BATCH };
             let query = Query { types: self.types.clone(), after, limit, wait };
             // What is yet to be noted is noted while there is nothing to publish anyway.
             let reading = self.source.read(&query);
             let (page, noted) = tokio::join!(reading, self.note(held, &mut progress));
-            noted?;
+            let has_noted = noted?;
             self.publish(&producer, &page?, &mut progress, refusals).await?;
-            *failures = 0;
+            // All is well once brokers have taken something and that is noted, or nothing is left.
+            if has_noted || progress.is_noted() {
+                *failures = 0;
+                self.standing.problem(None);
+            }
         }
     }
 
@@ -277,27 +283,53 @@ impl Relay {
     ) -> Result<(), Setback> {
         let mut sent = Vec::with_capacity(page.entries.len());
         let mut tails = progress.acknowledged.tails.clone();
-        self.standing.waits(!page.entries.is_empty());
+        if !page.entries.is_empty() {
+            self.standing.waits(page.behind + count(page));
+        }
         for entry in &page.entries {
             let partition = partition_of(entry.envelope.key, self.settings.partitions);
             let previous = tails.insert(partition, entry.position).unwrap_or(Position::START);
             let placing = Placing { position: entry.position, previous };
-            let is_too_large = refusals.too_large == Some(entry.position);
+            let is_too_large = refusals.is_too_large(entry.position);
             sent.push(self.send(producer, entry, partition, placing, is_too_large)?);
         }
         for delivery in sent {
-            let outcome = delivery.await;
-            let outcome = outcome.map_err(|_gone| Setback::from(KafkaError::Canceled))?;
-            if let Err((error, _message)) = outcome {
-                refusals.learn(page, &error);
-                return Err(Setback::Refused(error));
+            let outcome = self.acknowledged(delivery, page).await;
+            if let Err(Setback::Refused(error)) = &outcome {
+                producer.is_let_in()?;
+                refusals.learn(progress.stored, page, error);
             }
+            outcome?;
         }
-        self.standing.waits(false);
         progress.acknowledged = RelayPosition { reached: page.reached, tails };
         progress.is_idle = page.entries.is_empty();
         self.standing.published(page.entries.len(), page.reached, page.behind);
         Ok(())
+    }
+
+    /// Waits until brokers have an event, for however long that takes; what takes long is told.
+    async fn acknowledged(&self, mut delivery: DeliveryFuture, page: &Page) -> Result<(), Setback> {
+        loop {
+            match timeout(PATIENCE, &mut delivery).await {
+                Ok(Ok(Ok(_delivered))) => return Ok(()),
+                Ok(Ok(Err((error, _message)))) => return Err(Setback::Refused(error)),
+                Ok(Err(_gone)) => return Err(KafkaError::Canceled.into()),
+                Err(_elapsed) => {
+                    self.standing.problem(Some(UNACKNOWLEDGED.to_owned()));
+                    self.look_how_much_waits(page).await;
+                }
+            }
+        }
+    }
+
+    /// While a page waits for brokers, more is recorded behind it.
+    async fn look_how_much_waits(&self, page: &Page) {
+        let (types, after) = (self.types.clone(), page.reached);
+        let query = Query { types, after, limit: 1, wait: Duration::ZERO };
+        match self.source.read(&query).await {
+            Ok(next) => self.standing.waits(count(page) + count(&next) + next.behind),
+            Err(error) => tracing::debug!(topic = self.standing.topic(), %error, "cannot look"),
+        }
     }
 
     /// Hands an event to the producer; of one that is too large, only what it is about.
@@ -336,34 +368,38 @@ impl Relay {
             .timestamp(envelope.time.as_millisecond())
             .headers(headers(envelope, producer.log, placing, &self.producer))
             .payload(&value);
-        let producer = producer.producer.as_ref().ok_or(KafkaError::Canceled)?;
-        producer.send_result(record).map_err(|(error, _record)| Setback::Refused(error))
+        let handed_over = producer.producer()?.send_result(record);
+        handed_over.map_err(|(error, _record)| Setback::Refused(error))
     }
 
-    /// Notes now and then what brokers have, and notices when somebody has moved the relay.
-    async fn note(&self, held: &HeldLease, progress: &mut Progress) -> Result<(), Setback> {
+    /// Notes now and then what brokers have, and notices when somebody has moved the relay. Whether
+    /// it did note something.
+    async fn note(&self, held: &HeldLease, progress: &mut Progress) -> Result<bool, Setback> {
         let reached = progress.acknowledged.reached;
         if progress.is_noted() {
             if progress.is_idle && self.log.read(&self.database).await?.reached != progress.stored {
                 return Err(Setback::Moved);
             }
-            return Ok(());
+            return Ok(false);
         }
         let is_far = reached.seq.saturating_sub(progress.stored.seq) >= UNNOTED;
         let is_time = progress.noted.elapsed() >= NOTES;
         if !is_time && !is_far {
-            return Ok(());
+            return Ok(false);
         }
         match self.advance(held, progress).await {
-            Ok(()) => (progress.stored, progress.noted) = (reached, Instant::now()),
+            Ok(()) => {
+                (progress.stored, progress.noted) = (reached, Instant::now());
+                Ok(true)
+            }
             // It is noted with what comes next.
             Err(Setback::Contended(reason)) => {
                 let topic = self.standing.topic();
                 tracing::debug!(topic, reason, "others write where the relay is");
+                Ok(false)
             }
-            Err(setback) => return Err(setback),
+            Err(setback) => Err(setback),
         }
-        Ok(())
     }
 
     async fn advance(&self, held: &HeldLease, progress: &Progress) -> Result<(), Setback> {
@@ -377,20 +413,9 @@ impl Relay {
     }
 }
 
-impl Refusals {
-    /// Takes in that brokers did not take a page, or something in it.
-    fn learn(&mut self, page: &Page, error: &KafkaError) {
-        match page.entries.as_slice() {
-            [alone] if is_about_size(error) => self.too_large = Some(alone.position),
-            _ => self.alone_to = self.alone_to.max(page.reached),
-        }
-    }
-}
-
-fn is_about_size(error: &KafkaError) -> bool {
-    let about_size =
-        [RDKafkaErrorCode::MessageSizeTooLarge, RDKafkaErrorCode::MessageBatchTooLarge];
-    error.rdkafka_error_code().is_some_and(|code| about_size.contains(&code))
+/// How many events a page has.
+fn count(page: &Page) -> u64 {
+    u64::try_from(page.entries.len()).unwrap_or(u64::MAX)
 }
 
 /// A producer. Dropping one waits for its thread, which is not for those who must not wait.
@@ -398,6 +423,23 @@ struct Owned {
     producer: Option<Producer>,
     /// The log whose copies it makes.
     log: Uuid,
+}
+
+impl Owned {
+    fn producer(&self) -> Result<&Producer, KafkaError> {
+        self.producer.as_ref().ok_or(KafkaError::Canceled)
+    }
+
+    /// Fails when brokers let this producer do nothing at all, whatever it sends.
+    fn is_let_in(&self) -> Result<(), Setback> {
+        match self.producer()?.client().fatal_error() {
+            // One message was refused, and so nothing may follow it.
+            None | Some((RDKafkaErrorCode::GaplessGuarantee, _)) => Ok(()),
+            Some((_, reason)) => {
+                Err(Setback::Trouble(format!("the brokers refuse our producer: {reason}")))
+            }
+        }
+    }
 }
 
 impl Drop for Owned {

@@ -14,6 +14,9 @@ use store::Position;
 use super::trouble::{News, Trouble};
 use crate::measures::{PUBLISHED, RELAY_ACTIVE, RELAY_LAG, RELAY_POSITION};
 
+/// What is said when brokers have had something for a while, and do not say that they keep it.
+pub(super) const UNACKNOWLEDGED: &str = "the brokers do not acknowledge what was sent to them";
+
 /// How one relay stands in this process.
 pub(crate) struct RelayStanding {
     topic: String,
@@ -57,14 +60,15 @@ impl RelayStanding {
     /// What is told at `/readyz`. That events cannot be published is no reason not to record them.
     pub(crate) fn report(&self) -> Standing {
         let state = self.state();
-        let degraded = match state.problem.reason() {
+        let is_cut_off = state.is_waiting && !state.is_connected;
+        let problem = match state.problem.reason() {
             _ if !state.is_active => None,
-            Some(problem) => Some(format!("{}: nothing is published: {problem}", self.topic)),
-            None if state.is_waiting && !state.is_connected => {
-                Some(format!("{}: nothing is published: no Kafka broker answers", self.topic))
-            }
-            None => None,
+            // Which says why they do not acknowledge anything, too.
+            None | Some(UNACKNOWLEDGED) if is_cut_off => Some("no Kafka broker answers"),
+            problem => problem,
         };
+        let degraded =
+            problem.map(|problem| format!("{}: nothing is published: {problem}", self.topic));
         let details = json!({
             "topic": self.topic,
             "active": state.is_active,
@@ -100,16 +104,26 @@ impl RelayStanding {
         }
     }
 
-    pub(super) fn waits(&self, is_waiting: bool) {
-        self.state().is_waiting = is_waiting;
+    /// Brokers have yet to acknowledge something; with what comes behind it so much of the log
+    /// remains.
+    pub(super) fn waits(&self, behind: u64) {
+        let mut state = self.state();
+        state.is_waiting = true;
+        self.remains(&mut state, behind);
     }
 
+    /// Brokers have acknowledged all that was sent.
     pub(super) fn published(&self, events: usize, reached: Position, behind: u64) {
         self.published.increment(u64::try_from(events).unwrap_or(u64::MAX));
-        self.lag.set(f64::from(u32::try_from(behind).unwrap_or(u32::MAX)));
         self.position.set(f64::from(u32::try_from(reached.seq).unwrap_or(u32::MAX)));
         let mut state = self.state();
-        (state.reached, state.behind) = (reached, behind);
+        (state.is_waiting, state.reached) = (false, reached);
+        self.remains(&mut state, behind);
+    }
+
+    fn remains(&self, state: &mut State, behind: u64) {
+        state.behind = behind;
+        self.lag.set(f64::from(u32::try_from(behind).unwrap_or(u32::MAX)));
     }
 
     /// Takes in what librdkafka tells.

@@ -3,12 +3,14 @@
 mod alarm;
 mod anew;
 mod guarded;
+mod helpless;
 mod large;
 mod missing;
 mod refused;
 mod silent;
 mod strange;
 mod unbegun;
+mod unpublished;
 mod versions;
 mod ways;
 mod went_back;

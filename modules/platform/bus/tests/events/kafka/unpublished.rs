@@ -1,0 +1,126 @@
+//! Relays that brokers do not acknowledge, or refuse: they say so until it is over.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bus::{BusSettings, Relay, Security};
+use runtime::IntegrationEvents as _;
+use testkit::{
+    Client, Shape, Storage, eventually,
+    kafka::{self, Door, GuardedKafka},
+};
+use tracing::{Dispatch, instrument::WithSubscriber, subscriber::NoSubscriber};
+
+use super::{settings, topic};
+use crate::{
+    nodes,
+    support::{Clerk, SalesEvent, Shop, Town, random},
+};
+
+/// What a relay logs.
+struct Journal {
+    pages: Pages,
+    /// Were there one subscriber only, whoever comes to a line first would decide whether it is
+    /// logged at all, which may be a test that logs nothing.
+    _other: Dispatch,
+}
+
+#[derive(Clone, Default)]
+struct Pages(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Pages {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Journal {
+    /// As [`Shop::publish`], with what the relay logs in here.
+    fn of_publishing(shop: &mut Shop, settings: &BusSettings) -> Self {
+        let (pages, other) = (Pages::default(), Dispatch::new(NoSubscriber::default()));
+        let pen = pages.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || pen.clone());
+        let subscriber = subscriber.with_ansi(false).finish();
+        let committer = shop.tills.committer();
+        let relay = Relay::new(
+            committer.database(),
+            SalesEvent::PUBLISHER,
+            SalesEvent::NAMES,
+            shop.feed(),
+            settings,
+            committer.ids().clone(),
+            random(),
+        );
+        shop.tasks.spawn(relay.run(shop.stop.clone()).with_subscriber(subscriber));
+        Self { pages, _other: other }
+    }
+
+    fn lines_with(&self, words: &str) -> Vec<String> {
+        let bytes = self.pages.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = String::from_utf8_lossy(&bytes);
+        text.lines().filter(|line| line.contains(words)).map(str::to_owned).collect()
+    }
+
+    async fn says(&self, words: &str) -> String {
+        eventually(format!("a line with {words}"), || async {
+            self.lines_with(words).pop().ok_or_else(|| self.lines_with("").join("\n"))
+        })
+        .await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_that_may_not_write_says_so_until_it_may() {
+    let broker = GuardedKafka::start(Door::Password, &[("sales", "secret")]).await;
+    let topic = topic(&broker.place);
+    let of_topic = ["--topic", topic.as_str()];
+    broker.allow("sales", &["Read", "DescribeConfigs", "Create"], &of_topic).await;
+    broker.allow("sales", &["Read"], &["--group", "*"]).await;
+    let mut settings = settings(&broker.place);
+    settings.kafka.security = Security::SaslPlaintext;
+    settings.kafka.user = "sales".to_owned();
+    settings.kafka.password = "secret".to_owned().into();
+
+    let town = Town::on_sqlite().await;
+    let (mut shop, mut office) = (town.shop().await, town.office().await);
+    shop.sell(1, 2).await;
+    let journal = Journal::of_publishing(&mut shop, &settings);
+    let line = journal.says("events cannot be published").await;
+    assert!(line.contains("authorization failed"), "{line}");
+    assert_eq!(journal.lines_with("events are published again"), [""; 0]);
+
+    broker.allow("sales", &["Write"], &of_topic).await;
+    let _over = journal.says("events are published again").await;
+    office.read_topic(&settings, &Clerk::default());
+    office.has_booked(1, 1..=2).await;
+    assert_eq!(journal.lines_with("events cannot be published"), [line], "said once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_that_brokers_do_not_acknowledge_says_so_and_how_much_waits() {
+    let (place, broker) = kafka::private().await;
+    let mut town = nodes::Town::over_kafka(Shape::Monolith, Storage::Sqlite, &place).await;
+    town.sell(1, 2).await;
+    town.is_published().await;
+    town.books_are_right().await;
+    broker.pause().await;
+    town.sell(1, 3).await;
+    town.says("sales", "the brokers do not acknowledge what was sent to them").await;
+    town.sell(1, 20).await;
+    let readiness = Client::new(town.sandbox.node("sales").admin_url());
+    eventually("what was sold since to be counted", || async {
+        let report = readiness.get("/readyz").await.expect(200).value();
+        let relay = &report["modules"]["sales"]["details"]["relay of sales"];
+        if relay["behind"].as_u64() > Some(20) { Ok(()) } else { Err(report.to_string()) }
+    })
+    .await;
+    broker.resume().await;
+    town.books_are_right().await;
+    town.says("sales", "[]").await;
+}
