@@ -365,7 +365,6 @@ impl Relay {
         let record = FutureRecord::to(self.standing.topic())
             .partition(i32::try_from(partition).unwrap_or(0))
             .key(&key)
-            .timestamp(envelope.time.as_millisecond())
             .headers(headers(envelope, producer.log, placing, &self.producer))
             .payload(&value);
         let handed_over = producer.producer()?.send_result(record);

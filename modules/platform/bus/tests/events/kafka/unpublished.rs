@@ -3,20 +3,26 @@
 use std::{
     io,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use bus::{BusSettings, Relay, Security};
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+};
 use runtime::IntegrationEvents as _;
+use store::{Position, RelayLog, partition_of};
 use testkit::{
     Client, Shape, Storage, eventually,
     kafka::{self, Door, GuardedKafka},
 };
 use tracing::{Dispatch, instrument::WithSubscriber, subscriber::NoSubscriber};
 
-use super::{settings, topic};
+use super::{PARTITIONS, client, settings, topic};
 use crate::{
     nodes,
-    support::{Clerk, SalesEvent, Shop, Town, random},
+    support::{Clerk, SalesEvent, Shop, Town, random, uuid},
 };
 
 /// What a relay logs.
@@ -123,4 +129,41 @@ async fn a_relay_that_brokers_do_not_acknowledge_says_so_and_how_much_waits() {
     broker.resume().await;
     town.books_are_right().await;
     town.says("sales", "[]").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_published_again_is_kept_as_long_as_what_is_new() {
+    const YEAR: jiff::SignedDuration = jiff::SignedDuration::from_hours(24 * 365);
+    let town = Town::on_sqlite().await;
+    town.clock.advance(-YEAR);
+    let mut shop = town.shop().await;
+    shop.sell(1, 1).await;
+    town.clock.advance(YEAR);
+    let place = kafka::fresh().await;
+    shop.publish(&settings(&place));
+
+    let (topic, till) = (topic(&place), uuid(1));
+    let log = RelayLog::new(&topic, PARTITIONS);
+    let database = shop.tills.committer().database();
+    eventually("the sale to be published", || async {
+        log.read(database).await.unwrap().reached > Position::START
+    })
+    .await;
+    let mut config = client(&place);
+    config.set("group.id", &place.prefix);
+    let reader: BaseConsumer = config.create().unwrap();
+    let mut wanted = TopicPartitionList::new();
+    let partition = i32::try_from(partition_of(till, PARTITIONS)).unwrap();
+    wanted.add_partition_offset(&topic, partition, Offset::Beginning).unwrap();
+    reader.assign(&wanted).unwrap();
+    let message = eventually("the sale in its topic", || async {
+        tokio::task::block_in_place(|| reader.poll(Duration::from_millis(100)))?.ok()
+    })
+    .await;
+    let event: serde_json::Value = serde_json::from_slice(message.payload().unwrap()).unwrap();
+    let sold: runtime::Timestamp = event["time"].as_str().unwrap().parse().unwrap();
+    // By this brokers decide what is old enough to be deleted.
+    let published = message.timestamp().to_millis().unwrap();
+    let age = jiff::SignedDuration::from_millis(published - sold.as_millisecond());
+    assert!(age > YEAR - jiff::SignedDuration::from_hours(1), "{age:?}");
 }
