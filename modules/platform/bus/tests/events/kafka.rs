@@ -4,6 +4,7 @@ mod alarm;
 mod anew;
 mod guarded;
 mod helpless;
+mod helpless;
 mod large;
 mod missing;
 mod refused;
