@@ -4,7 +4,6 @@ mod alarm;
 mod anew;
 mod guarded;
 mod helpless;
-mod helpless;
 mod large;
 mod missing;
 mod refused;
