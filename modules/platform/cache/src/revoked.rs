@@ -70,7 +70,7 @@ pub(crate) struct List(Mutex<Known>);
 #[derive(Default)]
 struct Known {
     sessions: HashMap<Uuid, Timestamp>,
-    /// All that was said of an account: none of it takes back another.
+    /// What was said of an account, but what other words cover: none of it takes back another.
     accounts: HashMap<Uuid, Vec<AllEnded>>,
     /// How many there are of all accounts.
     all_ended: usize,
@@ -87,6 +87,14 @@ struct AllEnded {
     epoch: u64,
     spared: Option<Uuid>,
     until: Timestamp,
+}
+
+impl AllEnded {
+    /// Whether whatever `other` ends has ended for as long by this.
+    fn covers(&self, other: &Self) -> bool {
+        let spares_no_other = self.spared.is_none() || self.spared == other.spared;
+        other.epoch <= self.epoch && other.until <= self.until && spares_no_other
+    }
 }
 
 struct Own {
@@ -193,13 +201,14 @@ impl Known {
             }
             Revoked::Sessions { account, epoch, spared } => {
                 let said = self.accounts.entry(account).or_default();
-                let same = said.iter_mut().find(|all| all.epoch == epoch && all.spared == spared);
-                if let Some(same) = same {
-                    same.until = until.max(same.until);
-                } else {
-                    said.push(AllEnded { epoch, spared, until });
-                    self.all_ended += 1;
+                let new = AllEnded { epoch, spared, until };
+                if said.iter().any(|all| all.covers(&new)) {
+                    return;
                 }
+                self.all_ended -= said.len();
+                said.retain(|all| !new.covers(all));
+                said.push(new);
+                self.all_ended += said.len();
             }
         }
     }
@@ -272,6 +281,23 @@ mod tests {
         list.take(all_but(Some(LAPTOP), 1), at(1));
         assert!(list.has(bearer(LAPTOP, 0), at(50)));
         assert!(list.has(bearer(LAPTOP, 1), at(50)));
+    }
+
+    #[test]
+    fn who_ends_all_sessions_of_one_account_often_takes_no_more_room() {
+        let list = List::default();
+        for epoch in 1..=1_000 {
+            list.take(all_but(None, epoch), at(0));
+        }
+        list.take(all_but(None, 1), at(1));
+        assert_eq!(list.len(), 1);
+        assert!(list.has(bearer(PHONE, 999), at(50)) && !list.has(bearer(PHONE, 1_000), at(50)));
+        list.take(all_but(Some(LAPTOP), 1_001), at(2));
+        assert_eq!(list.len(), 2, "the laptop's session had ended before");
+        assert!(list.has(bearer(LAPTOP, 999), at(50)));
+        let sooner = Revoked::Sessions { account: ADA, epoch: 1_002, spared: None };
+        list.take(Revocation { revoked: sooner, until: at(99) }, at(3));
+        assert_eq!(list.len(), 3, "the others last longer");
     }
 
     #[test]
