@@ -180,7 +180,10 @@ impl Cache {
         let number = self.shared.revoked.add_own(revocation.clone(), now);
         let Some(link) = self.link.get() else { return };
         match telling::tell_revocation(link, &revocation, now).await {
-            Ok(()) => self.shared.revoked.told(number),
+            Ok(()) => {
+                self.shared.revoked.told(number);
+                self.shared.tells();
+            }
             Err(_) => self.shared.is_untold.notify_one(),
         }
     }

@@ -142,6 +142,7 @@ impl Follower {
         let mut revoked_at = START.to_owned();
         let mut news_at = newest(&mut redis, news_name).await?;
         self.shared.board.doubt_everything();
+        let mut is_new = true;
         loop {
             let mut read = redis::cmd("XREAD");
             read.arg("COUNT").arg(BATCH).arg("BLOCK").arg(millis(WAIT)).arg("STREAMS");
@@ -149,6 +150,11 @@ impl Follower {
             let answer: Option<StreamReadReply> = read.query_async(&mut redis).await?;
             *heard_at = Instant::now();
             self.shared.follows(true);
+            if std::mem::take(&mut is_new) {
+                // It may have restarted between two calls, and nobody else has noticed.
+                self.shared.revoked.doubt_told();
+                self.shared.is_untold.notify_one();
+            }
             self.shared.revoked.tidy(self.clock.now());
             for stream in answer.into_iter().flat_map(|answer| answer.keys) {
                 let is_revoked = stream.key == *revoked_name;
@@ -228,6 +234,13 @@ impl Shared {
         }
         if is_following && self.deaf.ends() {
             tracing::info!("other replicas are heard again");
+        }
+    }
+
+    /// Redis has taken in that a session ended here.
+    pub(crate) fn tells(&self) {
+        if self.mute.ends() {
+            tracing::info!("other replicas can be told of ended sessions again");
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Whoever ends a session tries once and waits no longer than for that. What Redis did not answer is
 //! told again by a task: soon while Redis is there, and once it is back when it was away. Then all is
-//! told anew, because Redis may have forgotten.
+//! told anew, because Redis may have forgotten; so it is whenever the connection that hears others was
+//! made anew, for a restart between two calls is seen by nobody else.
 
 use std::{
     sync::{Arc, LazyLock},
@@ -93,12 +94,7 @@ impl Follower {
             let told = self.try_untold().await;
             let mute = &self.shared.mute;
             match told {
-                Ok(()) => {
-                    if mute.ends() {
-                        tracing::info!("other replicas can be told of ended sessions again");
-                    }
-                    return;
-                }
+                Ok(()) => return,
                 Err(Unanswered::Skipped) => {}
                 Err(Unanswered::Failed(reason)) => {
                     failures += 1;
@@ -117,6 +113,7 @@ impl Follower {
         for (number, revocation) in self.shared.revoked.untold(now) {
             tell_revocation(&self.link, &revocation, now).await?;
             self.shared.revoked.told(number);
+            self.shared.tells();
         }
         Ok(())
     }
