@@ -166,7 +166,7 @@ impl Pages {
     /// has read something newer.
     pub fn remember(&self, key: Uuid, known: &Known, page: &Shown) {
         let mut memory = self.memory();
-        memory.make_room();
+        memory.make_room(key);
         let unwritten = Slot { page: None, written_at: memory.emptied_at };
         let slot = memory.slots.entry(key).or_insert(unwritten);
         let is_newer = slot
@@ -194,7 +194,7 @@ impl Pages {
         match news {
             News::Written(keys) => {
                 for key in keys {
-                    memory.make_room();
+                    memory.make_room(*key);
                     let written_at = memory.writes;
                     memory.slots.insert(*key, Slot { page: None, written_at });
                 }
@@ -209,8 +209,8 @@ impl Pages {
 }
 
 impl Memory {
-    fn make_room(&mut self) {
-        if self.slots.len() >= self.most {
+    fn make_room(&mut self, key: Uuid) {
+        if self.slots.len() >= self.most && !self.slots.contains_key(&key) {
             self.writes += 1;
             self.empty();
         }
@@ -323,5 +323,17 @@ mod tests {
             pages.remember(key, &pages.find(key), &page(1));
         }
         assert!(pages.memory().slots.len() <= 100);
+    }
+
+    #[test]
+    fn what_is_remembered_already_needs_no_room() {
+        let cache = Arc::new(Cache::new(CacheSettings::default()));
+        let pages = Pages::at_most(100, &cache, "numbers");
+        for number in (0..100).chain([1]) {
+            let key = Uuid::from_u128(number);
+            pages.remember(key, &pages.find(key), &page(1));
+        }
+        pages.forget(Uuid::from_u128(2));
+        assert_eq!(pages.memory().slots.len(), 100);
     }
 }

@@ -89,16 +89,20 @@ pub(in crate::http) async fn list_events(
         rows.iter().map(|row| Timestamp::from(row.ends_at)).filter(|at| *at > now).min();
     let listing = Listing::of(rows, &page, EventRow::key).map(|row| EventResource::of(row, now));
     let list = Shown::of(&listing, 0, 0, now, changes_at)?;
-    if let Some((key, known)) = known {
+    if let Some((key, known)) = known
+        && !listing.items.is_empty()
+    {
         app.shown.keep_list(key, &known, &list);
     }
     Ok(list.untagged())
 }
 
 /// Whether many may ask for the same, so that the list is worth a place among the few that are
-/// remembered. What somebody typed and later pages are not: whoever makes them up would empty it.
+/// remembered. What somebody typed, times and later pages are not: whoever makes them up would empty
+/// it.
 fn is_asked_by_many(filter: &EventFilter, is_first_page: bool) -> bool {
-    is_first_page && filter.q.is_none()
+    let has_times = filter.starts_after.is_some() || filter.starts_before.is_some();
+    is_first_page && !has_times && filter.q.is_none()
 }
 
 /// What a list is remembered under: the same for all who ask for the same.
@@ -119,6 +123,9 @@ mod tests {
         let venue = filter(serde_json::json!({ "venue_id": Uuid::from_u128(1) }));
         assert!(is_asked_by_many(&venue, true));
         assert!(!is_asked_by_many(&venue, false));
-        assert!(!is_asked_by_many(&filter(serde_json::json!({ "q": "Quar" })), true));
+        let noon = "2026-11-21T12:00:00Z";
+        for (name, made_up) in [("q", "Quar"), ("starts_after", noon), ("starts_before", noon)] {
+            assert!(!is_asked_by_many(&filter(serde_json::json!({ name: made_up })), true));
+        }
     }
 }
