@@ -45,6 +45,12 @@ impl Clock for SystemClock {
     }
 }
 
+/// Lets `duration` pass on the monotonic clock, whatever the wall clock does meanwhile.
+#[expect(clippy::disallowed_methods, reason = "the one home of sleep")]
+pub async fn pause(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;

@@ -43,7 +43,7 @@ pub use calls::{
     RoutingKey, ServiceTokens, TokenRefusal, describe_call_metrics, web_client,
 };
 pub use check::{CheckReport, CheckResult, Checked, Finding, describe_check_metrics};
-pub use clock::{Clock, SystemClock, Timestamp};
+pub use clock::{Clock, SystemClock, Timestamp, pause};
 pub use config::{
     Addresses, AdminSettings, CheckSettings, Config, ENVIRONMENT_PREFIX, Entry, InternalSettings,
     LogFormat, LogSettings, Mode, NodeSettings, Peer, PeersSettings, ProcessAddresses,

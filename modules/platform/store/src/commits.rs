@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use runtime::CancellationToken;
+use runtime::{CancellationToken, pause};
 use sqlx::postgres::PgListener;
 use tokio::{
     sync::watch,
@@ -23,7 +23,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use crate::{Connection, Database, StoreError, lease::pause};
+use crate::{Connection, Database, StoreError};
 
 /// How often a process says that it is there.
 const SIGN: Duration = Duration::from_secs(5);

@@ -12,8 +12,9 @@ use std::{
     time::Duration,
 };
 
+use runtime::pause;
 use sqlx::FromRow;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{Database, Dialect, StoreError, Tx};
@@ -304,9 +305,4 @@ impl SilenceWatch {
             .map(|(row, _)| row.clone())
             .collect()
     }
-}
-
-/// Lets `duration` pass on the monotonic clock.
-pub(crate) async fn pause(duration: Duration) {
-    let _elapsed = timeout(duration, std::future::pending::<()>()).await;
 }

@@ -16,7 +16,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use metrics::Unit;
-use runtime::{Boot, CancellationToken, Context, Random, Timestamp};
+use runtime::{Boot, CancellationToken, Context, Random, Timestamp, pause};
 use tokio::{
     task::{Id, JoinSet},
     time::{Instant, sleep_until},
@@ -32,7 +32,7 @@ pub(crate) use self::{
 use crate::{
     Aggregate, At, Backoff, Committer, Dialect, Events, HandlerError, HeldLease, Json, Lease,
     LeaseError, StoreError, Work,
-    lease::{self, SilenceWatch, pause},
+    lease::{self, SilenceWatch},
 };
 
 /// How long handlers that are under way at stop may take to end.

@@ -10,6 +10,7 @@ use std::{
 
 use runtime::{
     CancellationToken, Context, DEFAULT_DEADLINE, Principal, Random, TraceContext, async_trait,
+    pause,
 };
 use store::{Backoff, Committer, HeldLease, Inbox, Lease, LeaseError, Mark, Work};
 use tokio::time::{Instant, timeout};
@@ -293,8 +294,4 @@ impl Taker for Keeper {
         let oldest = last.filter(|_| !is_all).map_or(now, |envelope| envelope.time);
         self.measures.age(oldest, now);
     }
-}
-
-async fn pause(duration: Duration) {
-    let _passed = timeout(duration, std::future::pending::<()>()).await;
 }

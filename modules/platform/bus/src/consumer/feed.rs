@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use runtime::CancellationToken;
+use runtime::{CancellationToken, pause};
 use store::{HeldLease, LeaseError, Position, StoreError};
 
 use super::{Consumer, FeedPlace, Interruption, Progress, TROUBLE, UNNOTED};
@@ -54,8 +54,7 @@ impl Consumer {
                 Interruption::Trouble(reason) => {
                     failures += 1;
                     self.report(failures, &reason);
-                    let pause = TROUBLE.pause(failures, self.random.as_ref());
-                    let _passed = tokio::time::timeout(pause, std::future::pending::<()>()).await;
+                    pause(TROUBLE.pause(failures, self.random.as_ref())).await;
                 }
             }
         }

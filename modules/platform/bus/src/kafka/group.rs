@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use runtime::{CancellationToken, Random, async_trait};
+use runtime::{CancellationToken, Random, async_trait, pause};
 use store::{Committer, Inbox, Mark};
 use tokio::{
     sync::mpsc,
@@ -111,8 +111,8 @@ impl Group {
             if let Err(reason) = outcome {
                 failures += 1;
                 self.standing.problem(Some(reason));
-                let pause: Duration = TROUBLE.pause(failures, self.random.as_ref());
-                let _stopped = timeout(pause, stop.cancelled()).await;
+                let wait = TROUBLE.pause(failures, self.random.as_ref());
+                let _stopped = timeout(wait, stop.cancelled()).await;
             }
         }
     }
@@ -130,7 +130,7 @@ impl Group {
         };
         let leaving = async {
             stop.cancelled().await;
-            let _left = timeout(LEAVE, std::future::pending::<()>()).await;
+            pause(LEAVE).await;
         };
         tokio::select! {
             outcome = following => outcome,

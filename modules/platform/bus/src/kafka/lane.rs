@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use rdkafka::message::OwnedMessage;
+use runtime::pause;
 use store::{Mark, Partition, Passed, Position, StoreError};
 use tokio::{
     sync::mpsc,
@@ -154,8 +155,7 @@ impl Lane {
         *failures += 1;
         self.group.standing.waits(self.place.partition.number, Some(reason.clone()));
         self.group.taker.report(*failures, &reason);
-        let pause = TROUBLE.pause(*failures, self.group.random.as_ref());
-        let _passed = tokio::time::timeout(pause, std::future::pending::<()>()).await;
+        pause(TROUBLE.pause(*failures, self.group.random.as_ref())).await;
     }
 
     /// How many messages arrived; 0 when none can arrive any more, `None` when it is time

@@ -17,7 +17,7 @@ use rdkafka::{
     topic_partition_list::TopicPartitionListElem,
     types::RDKafkaRespErr,
 };
-use runtime::CancellationToken;
+use runtime::{CancellationToken, pause};
 use store::Passed;
 use tokio::{
     runtime::Handle,
@@ -330,8 +330,7 @@ impl Context {
                     Err(error) => {
                         failures += 1;
                         taker.report(failures, &error.to_string());
-                        let pause = TROUBLE.pause(failures, self.group.random.as_ref());
-                        let _over = tokio::time::timeout(pause, std::future::pending::<()>()).await;
+                        pause(TROUBLE.pause(failures, self.group.random.as_ref())).await;
                     }
                 }
             }

@@ -11,7 +11,7 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
     producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _},
 };
-use runtime::{CancellationToken, Ids, Random};
+use runtime::{CancellationToken, Ids, Random, pause};
 use store::{
     Database, HeldLease, Lease, LeaseError, Position, RelayLog, RelayPosition, StoreError,
     partition_of,
@@ -448,10 +448,6 @@ impl Drop for Owned {
             let _ended_by_itself = name.spawn(move || drop(producer));
         }
     }
-}
-
-async fn pause(duration: Duration) {
-    let _passed = timeout(duration, std::future::pending::<()>()).await;
 }
 
 /// What librdkafka calls back.

@@ -9,7 +9,8 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
 };
 
-use tokio::time::{Instant, timeout};
+use runtime::pause;
+use tokio::time::Instant;
 
 use super::{KafkaSettings, client::Questioner};
 
@@ -84,7 +85,7 @@ async fn find_or_create(
         if Instant::now() >= give_up {
             return Err("it was created and is not known yet".to_owned());
         }
-        let _passed = timeout(LOOK, std::future::pending::<()>()).await;
+        pause(LOOK).await;
     }
 }
 
