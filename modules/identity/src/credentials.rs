@@ -88,25 +88,37 @@ impl Service {
         Ok(())
     }
 
-    /// Ends all sessions of the account. `by` is its owner, or must be an admin now.
+    /// Ends all sessions of the account. `by` is its owner, or must be an admin now, and asks from
+    /// `session`. An owner whose session has ended has ended them before: nothing happens again.
     pub(crate) async fn end_sessions(
         &self,
         cx: &Context,
         id: Uuid,
         by: Uuid,
+        session: Uuid,
     ) -> Result<(), Refusal> {
-        let accounts = self.accounts.clone();
+        let (accounts, sessions) = (self.accounts.clone(), self.sessions.clone());
         let ended = self.accounts.committer().transact(cx, move |work: &mut Work<'_>| {
-            let accounts = accounts.clone();
+            let (accounts, sessions) = (accounts.clone(), sessions.clone());
             Box::pin(async move {
-                if by != id {
+                let asker = if by == id {
+                    let opened = work.load(&sessions, session).await?;
+                    let opened = opened.and_then(|opened| opened.state.opened());
+                    opened.map(|opened| (session, opened.epoch))
+                } else {
                     require_admin(work, &accounts, by).await?;
-                }
-                let account = work.execute(&accounts, id, AccountCommand::EndSessions).await?;
-                Ok::<_, Refusal>(account.state.sessions())
+                    None
+                };
+                let command = AccountCommand::EndSessions { asker };
+                let account = work.execute(&accounts, id, command).await?;
+                Ok::<_, Refusal>((account.state.sessions(), asker))
             })
         });
-        self.revoke_sessions(id, ended.await?).await;
+        let (admitted, asker) = ended.await?;
+        let is_told = asker.is_some_and(|(session, epoch)| self.is_revoked(id, session, epoch));
+        if !is_told {
+            self.revoke_sessions(id, admitted).await;
+        }
         tracing::info!(account = %id, %by, "all sessions ended");
         Ok(())
     }

@@ -287,7 +287,15 @@ impl Service {
     /// Ends a session. One that has ended, or never was, stays so.
     pub(crate) async fn log_out(&self, cx: &Context, session: Uuid) -> Result<(), Refusal> {
         match self.sessions.execute(cx, session, SessionCommand::LogOut).await {
-            Ok(_) => self.revoke_session(session).await,
+            Ok(ended) => {
+                let is_told = ended
+                    .state
+                    .opened()
+                    .is_some_and(|it| self.is_revoked(it.account_id, session, it.epoch));
+                if !is_told {
+                    self.revoke_session(session).await;
+                }
+            }
             Err(ExecuteError::Rejected(SessionRejection::Unknown)) => {}
             Err(error) => return Err(error.into()),
         }

@@ -87,30 +87,17 @@ pub(crate) enum AccountCommand {
     /// That the address is free, the view's unique index sees to.
     Register(Registered),
     /// `by`: the account of whoever asks for it.
-    ChangeRoles {
-        roles: Roles,
-        by: Uuid,
-        account_id: Uuid,
-    },
+    ChangeRoles { roles: Roles, by: Uuid, account_id: Uuid },
     /// The password behind `former`, hashed with the settings of today.
-    Rehash {
-        former: PasswordHash,
-        password: PasswordHash,
-    },
+    Rehash { former: PasswordHash, password: PasswordHash },
     /// By its owner, who knew the password behind `former` and keeps the session that asks for it,
     /// known by its id and by when it was opened.
-    ChangePassword {
-        former: PasswordHash,
-        password: PasswordHash,
-        session: Option<(Uuid, Epoch)>,
-    },
+    ChangePassword { former: PasswordHash, password: PasswordHash, session: Option<(Uuid, Epoch)> },
     /// `by`: the account of the admin who does it.
-    ResetPassword {
-        password: PasswordHash,
-        by: Uuid,
-        account_id: Uuid,
-    },
-    EndSessions,
+    ResetPassword { password: PasswordHash, by: Uuid, account_id: Uuid },
+    /// `asker`: the session from which its owner asks, by its id and by when it was opened. None for
+    /// somebody else.
+    EndSessions { asker: Option<(Uuid, Epoch)> },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -167,6 +154,10 @@ impl Account {
         }
     }
 
+    fn admits(&self, (session, epoch): (Uuid, Epoch)) -> bool {
+        self.sessions().admits(session, epoch)
+    }
+
     fn require(&self) -> Result<&Registered, AccountRejection> {
         self.registered().ok_or(AccountRejection::Unregistered)
     }
@@ -216,8 +207,7 @@ impl Aggregate for Account {
                 if self.require()?.password != former {
                     return Err(AccountRejection::PasswordDiffers);
                 }
-                let goes_on = |(id, epoch): &(Uuid, Epoch)| self.sessions().admits(*id, *epoch);
-                let spared_session = session.filter(goes_on).map(|(id, _)| id);
+                let spared_session = session.filter(|it| self.admits(*it)).map(|(id, _)| id);
                 Ok(vec![AccountEvent::PasswordChanged { password, spared_session }])
             }
             AccountCommand::ResetPassword { password, by, account_id } => {
@@ -227,9 +217,11 @@ impl Aggregate for Account {
                 }
                 Ok(vec![AccountEvent::PasswordReset { password }])
             }
-            AccountCommand::EndSessions => {
+            AccountCommand::EndSessions { asker } => {
                 self.require()?;
-                Ok(vec![AccountEvent::SessionsEnded])
+                // Whoever asks from a session that has ended with all others asks for nothing new.
+                let goes_on = asker.is_none_or(|it| self.admits(it));
+                Ok(if goes_on { vec![AccountEvent::SessionsEnded] } else { vec![] })
             }
         }
     }
@@ -412,9 +404,12 @@ mod tests {
     fn sessions_end_and_the_password_stays() {
         let mut account = registered(&[Role::Customer]);
         let (session, epoch) = (Uuid::from_u128(8), account.sessions().epoch);
-        account.evolve(&account.decide(AccountCommand::EndSessions).unwrap()[0]);
+        let end = |asker| AccountCommand::EndSessions { asker };
+        account.evolve(&account.decide(end(Some((session, epoch)))).unwrap()[0]);
         assert_eq!(account.registered(), registered(&[Role::Customer]).registered());
         assert!(!account.sessions().admits(session, epoch));
+        assert_eq!(account.decide(end(Some((session, epoch)))), Ok(vec![]), "they have ended");
+        assert_eq!(account.decide(end(None)), Ok(vec![AccountEvent::SessionsEnded]));
     }
 
     #[test]
@@ -438,7 +433,7 @@ mod tests {
                 session: None,
             },
             AccountCommand::ResetPassword { password: hash, by: id, account_id: id },
-            AccountCommand::EndSessions,
+            AccountCommand::EndSessions { asker: None },
         ] {
             assert_eq!(nobody.decide(command), Err(AccountRejection::Unregistered));
         }

@@ -27,6 +27,6 @@ pub(crate) async fn delete_sessions(
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode, Problem> {
     edge::owner(&cx, id)?;
-    service.end_sessions(&cx, id, caller.user).await?;
+    service.end_sessions(&cx, id, caller.user, caller.session).await?;
     Ok(StatusCode::NO_CONTENT)
 }

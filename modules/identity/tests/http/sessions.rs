@@ -1,5 +1,6 @@
 //! Sessions: refreshed, reused, expired, ended.
 
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use jiff::SignedDuration;
 use store::{Database, DatabaseSettings};
 use testkit::{Storage, eventually};
@@ -14,6 +15,7 @@ on_both_databases! {
     of_many_who_refresh_with_one_token_at_once_one_wins,
     a_session_that_nobody_uses_expires,
     logging_out_ends_the_session,
+    sessions_that_end_many_times_at_once_end_once,
     a_made_up_token_is_not_valid,
 }
 
@@ -95,6 +97,24 @@ async fn logging_out_ends_the_session(world: World) {
     let _ended = refused.expect_problem(401, "refresh-token-invalid");
     let nobody = world.client.post("/v1/auth/logout", &nothing).await;
     let _unknown = nobody.expect_problem(401, "unauthenticated");
+}
+
+async fn sessions_that_end_many_times_at_once_end_once(world: World) {
+    let ada = world.person("ada@example.org").await;
+    let id = ada.get("/v1/auth/me").await.expect(200).field("id");
+    let mut impatient = JoinSet::new();
+    for _ in 0..40 {
+        let (client, path) = (ada.clone(), format!("/v1/users/{id}/sessions"));
+        impatient.spawn(async move { client.delete(&path).await });
+    }
+    for reply in impatient.join_all().await {
+        assert!([204, 401].contains(&reply.status().as_u16()), "{}", reply.status());
+    }
+    let token = world.log_in("ada@example.org", PASSWORD).await.expect(200).field("access_token");
+    let claims = token.split('.').nth(1).expect("it is a JWT");
+    let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).expect("it is base64");
+    let claims: serde_json::Value = serde_json::from_slice(&claims).expect("it is JSON");
+    assert_eq!(claims["epoch"], 1, "{claims}");
 }
 
 async fn a_made_up_token_is_not_valid(world: World) {
