@@ -6,7 +6,7 @@
 mod desks;
 mod print;
 
-use std::io::Write;
+use std::{collections::BTreeSet, io::Write};
 
 use clap::{Args, Subcommand, ValueEnum};
 use edge::dead_letters::{DeadLetterDetails, DeadLetterResource};
@@ -25,6 +25,8 @@ use super::{
 const NOBODY_IN_PARTICULAR: &str = "operator";
 /// Letters read at once.
 const PAGE: usize = 200;
+/// Letters in a table, of which nobody reads more.
+const LONGEST_TABLE: usize = 200;
 /// The longest reason, as over the API.
 const LONGEST_REASON: usize = 500;
 
@@ -148,14 +150,23 @@ async fn fulfil(
                 publisher: publisher.clone(),
                 state: state.map(DeadLetterState::from),
             };
-            let found = list(desks, &wanted).await?;
-            warn_of_unseen(desks);
             if json {
-                write_json(out, &found.iter().map(resource).collect())
-            } else if found.is_empty() {
+                let mut resources = Vec::new();
+                each(desks, &wanted, |found| resources.push(resource(found))).await?;
+                warn_of_unseen(desks);
+                return write_json(out, &resources.into());
+            }
+            let (mut first, mut more) = (Vec::new(), 0);
+            each(desks, &wanted, |found| match first.len() {
+                LONGEST_TABLE => more += 1,
+                _ => first.push(found),
+            })
+            .await?;
+            warn_of_unseen(desks);
+            if first.is_empty() {
                 print::none(out, &wanted, desks, &others(desks, &wanted).await?)
             } else {
-                print::list(out, &found, wanted.state)
+                print::list(out, &first, more, wanted.state)
             }
         }
         Wish::Show { id } => {
@@ -170,7 +181,7 @@ async fn fulfil(
             let (_, desk) = find(desks, *id).await?;
             let letter = desk.letters.retry(*id).await.map_err(|error| refused(*id, error))?;
             let retried = Found { service: desk.service, letter };
-            if json { write_json(out, &resource(&retried)) } else { print::retried(out, &retried) }
+            if json { write_json(out, &resource(retried)) } else { print::retried(out, &retried) }
         }
         Wish::RetryAll { consumer, publisher } => {
             let mut retried = 0;
@@ -203,7 +214,7 @@ async fn fulfil(
             };
             let discarded = Found { service: desk.service, letter };
             if json {
-                write_json(out, &resource(&discarded))
+                write_json(out, &resource(discarded))
             } else {
                 print::discarded(out, &discarded, is_news)
             }
@@ -230,17 +241,21 @@ async fn others(desks: &Desks, wanted: &WantedLetters) -> Result<Vec<String>, Fa
         return Ok(Vec::new());
     }
     let all = WantedLetters { state: wanted.state, ..WantedLetters::default() };
-    let found = list(desks, &all).await?;
-    let names =
-        found.iter().map(|it| format!("{} from {}", it.letter.consumer, it.letter.publisher));
-    let mut names: Vec<String> = names.collect();
-    names.sort();
-    names.dedup();
-    Ok(names)
+    let mut names = BTreeSet::new();
+    each(desks, &all, |Found { letter, .. }| {
+        names.insert(format!("{} from {}", letter.consumer, letter.publisher));
+    })
+    .await?;
+    Ok(names.into_iter().collect())
 }
 
-async fn list(desks: &Desks, wanted: &WantedLetters) -> Result<Vec<Found>, Failure> {
-    let mut found = Vec::new();
+/// Gives each letter that is `wanted` to `take`, page by page: there may be more of them, with all
+/// their events, than there is memory.
+async fn each(
+    desks: &Desks,
+    wanted: &WantedLetters,
+    mut take: impl FnMut(Found),
+) -> Result<(), Failure> {
     for desk in &desks.open {
         let mut after = None;
         loop {
@@ -250,13 +265,13 @@ async fn list(desks: &Desks, wanted: &WantedLetters) -> Result<Vec<Found>, Failu
             let is_last = page.len() < PAGE;
             after = page.last().map(|letter| letter.id);
             let service = desk.service;
-            found.extend(page.into_iter().map(|letter| Found { service, letter }));
+            page.into_iter().for_each(|letter| take(Found { service, letter }));
             if is_last {
                 break;
             }
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 async fn find(desks: &Desks, id: Uuid) -> Result<(Found, &Desk), Failure> {
@@ -296,8 +311,8 @@ fn cannot(why: String) -> Failure {
     Failure::error("cannot do it", StartError::new(why))
 }
 
-fn resource(found: &Found) -> Value {
-    with_service(found.service, json!(DeadLetterResource::from(found.letter.clone())))
+fn resource(found: Found) -> Value {
+    with_service(found.service, json!(DeadLetterResource::from(found.letter)))
 }
 
 fn with_service(service: &str, mut letter: Value) -> Value {

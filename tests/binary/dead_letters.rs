@@ -165,6 +165,32 @@ async fn letters_on_a_server_are_listed_shown_discarded_and_retried() {
     letters_are_listed_shown_discarded_and_retried(Shop::on_postgres().await).await;
 }
 
+/// So many after a fault that lasted.
+const MANY: &str = "WITH RECURSIVE numbers (n) AS \
+     (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 450) \
+     INSERT INTO dead_letters SELECT randomblob(16), 'sales', 'orders', randomblob(16), 1, n, \
+     'orders.order_confirmed', '{\"payload\":{}}', 'dead', 3, 'a fault', 0, 0 FROM numbers";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_very_many_letters_ends_and_says_how_many_there_are() {
+    let program = Program::new();
+    let migrated = program.run(&["migrate", "up"]);
+    assert_eq!(migrated.code, Some(0), "{migrated:?}");
+    let data = program.home().join("data");
+    let settings = DatabaseSettings::default();
+    let database = Database::connect(&settings, "reporting", &data).await.unwrap();
+    let mut tx = database.begin().await.unwrap();
+    store::execute!(&mut tx, MANY).await.unwrap();
+    tx.commit().await.unwrap();
+    database.close().await;
+    let list = ["dead-letters", "list", "--service", "reporting"];
+    let table = program.run(&list).out;
+    assert_eq!(table.matches("orders.order_confirmed for sales").count(), 200, "{table}");
+    assert!(table.contains("\nand 250 more: narrow with --consumer\n"), "{table}");
+    let all = program.run(&[&list[..], &["--json"]].concat()).out;
+    assert_eq!(serde_json::from_str::<Vec<Value>>(&all).unwrap().len(), 450);
+}
+
 #[test]
 fn where_nothing_was_ever_started_nothing_is_looked_at_and_nothing_is_made() {
     let program = Program::new();

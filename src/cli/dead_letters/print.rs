@@ -12,10 +12,11 @@ use crate::cli::table::{Cell, render};
 /// The longest line of a table's last column.
 const WIDTH: usize = 60;
 
-/// A table of them, and what can be done.
+/// A table of the first of them, how many more there are, and what can be done.
 pub(super) fn list(
     out: &mut impl Write,
     found: &[Found],
+    more: usize,
     state: Option<DeadLetterState>,
 ) -> Result<(), Failure> {
     let last = match state {
@@ -24,6 +25,9 @@ pub(super) fn list(
     };
     let rows: Vec<Vec<Cell>> = found.iter().map(row).collect();
     write!(out, "{}", render(&["id", "service", "state", last], &rows))?;
+    if more > 0 {
+        writeln!(out, "and {more} more: narrow with --consumer")?;
+    }
     if state != Some(DeadLetterState::Discarded) {
         writeln!(out, "\nnext: boxoffice dead-letters show ID")?;
     }
