@@ -109,13 +109,16 @@ impl Service {
                     require_admin(work, &accounts, by).await?;
                     None
                 };
+                let before = work.load(&accounts, id).await?.map(|before| before.version);
                 let command = AccountCommand::EndSessions { asker };
                 let account = work.execute(&accounts, id, command).await?;
-                Ok::<_, Refusal>((account.state.sessions(), asker))
+                let have_ended_before = before == Some(account.version);
+                Ok::<_, Refusal>((account.state.sessions(), asker.filter(|_| have_ended_before)))
             })
         });
-        let (admitted, asker) = ended.await?;
-        let is_told = asker.is_some_and(|(session, epoch)| self.is_revoked(id, session, epoch));
+        let (admitted, ended_before) = ended.await?;
+        let is_told =
+            ended_before.is_some_and(|(session, epoch)| self.is_revoked(id, session, epoch));
         if !is_told {
             self.revoke_sessions(id, admitted).await;
         }
