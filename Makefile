@@ -5,6 +5,9 @@
 
 CARGO ?= cargo
 
+# Tests wait for servers more than they compute.
+test test-long: export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc))))
+
 run: ## Build and run everything in one process, on embedded SQLite (the monolith)
 	$(CARGO) run --release --locked -- serve
 
