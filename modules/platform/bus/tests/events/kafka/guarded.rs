@@ -23,7 +23,7 @@ fn as_user(
 ) -> BusSettings {
     let mut settings = settings(&broker.place);
     settings.kafka.security = Security::SaslPlaintext;
-    settings.kafka.user = user.to_owned();
+    user.clone_into(&mut settings.kafka.user);
     settings.kafka.password = PASSWORD.to_owned().into();
     more(&mut settings.kafka);
     settings
