@@ -220,9 +220,9 @@ pub static DEAD_LETTER_WAITS: ProblemType = ProblemType {
     status: 409,
     title: "The dead letter waits behind another one",
     meaning: "Events about the same thing take effect in their order. An earlier one could not be \
-              taken in, so this one waits and cannot be retried before it. `behind` is the id of the \
-              dead letter that is first; it is absent when the turn of this one has just come. \
-              Nothing was changed.",
+              taken in, so this one waits and can be neither retried nor discarded before it. \
+              `behind` is the id of the dead letter that is first; it is absent when the turn of \
+              this one has just come. Nothing was changed.",
     what_to_do: "Retry or discard the dead letter that `behind` names; this one then follows by \
                  itself.",
 };

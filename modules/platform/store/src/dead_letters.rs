@@ -266,7 +266,8 @@ impl DeadLetters {
     /// follow. `by` says who decides it. It is kept as discarded, and answered with.
     ///
     /// # Errors
-    /// When there is none, or it was discarded before; then the first reason stands.
+    /// When there is none, it waits behind another one, or it was discarded before; then the first
+    /// reason stands.
     pub async fn discard(
         &self,
         id: Uuid,
@@ -286,9 +287,7 @@ impl DeadLetters {
         let now = At(self.clock.now());
         if crate::execute!(&mut tx, KEEP, id, reason, by, now).await? == 0 {
             tx.rollback().await?;
-            let before = self.show_discarded(id).await?;
-            return Err(before
-                .map_or(LetterError::Unknown, |letter| LetterError::Discarded(Box::new(letter))));
+            return Err(self.why_not(id).await?);
         }
         crate::execute!(&mut tx, TAKE_OUT, id).await?;
         let row = crate::fetch_one!(&mut tx, DiscardedRow, DISCARDED, id).await?;

@@ -9,7 +9,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Desk, resource::DeadLetterResource};
-use crate::{Json, Path, Problem};
+use crate::{Json, Path, Problem, problems};
+
+crate::problem_responses! {
+    /// What discarding may be refused with.
+    pub(super) DiscardProblems: problems::DEAD_LETTER_WAITS
+}
 
 /// Why to throw it away.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -26,13 +31,17 @@ pub(super) struct DiscardDeadLetter {
 ///
 /// For admins: it never takes effect, and those that wait behind it follow. It is kept with the
 /// reason, and can be listed with `state=discarded`; it cannot be brought back. What was discarded
-/// before stays as it is: then the answer says who did it, and why.
+/// before stays as it is: then the answer says who did it, and why. One that waits behind another
+/// cannot be discarded before it.
 #[utoipa::path(
     post,
     path = "/dead-letters/{dead_letter_id}/discard",
     params(("dead_letter_id" = Uuid, Path)),
     request_body = DiscardDeadLetter,
-    responses((status = 200, description = "What is kept of it", body = DeadLetterResource)),
+    responses(
+        (status = 200, description = "What is kept of it", body = DeadLetterResource),
+        DiscardProblems,
+    ),
     security(("bearer" = [])),
 )]
 pub(super) async fn discard_dead_letter(

@@ -286,12 +286,17 @@ on_both! {
         assert_eq!(again.status(), 202, "repeating it is harmless");
     }
 
-    async fn what_waits_cannot_be_retried_and_the_answer_says_for_what(house: House) {
+    async fn what_waits_cannot_be_decided_about_and_the_answer_says_for_what(house: House) {
         house.park(1, 100, dead()).await;
         house.park(2, 100, Fate::Waiting).await;
         let answer = house.post(&format!("{}/retry", letter(2)), json!({})).await;
         let refused = problem(answer, 409, "dead-letter-waits").await;
         assert_eq!(refused["behind"], json!(Uuid::from_u128(1)));
+        let discard = format!("{}/discard", letter(2));
+        let answer = house.post(&discard, json!({ "reason": "x" })).await;
+        let refused = problem(answer, 409, "dead-letter-waits").await;
+        assert_eq!(refused["behind"], json!(Uuid::from_u128(1)));
+        assert_eq!(house.ids("?state=waiting").await, uuids(&[2]));
         let settled = house.post(&format!("{}/discard", letter(1)), json!({ "reason": "x" })).await;
         assert_eq!(settled.status(), 200);
         let answer = house.post(&format!("{}/retry", letter(2)), json!({})).await;

@@ -49,12 +49,14 @@ pub(super) const RETRY: &str = "UPDATE dead_letters SET state = 'retrying', atte
 pub(super) const RETRY_ALL: &str = "UPDATE dead_letters \
      SET state = 'retrying', attempts = 0, due = $3 \
      WHERE consumer = $1 AND ($2 = '' OR publisher = $2) AND state <> 'waiting'";
-/// Without the clause, PostgreSQL would tell whoever is later that a row is there twice, and not that
-/// somebody else was faster.
+/// What waits behind another one is left where it is. Without the last clause, PostgreSQL would tell
+/// whoever is later that a row is there twice, and not that somebody else was faster.
 pub(super) const KEEP: &str = "INSERT INTO discarded_letters (id, consumer, publisher, key, txn, \
      seq, type, event, attempts, error, parked_at, reason, discarded_by, discarded_at) \
      SELECT id, consumer, publisher, key, txn, seq, type, event, attempts, error, parked_at, \
-     $2, $3, $4 FROM dead_letters WHERE id = $1 ON CONFLICT (id) DO NOTHING";
+     $2, $3, $4 FROM dead_letters d WHERE id = $1 AND (state <> 'waiting' OR NOT EXISTS \
+     (SELECT 1 FROM dead_letters e WHERE e.consumer = d.consumer AND e.publisher = d.publisher \
+     AND e.key = d.key AND (e.txn, e.seq) < (d.txn, d.seq))) ON CONFLICT (id) DO NOTHING";
 pub(super) const TAKE_OUT: &str = "DELETE FROM dead_letters WHERE id = $1";
 
 /// The columns of a [`DeadLetter`] that was discarded.

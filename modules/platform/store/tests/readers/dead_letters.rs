@@ -254,6 +254,29 @@ on_both! {
         assert_eq!(letters.list(&WantedLetters::default(), None, 10).await.unwrap(), []);
     }
 
+    async fn what_waits_behind_another_letter_cannot_be_discarded_before_it(shop: Shop) {
+        let database = shop.connect().await;
+        park(&database, &[
+            letter(&shop, 1, 100, dead()),
+            letter(&shop, 2, 100, Fate::Waiting),
+            letter(&shop, 3, 100, Fate::Waiting),
+        ])
+        .await;
+        let letters = letters(&shop, &database);
+        let before = letters.show(uuid(3)).await.unwrap();
+        for waiting in [uuid(2), uuid(3)] {
+            let too_early = letters.discard(waiting, "spoiled", "user:7").await;
+            assert_eq!(too_early, Err(LetterError::Waiting { behind: Some(uuid(1)) }));
+        }
+        assert_eq!(letters.show(uuid(3)).await.unwrap(), before);
+        // One after the other, whether anybody reads or not.
+        for number in 1..=3 {
+            let discarded = letters.discard(uuid(number), "spoiled", "user:7").await.unwrap();
+            assert_eq!(discarded.id, uuid(number));
+        }
+        assert_eq!(inbox().aside(&database).await.unwrap(), Aside { events: 0, dead: 0 });
+    }
+
     async fn of_operators_who_decide_at_once_each_learns_what_stands(shop: Shop) {
         let database = shop.connect().await;
         for number in 1..=10 {
