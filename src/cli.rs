@@ -87,7 +87,7 @@ enum Command {
     /// with this configuration; with --mode micro, every process of the split on this machine.
     ///
     /// Exit codes: 0 nothing is wrong, 1 something is (see the table), 2 not everything could be
-    /// looked at.
+    /// looked at, or nothing was, as where a gateway alone was asked.
     Check(check::Check),
     /// Fill a running Boxoffice with a demo set: events, accounts, purchases.
     Demo(demo::Demo),

@@ -15,6 +15,10 @@ use super::{
 
 /// What it means when not everything could be looked at.
 const INCOMPLETE: u8 = 2;
+/// Who answers without a single check: a gateway, behind which the services are.
+const NOTHING: &str = "nothing was looked at: the process that was asked has nothing to check, as a \
+     gateway has; --mode micro asks every process of a split on this machine, and --services with it \
+     the one of a service";
 /// What a process may take beyond the time that its checks have.
 const MARGIN: Duration = Duration::from_secs(5);
 
@@ -65,6 +69,10 @@ pub(super) fn run(
     if reports.iter().any(|(_, report)| report.findings() > 0) {
         return Err(Failure::Code(1));
     }
+    if is_complete && reports.iter().all(|(_, report)| report.checks.is_empty()) {
+        complain(NOTHING);
+        return Err(Failure::Code(INCOMPLETE));
+    }
     if is_complete { Ok(()) } else { Err(Failure::Code(INCOMPLETE)) }
 }
 
@@ -91,6 +99,9 @@ async fn ask(address: SocketAddr, patience: Duration) -> Result<CheckReport, Str
 fn write_tables(out: &mut impl Write, reports: &[(&str, &CheckReport)]) -> Result<(), Failure> {
     let checks = || reports.iter().flat_map(|(_, report)| &report.checks);
     let rows: Vec<Vec<Cell>> = checks().map(summary).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
     write!(out, "{}", render(&["service", "check", "looked at", "seconds", "outcome"], &rows))?;
     let findings: Vec<Vec<Cell>> = checks().flat_map(details).collect();
     if !findings.is_empty() {

@@ -132,6 +132,14 @@ fn greet(out: &mut impl Write, addresses: &Addresses) -> io::Result<()> {
     let of_gateway = addresses.admin.iter().find(|(service, _)| *service == GATEWAY);
     let admin = of_gateway.map_or(addresses.gateway_public, |(_, address)| *address);
     point_to(out, addresses.gateway_public, admin, &addresses.data_dir)?;
+    let services = addresses.admin.iter().filter(|(service, _)| *service != GATEWAY);
+    let services: Vec<String> =
+        services.map(|(service, address)| format!("{service} http://{address}")).collect();
+    writeln!(
+        out,
+        "  services    have readiness and metrics of their own: {}",
+        services.join(", ")
+    )?;
     writeln!(out, "  stop them with ctrl-c")?;
     out.flush()
 }

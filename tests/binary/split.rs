@@ -60,6 +60,9 @@ async fn all_processes_become_ready_and_stop_together() {
     let serving = start(&program, &ports, &[]);
     let address = ports.address("gateway", "public");
     assert!(serving.says("API").contains(&format!("http://{address}/v1")));
+    let services = serving.says("services");
+    let orders = format!("orders http://{}", ports.address("orders", "admin"));
+    assert!(services.contains(&orders) && !services.contains("gateway"), "{services}");
     serving.says("stop them with ctrl-c");
     assert!(TcpStream::connect(ports.address("orders", "internal")).is_ok());
     let flags = ports.flags.iter().map(String::as_str);
@@ -69,6 +72,12 @@ async fn all_processes_become_ready_and_stop_together() {
     for service in ["identity", "catalog", "inventory", "orders", "payments", "tickets"] {
         assert!(checked.out.contains(&format!("\n{service} ")), "{}", checked.out);
     }
+    // Without the mode it asks one process: where people ask, the gateway.
+    let admin = format!("admin.address={}", ports.address("gateway", "admin"));
+    let alone = program.run(&["check", "--set", &admin]);
+    assert_eq!((alone.code, alone.out.as_str()), (Some(2), ""), "{alone:?}");
+    assert!(alone.err.contains("nothing was looked at: "), "{alone:?}");
+    assert!(alone.err.contains("--mode micro asks every process"), "{alone:?}");
     serving.signal("INT");
     assert_eq!(serving.end().code(), Some(0));
     ports.all_closed().await;
