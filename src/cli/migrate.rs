@@ -6,7 +6,8 @@
 use std::io::Write;
 
 use clap::{Args, Subcommand};
-use runtime::{Migration, Migrations, Module, Plan, StartError, TakenBack};
+use runtime::{Config, Migration, Migrations, Module, Plan, StartError, TakenBack};
+use store::DatabaseSettings;
 
 use super::{
     Failure, block_on,
@@ -26,7 +27,7 @@ pub(super) struct Migrate {
 
 #[derive(Debug, Subcommand)]
 enum Direction {
-    /// Apply what is missing.
+    /// Apply what is missing. Where there is no database it makes one, and says so.
     Up,
     /// Take back the last steps of a service. What their tables hold is lost.
     ///
@@ -56,6 +57,11 @@ pub(super) fn run(
             let fault = |error| fault(module, &error);
             match migrate.direction {
                 Direction::Up => {
+                    if is_missing(schema, &config).await.map_err(fault)? {
+                        let settings: DatabaseSettings = config.section();
+                        let place = settings.place(&config.node().data_dir);
+                        writeln!(out, "{}: makes a new database in {place}", module.name)?;
+                    }
                     let applied = schema.up(&config).await.map_err(fault)?;
                     tell(out, module, "applied", &applied)?;
                 }
@@ -95,6 +101,10 @@ fn choose(migrate: &Migrate, plan: &Plan) -> Result<Chosen, Failure> {
         let what = format!("\"{name}\" has no database; choose from {}", known.join(", "));
         Failure::error("cannot migrate", StartError::new(what))
     })
+}
+
+async fn is_missing(schema: &dyn Migrations, config: &Config) -> Result<bool, StartError> {
+    Ok(!schema.status(config).await?.iter().any(|step| step.applied))
 }
 
 fn fault(module: &Module, error: &StartError) -> Failure {

@@ -223,6 +223,28 @@ fn what_cannot_be_rebuilt_is_said_with_what_can() {
     assert!(told.err.contains("choose from sales, admissions, audit"), "{told:?}");
     let view = program.run(&["views", "rebuild", "orders", "x"]);
     assert!(view.err.contains("orders has no view \"x\"; choose from orders"), "{view:?}");
-    let missing = program.run(&["views", "rebuild", "orders"]);
-    assert!(missing.err.contains("run `boxoffice migrate up` first"), "{missing:?}");
+}
+
+#[test]
+fn where_no_database_is_none_is_made_and_whoever_makes_one_hears_where() {
+    let program = Program::new();
+    for service in ["orders", "reporting"] {
+        let missing = program.run(&["views", "rebuild", service, "--data-dir", "elsewhere"]);
+        assert_eq!(missing.code, Some(1));
+        let there =
+            format!("no database of {service} in the data directory elsewhere; give the same");
+        assert!(missing.err.contains(&there), "{missing:?}");
+        assert!(!missing.err.contains("migrate up"), "{missing:?}");
+    }
+    assert!(!program.home().join("elsewhere").exists());
+
+    let up = ["migrate", "up", "--data-dir", "elsewhere"];
+    let reporting = program.run(&[&up[..], &["--service", "reporting"]].concat());
+    let makes = "reporting: makes a new database in the data directory elsewhere\n";
+    assert!(reporting.out.starts_with(makes), "{reporting:?}");
+    let publisher = program.run(&["views", "rebuild", "reporting", "--data-dir", "elsewhere"]);
+    assert!(publisher.err.contains("whose database is not where this configuration says"));
+    let all = program.run(&up);
+    assert!(all.out.contains("orders: makes a new database in the data directory elsewhere\n"));
+    assert!(!all.out.contains(makes), "{all:?}");
 }

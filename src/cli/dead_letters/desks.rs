@@ -35,11 +35,7 @@ impl Desks {
     /// makes none.
     pub(super) async fn open(service: Option<&str>, config: &Config) -> Result<Self, Failure> {
         let settings: DatabaseSettings = config.section();
-        let place = if settings.url.is_empty() {
-            format!("the data directory {}", config.node().data_dir.display())
-        } else {
-            "the database server of the configuration".to_owned()
-        };
+        let place = settings.place(&config.node().data_dir);
         let mut desks = Self { open: Vec::new(), missing: Vec::new(), place };
         for module in choose(service)? {
             match open(module, &settings, config).await {
@@ -88,7 +84,9 @@ fn choose(service: Option<&str>) -> Result<Vec<&'static Module>, Failure> {
     let named = consumers.iter().copied().find(|module| module.name == name);
     named.map(|one| vec![one]).ok_or_else(|| {
         let known: Vec<&str> = consumers.iter().map(|module| module.name).collect();
-        cannot(format!("\"{name}\" takes in no events; choose from {}", known.join(", ")))
+        let is_service = MODULES.iter().any(|module| module.name == name);
+        let why = if is_service { "takes in no events" } else { "is no service" };
+        cannot(format!("\"{name}\" {why}; choose from {}", known.join(", ")))
     })
 }
 

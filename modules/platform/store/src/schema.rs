@@ -184,12 +184,21 @@ impl Schema {
         Ok(TakenBack { steps, tables: before.difference(&after).cloned().collect() })
     }
 
-    /// The database, where it has all the steps that this build knows.
+    /// The database, where it has all the steps that this build knows. Makes none.
     ///
     /// # Errors
     /// When it has not, or does not answer.
     pub async fn connect_current(&self, config: &Config) -> Result<Database, StartError> {
         let steps = self.status(config).await?;
+        if !steps.iter().any(|step| step.applied) {
+            let settings: DatabaseSettings = config.section();
+            return Err(StartError::new(format!(
+                "there is no database of {} in {}; give the same flags, configuration and \
+                 environment as `boxoffice serve` has, in its directory",
+                self.name,
+                settings.place(&config.node().data_dir)
+            )));
+        }
         if let Some(missing) = steps.iter().find(|step| !step.applied) {
             return Err(StartError::new(format!(
                 "the database of {} lacks step {} of {} ({}); run `boxoffice migrate up` first",

@@ -1,6 +1,9 @@
 //! `[database]`: which databases a process uses, and how.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use runtime::{Secret, Section, duration};
 use serde::{Deserialize, Serialize};
@@ -133,6 +136,14 @@ impl DatabaseSettings {
             }
         }
         faults
+    }
+
+    /// Where the databases are, for people: "the data directory data".
+    pub fn place(&self, data_dir: &Path) -> String {
+        match self.dialect() {
+            Dialect::Sqlite => format!("the data directory {}", data_dir.display()),
+            Dialect::Postgres => "the database server of the configuration".to_owned(),
+        }
     }
 
     /// Which kind of database they are about.
