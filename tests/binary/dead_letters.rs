@@ -10,7 +10,7 @@ use crate::program::{Outcome, Program, Serving};
 struct Shop {
     program: Program,
     database: Database,
-    _serving: Serving,
+    serving: Serving,
 }
 
 impl Shop {
@@ -39,7 +39,7 @@ impl Shop {
         let data = program.home().join("data");
         let database = Database::connect(&settings, "reporting", &data).await.unwrap();
         program.write("password", "correct-horse-battery");
-        let shop = Self { program, database, _serving: serving };
+        let shop = Self { program, database, serving };
         shop.rename("ALTER TABLE sales_ledger RENAME TO mislaid_ledger").await;
         let filled = shop.program.run(&[
             "demo",
@@ -95,6 +95,9 @@ fn id(letter: &Value) -> &str {
 async fn letters_are_listed_shown_discarded_and_retried(shop: Shop) {
     let letters = shop.all_dead().await;
     assert!(letters.iter().all(|it| it["service"] == "reporting" && it["consumer"] == "sales"));
+    let told = shop.serving.logs("an event is a dead letter");
+    let is_named = |it: &Value| told.contains(it["correlation_id"].as_str().unwrap());
+    assert!(letters.iter().any(is_named), "{told}");
     let table = shop.run(&["list"]);
     assert!(table.out.starts_with("id "), "{}", table.out);
     assert!(table.out.contains("orders.order_confirmed for sales"), "{}", table.out);
@@ -121,6 +124,10 @@ async fn letters_are_listed_shown_discarded_and_retried(shop: Shop) {
     let refused = shop.run(&["retry", id(behind)]);
     assert_eq!(refused.code, Some(1));
     assert!(refused.err.contains(&format!("waits behind {}", id(first))), "{refused:?}");
+    let refused = shop.run(&["discard", id(behind), "--reason", "too early"]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.err.contains(&format!("waits behind {}", id(first))), "{refused:?}");
+    assert_eq!(shop.list(&["--state", "discarded"]), Vec::<Value>::new());
     let unknown = shop.run(&["retry", "01980e4c-8f5c-7b1e-a7c4-51d2f2a5d001"]);
     assert_eq!(unknown.code, Some(1));
     assert!(unknown.err.contains("there is no dead letter 01980e4c-8f5c"), "{unknown:?}");
@@ -204,4 +211,6 @@ fn where_nothing_was_ever_started_nothing_is_looked_at_and_nothing_is_made() {
     let outcome = program.run(&["dead-letters", "list", "--service", "payments"]);
     assert_eq!(outcome.code, Some(1));
     assert!(outcome.err.contains("\"payments\" takes in no events; choose from"), "{outcome:?}");
+    let outcome = program.run(&["dead-letters", "list", "--service", "salse"]);
+    assert!(outcome.err.contains("\"salse\" is no service; choose from"), "{outcome:?}");
 }

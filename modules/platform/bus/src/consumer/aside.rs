@@ -36,7 +36,15 @@ impl Consumer {
             return self.dead(envelope, attempts, error);
         }
         let (consumer, event, error) = (self.name, envelope.id, storable(error));
-        tracing::warn!(consumer, %event, attempts, error, "an event could not be taken in");
+        let correlation_id = &envelope.correlation_id;
+        tracing::warn!(
+            consumer,
+            %event,
+            correlation_id,
+            attempts,
+            error,
+            "an event could not be taken in"
+        );
         self.measures.failed(false);
         let pause = self.settings.backoff().pause(attempts, self.random.as_ref());
         let due = self.now().checked_add(pause).unwrap_or(Timestamp::MAX);
@@ -46,7 +54,16 @@ impl Consumer {
     pub(super) fn dead(&self, envelope: &Envelope, attempts: u32, error: &str) -> Fate {
         let (consumer, event, event_type) = (self.name, envelope.id, &envelope.event_type);
         let error = storable(error);
-        tracing::error!(consumer, %event, event_type, attempts, error, "an event is a dead letter");
+        let correlation_id = &envelope.correlation_id;
+        tracing::error!(
+            consumer,
+            %event,
+            event_type,
+            correlation_id,
+            attempts,
+            error,
+            "an event is a dead letter"
+        );
         self.measures.failed(true);
         Fate::Dead { attempts, error }
     }
