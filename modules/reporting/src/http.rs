@@ -171,15 +171,17 @@ struct Source {
     /// The service that told.
     #[schema(example = "orders")]
     publisher: &'static str,
-    /// When the newest event happened that is in the report; absent before the first.
+    /// When the newest event happened that is in the report; absent before the first. Over Kafka, older
+    /// ones about other orders may have yet to arrive.
     #[serde(skip_serializing_if = "Option::is_none")]
     as_of: Option<Timestamp>,
     /// How long that event took to get here, in seconds; absent before the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     lag_seconds: Option<f64>,
-    /// Where in the service's log the report stands.
+    /// Where in the service's log the report stands: all up to there is in it.
     position: i64,
-    /// How many events are missing from the report, since they could not be taken in.
+    /// How many events are missing from the report, since they could not be taken in. Those that have
+    /// yet to arrive are not among them.
     missing: u64,
 }
 
