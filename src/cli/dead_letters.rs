@@ -77,7 +77,8 @@ enum Wish {
     },
     /// Throw one away for good: it never takes effect, and those that wait behind it follow.
     ///
-    /// It is kept with the reason; list those with `--state discarded`.
+    /// It is kept with the reason; list those with `--state discarded`. One that waits behind
+    /// another cannot be discarded before it.
     Discard {
         /// Its id.
         id: Uuid,

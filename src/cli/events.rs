@@ -110,8 +110,10 @@ async fn show(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let mut rows: Vec<Vec<Cell>> = Vec::new();
+    let mut has_any = false;
     for module in modules {
         let Some(database) = open(module, config).await? else { continue };
+        has_any = true;
         for topic in topics(module, settings) {
             let read = RelayLog::new(&topic, settings.kafka.partitions).read(&database).await;
             let reached =
@@ -120,6 +122,13 @@ async fn show(
             rows.push(cells.map(|cell| vec![cell]).to_vec());
         }
         database.close().await;
+    }
+    if !has_any {
+        let place = config.section::<DatabaseSettings>().place(&config.node().data_dir);
+        return Err(cannot(format!(
+            "there is no database of a service that publishes in {place}; give the same flags, \
+             configuration and environment as `boxoffice serve` has, in its directory"
+        )));
     }
     write!(out, "{}", render(&["service", "topic", "published to"], &rows))?;
     Ok(())

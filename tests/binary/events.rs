@@ -27,6 +27,11 @@ fn relays_are_listed_and_told_to_begin_anew_without_any_broker() {
     program.write("config/default.toml", KAFKA);
     let early = program.run(&["events", "republish", "orders"]);
     assert!(early.err.contains("orders has no database yet"), "{early:?}");
+    let none = program.run(&["events", "relays"]);
+    assert_eq!((none.code, none.out.as_str()), (Some(1), ""), "{none:?}");
+    assert!(
+        none.err.contains("no database of a service that publishes in the data directory data;")
+    );
     assert_eq!(program.run(&["migrate", "up"]).code, Some(0));
     let relays = program.run(&["events", "relays"]);
     let shown = |topic: &str| {
