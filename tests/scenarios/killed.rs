@@ -28,7 +28,7 @@ async fn people_buy_while_the_process_is_killed(people: usize, places: u32, kill
     let killing = async {
         let node = house.sandbox.node("orders");
         for kill in 1..=kills {
-            rush.has_paid(places * kill / (kills + 1)).await;
+            rush.has_served(places * kill / (kills + 1)).await;
             node.crash().await;
             node.restart().await;
             house.sandbox.check().await;

@@ -11,7 +11,7 @@ use crate::{
     people::{Person, Sale, card},
 };
 
-/// How long people may take until so many of them have paid. Long, because it only passes when
+/// How long people may take until so many of them are served. Long, because it only passes when
 /// something is broken for good.
 const PATIENCE: Duration = Duration::from_mins(3);
 
@@ -21,7 +21,8 @@ pub struct Rush {
     pub sale: Sale,
     people: Vec<Person>,
     places: u32,
-    paid: Cell<u32>,
+    /// People who have paid, or were told that it is sold out.
+    served: Cell<u32>,
     /// Keys that were given up; see [`Self::given_up`].
     given_up: Cell<u32>,
     /// A permit for everybody who may begin.
@@ -39,8 +40,8 @@ impl Rush {
     pub async fn gather(house: &House, people: usize, places: u32) -> Self {
         let sale = house.sale(places).await;
         let people = house.crowd(people).await;
-        let (paid, given_up) = (Cell::new(0), Cell::new(0));
-        Self { sale, people, places, paid, given_up, door: Semaphore::new(0) }
+        let (served, given_up) = (Cell::new(0), Cell::new(0));
+        Self { sale, people, places, served, given_up, door: Semaphore::new(0) }
     }
 
     /// Lets so many more begin.
@@ -48,11 +49,11 @@ impl Rush {
         self.door.add_permits(people);
     }
 
-    /// Lets so many more begin, and waits until they have paid.
-    pub async fn lets_in_and_pays(&self, people: u32) {
-        let before = self.paid.get();
+    /// Lets so many more begin, and waits until as many have been served.
+    pub async fn lets_in_and_serves(&self, people: u32) {
+        let before = self.served.get();
         self.lets_in(people as usize);
-        self.has_paid(before + people).await;
+        self.has_served(before + people).await;
     }
 
     /// Lets everybody begin.
@@ -60,13 +61,13 @@ impl Rush {
         self.lets_in(self.people.len());
     }
 
-    /// Waits until so many have paid.
-    pub async fn has_paid(&self, count: u32) {
+    /// Waits until so many have paid, or were told that it is sold out.
+    pub async fn has_served(&self, count: u32) {
         let progress = || async {
-            let paid = self.paid.get();
-            if paid >= count { Ok(()) } else { Err(paid) }
+            let served = self.served.get();
+            if served >= count { Ok(()) } else { Err(served) }
         };
-        within(PATIENCE, format!("{count} to have paid"), progress).await;
+        within(PATIENCE, format!("{count} to be served"), progress).await;
     }
 
     /// All who are let in buy, so many at the same time, and do not give up, while `fault` happens:
@@ -120,10 +121,9 @@ impl Rush {
             let mut paid = Vec::new();
             for person in queue {
                 self.door.acquire().await.expect("the door is never taken away").forget();
-                if let Some(order) = pay(person).await {
-                    self.paid.set(self.paid.get() + 1);
-                    paid.push(Purchase { person, order });
-                }
+                let order = pay(person).await;
+                self.served.set(self.served.get() + 1);
+                paid.extend(order.map(|order| Purchase { person, order }));
             }
             paid
         });

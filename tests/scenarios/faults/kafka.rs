@@ -52,7 +52,7 @@ async fn people_buy_while_kafka_is_away(outages: &[(Exit, Duration)]) {
     let rush = Rush::gather(house, people, u32::try_from(people).expect("few people")).await;
     let fault = async {
         for (exit, outage) in outages {
-            rush.lets_in_and_pays(10).await;
+            rush.lets_in_and_serves(10).await;
             rush.lets_in(5);
             match exit {
                 Exit::Stopped => kafka.stop().await,
@@ -60,7 +60,7 @@ async fn people_buy_while_kafka_is_away(outages: &[(Exit, Duration)]) {
                 Exit::StandsStill => kafka.pause().await,
             }
             let gone = Instant::now();
-            rush.lets_in_and_pays(10).await;
+            rush.lets_in_and_serves(10).await;
             if !matches!(exit, Exit::StandsStill) {
                 says(house, "no Kafka broker answers").await;
             }
@@ -72,7 +72,7 @@ async fn people_buy_while_kafka_is_away(outages: &[(Exit, Duration)]) {
                 Exit::Stopped | Exit::Killed => kafka.start().await,
                 Exit::StandsStill => kafka.resume().await,
             }
-            rush.lets_in_and_pays(5).await;
+            rush.lets_in_and_serves(5).await;
         }
     };
     let bought = rush.buys_during(AT_ONCE, fault).await;
@@ -88,19 +88,19 @@ async fn a_consumer_whose_messages_kafka_has_deleted_says_so_and_skips_none() {
     let topic = format!("{}.orders", topics.prefix);
     let rush = Rush::gather(house, 25, 30).await;
     let fault = async {
-        rush.lets_in_and_pays(10).await;
+        rush.lets_in_and_serves(10).await;
         house.has_reported(&rush.sale, 10).await;
         for node in house.sandbox.nodes_of("reporting") {
             node.stop().await;
         }
-        rush.lets_in_and_pays(10).await;
+        rush.lets_in_and_serves(10).await;
         is_published(house, &topic, 20).await;
         topics.delete_messages(&topic).await;
         for node in house.sandbox.nodes_of("reporting") {
             node.restart().await;
         }
         says(house, "events between are missing").await;
-        rush.lets_in_and_pays(5).await;
+        rush.lets_in_and_serves(5).await;
         is_published(house, &topic, 25).await;
         says(house, "boxoffice events republish orders").await;
         house.has_reported(&rush.sale, 10).await;

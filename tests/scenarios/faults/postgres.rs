@@ -18,12 +18,12 @@ async fn people_buy_while_postgres_is_restarted_and_killed() {
     let Installation { house, postgres, .. } = &Installation::open().await;
     let rush = Rush::gather(house, 50, 60).await;
     let fault = async {
-        rush.lets_in_and_pays(10).await;
+        rush.lets_in_and_serves(10).await;
         rush.lets_in(15);
         postgres.stop().await;
         is_not_ready(house).await;
         postgres.start().await;
-        rush.has_paid(25).await;
+        rush.has_served(25).await;
         rush.lets_in(15);
         postgres.crash().await;
         postgres.start().await;

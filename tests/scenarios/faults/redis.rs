@@ -19,13 +19,13 @@ async fn nobody_who_buys_notices_that_redis_is_stopped_or_stands_still() {
     let Installation { house, redis, .. } = &Installation::open().await;
     let rush = Rush::gather(house, 60, 70).await;
     let fault = async {
-        rush.lets_in_and_pays(10).await;
+        rush.lets_in_and_serves(10).await;
         rush.lets_in(10);
         redis.stop().await;
         says_that_redis_is_away(house).await;
         let leaver = house.somebody().await;
         let _ended = leaver.post("/v1/auth/logout", &json!({})).await.expect(204);
-        rush.lets_in_and_pays(5).await;
+        rush.lets_in_and_serves(5).await;
         redis.start().await;
         rush.lets_in(10);
         house.is_well().await;
@@ -33,7 +33,7 @@ async fn nobody_who_buys_notices_that_redis_is_stopped_or_stands_still() {
         rush.lets_in(10);
         redis.pause().await;
         says_that_redis_is_away(house).await;
-        rush.lets_in_and_pays(5).await;
+        rush.lets_in_and_serves(5).await;
         redis.resume().await;
         rush.lets_all_in();
     };

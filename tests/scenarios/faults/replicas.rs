@@ -38,7 +38,7 @@ async fn fifty_buy_while_replicas_are_killed(kills: usize) {
         for (kill, node) in (0..kills).zip(orders.iter().cycle()) {
             rush.lets_in(AT_ONCE);
             let enough = AT_ONCE * kill + AT_ONCE / 4;
-            rush.has_paid(u32::try_from(enough).expect("few people")).await;
+            rush.has_served(u32::try_from(enough).expect("few people")).await;
             node.crash().await;
             node.restart().await;
         }
@@ -57,7 +57,7 @@ async fn a_replica_that_stood_still_past_its_leases_does_no_harm_when_it_goes_on
     let fault = async {
         let first = leases(house).await;
         for node in &orders {
-            rush.lets_in_and_pays(5).await;
+            rush.lets_in_and_serves(5).await;
             rush.lets_in(10);
             let before = leases(house).await;
             node.pause().await;
@@ -71,7 +71,7 @@ async fn a_replica_that_stood_still_past_its_leases_does_no_harm_when_it_goes_on
                 }
             })
             .await;
-            rush.lets_in_and_pays(10).await;
+            rush.lets_in_and_serves(10).await;
             node.resume().await;
         }
         let last = leases(house).await;
