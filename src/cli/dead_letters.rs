@@ -266,7 +266,9 @@ async fn each(
             let is_last = page.len() < PAGE;
             after = page.last().map(|letter| letter.id);
             let service = desk.service;
-            page.into_iter().for_each(|letter| take(Found { service, letter }));
+            for letter in page {
+                take(Found { service, letter });
+            }
             if is_last {
                 break;
             }
