@@ -6,7 +6,7 @@
 CARGO ?= cargo
 
 # Tests wait for servers more than they compute.
-test test-long: export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc))))
+test test-long: export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 
 run: ## Build and run everything in one process, on embedded SQLite (the monolith)
 	$(CARGO) run --release --locked -- serve

@@ -46,7 +46,8 @@ impl Onward {
     /// Whether its answer may be long in coming although nothing is wrong: `Prefer: wait` asks for
     /// that.
     fn may_be_held_back(&self) -> bool {
-        self.headers.contains_key("prefer")
+        let prefers = self.headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+        prefers.into_iter().any(|value| value.contains("wait="))
     }
 }
 

@@ -234,7 +234,9 @@ impl Lane {
         let last = stored.map_or(passed.feed(), |mark| mark.last.max(passed.feed()));
         let former = self.progress.stored.map_or(Position::START, |mark| mark.last);
         if last < former.max(self.place.feed) {
-            return Err(Halt::WentBack(self.words_of_return(last, former)));
+            let reason = self.words_of_return(last, former);
+            tracing::warn!(consumer = %self.group.name, reason, "a database has gone back");
+            return Err(Halt::WentBack(reason));
         }
         self.progress.aside = taker.inbox().aside(database).await?;
         self.progress.stored = stored;

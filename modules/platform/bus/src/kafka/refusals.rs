@@ -1,7 +1,7 @@
 //! What brokers did not take. They refuse messages together with others, so what they refused is
 //! sent again one by one to find out which it is.
 
-use std::ops::Range;
+use std::{collections::BTreeSet, ops::Range};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use store::Position;
@@ -13,8 +13,8 @@ use crate::Page;
 pub(super) struct Refusals {
     /// From where to where events are sent one by one.
     alone: Range<Position>,
-    /// The event that brokers do not take even so, since it is too large.
-    too_large: Option<Position>,
+    /// The events that brokers do not take even so, since they are too large.
+    too_large: BTreeSet<Position>,
 }
 
 impl Refusals {
@@ -25,14 +25,16 @@ impl Refusals {
 
     /// Whether brokers have refused the event there for its size.
     pub(super) fn is_too_large(&self, position: Position) -> bool {
-        self.too_large == Some(position)
+        self.too_large.contains(&position)
     }
 
     /// Takes in that brokers did not take a page, or something in it. Publishing begins again at
     /// `stored`.
     pub(super) fn learn(&mut self, stored: Position, page: &Page, error: &KafkaError) {
         match page.entries.as_slice() {
-            [alone] if is_about_size(error) => self.too_large = Some(alone.position),
+            [alone] if is_about_size(error) => {
+                self.too_large.insert(alone.position);
+            }
             [_] => {}
             _ => self.alone = stored..page.reached,
         }
@@ -101,5 +103,7 @@ mod tests {
         refusals.learn(at(1), &page(1, 2), &TOO_LARGE);
         assert!(refusals.is_too_large(at(2)) && !refusals.is_too_large(at(1)));
         assert!(refusals.is_alone(at(2)), "there may be more");
+        refusals.learn(at(1), &page(2, 3), &TOO_LARGE);
+        assert!(refusals.is_too_large(at(2)) && refusals.is_too_large(at(3)));
     }
 }

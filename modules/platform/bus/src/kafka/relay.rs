@@ -291,7 +291,11 @@ impl Relay {
             let previous = tails.insert(partition, entry.position).unwrap_or(Position::START);
             let placing = Placing { position: entry.position, previous };
             let is_too_large = refusals.is_too_large(entry.position);
-            sent.push(self.send(producer, entry, partition, placing, is_too_large)?);
+            let delivery = self.send(producer, entry, partition, placing, is_too_large);
+            if let Err(Setback::Refused(_)) = &delivery {
+                producer.is_let_in()?;
+            }
+            sent.push(delivery?);
         }
         for delivery in sent {
             let outcome = self.acknowledged(delivery, page).await;
@@ -434,8 +438,9 @@ impl Owned {
         match self.producer()?.client().fatal_error() {
             // One message was refused, and so nothing may follow it.
             None | Some((RDKafkaErrorCode::GaplessGuarantee, _)) => Ok(()),
-            Some((_, reason)) => {
-                Err(Setback::Trouble(format!("the brokers refuse our producer: {reason}")))
+            // The words that come with it name a broker, each time another.
+            Some((code, _)) => {
+                Err(Setback::Trouble(format!("the brokers refuse our producer: {code}")))
             }
         }
     }

@@ -137,7 +137,7 @@ async fn who_has_nothing_left_to_tell_does_not_take_it_that_it_can() {
     let mute = Restricted::to(&place, &["-eval", "-evalsha"]).await;
     let one = start(&mute.place).connected().await;
     let other = start(&place).connected().await;
-    one.log_out_for(PHONE, Duration::from_secs(1)).await;
+    one.log_out_for(PHONE, Duration::from_secs(5)).await;
     until("the replica to say that it is mute", || one.says("cannot tell other replicas")).await;
     until("the phone's tokens to expire", || !one.refuses(PHONE)).await;
     let well = until("the replica to be well", || one.is_well());

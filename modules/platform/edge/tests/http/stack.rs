@@ -20,7 +20,7 @@ use axum::{
 use edge::{EdgeSettings, Problem};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use runtime::Context;
-use testkit::eventually;
+use testkit::{Journal, eventually};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -322,11 +322,9 @@ async fn whoever_a_request_is_forwarded_to_gets_its_names() {
 
 #[test]
 fn every_request_leaves_one_line_without_what_is_nobodys_business() {
-    let log = tempfile::NamedTempFile::new().unwrap();
-    let writer = Arc::new(log.reopen().unwrap());
-    let subscriber = tracing_subscriber::fmt().json().with_writer(writer).finish();
+    let (journal, subscriber) = Journal::open();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    tracing::subscriber::with_default(subscriber, || {
+    tracing::dispatcher::with_default(&subscriber, || {
         runtime.block_on(async {
             let routes = Router::new().route("/v1/things/{id}", get(|| async {}));
             let api = Api::start(routes).await;
@@ -334,12 +332,8 @@ fn every_request_leaves_one_line_without_what_is_nobodys_business() {
             request.header("x-request-id", "abc-1").send().await.unwrap();
         });
     });
-    let text = std::fs::read_to_string(log.path()).unwrap();
-    let lines: Vec<serde_json::Value> = text
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .filter(|line: &serde_json::Value| line["target"] == "access")
-        .collect();
+    let text = journal.text();
+    let lines = journal.lines_with(r#""target":"access""#);
     let [line] = &lines[..] else { panic!("one line and no other in\n{text}") };
     let fields = &line["fields"];
     assert_eq!(fields["method"], "GET");

@@ -1,9 +1,9 @@
 //! Leases: one holder, fenced by its epoch.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use store::{Database, HeldLease, Lease, LeaseError};
-use testkit::{eventually, postgres};
+use testkit::{Journal, eventually, postgres};
 use tokio::time::timeout;
 
 use crate::support::{SILENCE, Shop, on_both, uuid};
@@ -147,24 +147,13 @@ async fn of_many_candidates_one_gets_the_lease() {
 /// A process holds some dozens of leases, and a database may be away for an hour.
 #[test]
 fn that_a_lease_cannot_be_renewed_is_said_once() {
-    let log = tempfile::NamedTempFile::new().unwrap();
-    let writer = Arc::new(log.reopen().unwrap());
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .with_max_level(tracing::Level::DEBUG)
-        .with_writer(writer)
-        .finish();
+    let (journal, subscriber) = Journal::open();
     let levels = || {
-        let text = std::fs::read_to_string(log.path()).unwrap();
-        let lines = text.lines().filter(|line| line.contains("cannot renew a lease"));
-        let levels = lines.map(|line| {
-            let line: serde_json::Value = serde_json::from_str(line).unwrap();
-            line["level"].as_str().unwrap().to_owned()
-        });
-        levels.collect::<Vec<_>>()
+        let lines = journal.lines_with("cannot renew a lease").into_iter();
+        lines.map(|line| line["level"].clone()).collect::<Vec<_>>()
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    tracing::subscriber::with_default(subscriber, || {
+    tracing::dispatcher::with_default(&subscriber, || {
         runtime.block_on(async {
             let (url, server) = postgres::private().await;
             let shop = Shop::at(&url).await;

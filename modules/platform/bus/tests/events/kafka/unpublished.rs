@@ -1,10 +1,6 @@
 //! Relays that brokers do not acknowledge, or refuse: they say so until it is over.
 
-use std::{
-    io,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use bus::{BusSettings, Relay, Security};
 use rdkafka::{
@@ -12,12 +8,13 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
 };
 use runtime::IntegrationEvents as _;
+use serde_json::Value;
 use store::{Position, RelayLog, partition_of};
 use testkit::{
-    Client, Shape, Storage, eventually,
+    Client, Journal, Shape, Storage, eventually,
     kafka::{self, Door, GuardedKafka},
 };
-use tracing::{Dispatch, instrument::WithSubscriber, subscriber::NoSubscriber};
+use tracing::instrument::WithSubscriber;
 
 use super::{PARTITIONS, client, settings, topic};
 use crate::{
@@ -25,60 +22,28 @@ use crate::{
     support::{Clerk, SalesEvent, Shop, Town, random, uuid},
 };
 
-/// What a relay logs.
-struct Journal {
-    pages: Pages,
-    /// Were there one subscriber only, whoever comes to a line first would decide whether it is
-    /// logged at all, which may be a test that logs nothing.
-    _other: Dispatch,
+/// As [`Shop::publish`], with what the relay logs in the journal.
+fn publish_and_note(shop: &mut Shop, settings: &BusSettings) -> Journal {
+    let (journal, subscriber) = Journal::open();
+    let committer = shop.tills.committer();
+    let relay = Relay::new(
+        committer.database(),
+        SalesEvent::PUBLISHER,
+        SalesEvent::NAMES,
+        shop.feed(),
+        settings,
+        committer.ids().clone(),
+        random(),
+    );
+    shop.tasks.spawn(relay.run(shop.stop.clone()).with_subscriber(subscriber));
+    journal
 }
 
-#[derive(Clone, Default)]
-struct Pages(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Pages {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Journal {
-    /// As [`Shop::publish`], with what the relay logs in here.
-    fn of_publishing(shop: &mut Shop, settings: &BusSettings) -> Self {
-        let (pages, other) = (Pages::default(), Dispatch::new(NoSubscriber::default()));
-        let pen = pages.clone();
-        let subscriber = tracing_subscriber::fmt().with_writer(move || pen.clone());
-        let subscriber = subscriber.with_ansi(false).finish();
-        let committer = shop.tills.committer();
-        let relay = Relay::new(
-            committer.database(),
-            SalesEvent::PUBLISHER,
-            SalesEvent::NAMES,
-            shop.feed(),
-            settings,
-            committer.ids().clone(),
-            random(),
-        );
-        shop.tasks.spawn(relay.run(shop.stop.clone()).with_subscriber(subscriber));
-        Self { pages, _other: other }
-    }
-
-    fn lines_with(&self, words: &str) -> Vec<String> {
-        let bytes = self.pages.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = String::from_utf8_lossy(&bytes);
-        text.lines().filter(|line| line.contains(words)).map(str::to_owned).collect()
-    }
-
-    async fn says(&self, words: &str) -> String {
-        eventually(format!("a line with {words}"), || async {
-            self.lines_with(words).pop().ok_or_else(|| self.lines_with("").join("\n"))
-        })
-        .await
-    }
+async fn says(journal: &Journal, words: &str) -> Value {
+    eventually(format!("a line with {words}"), || async {
+        journal.lines_with(words).pop().ok_or_else(|| journal.text())
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -96,13 +61,13 @@ async fn a_relay_that_may_not_write_says_so_until_it_may() {
     let town = Town::on_sqlite().await;
     let (mut shop, mut office) = (town.shop().await, town.office().await);
     shop.sell(1, 2).await;
-    let journal = Journal::of_publishing(&mut shop, &settings);
-    let line = journal.says("events cannot be published").await;
-    assert!(line.contains("authorization failed"), "{line}");
-    assert_eq!(journal.lines_with("events are published again"), [""; 0]);
+    let journal = publish_and_note(&mut shop, &settings);
+    let line = says(&journal, "events cannot be published").await;
+    assert!(line.to_string().contains("authorization failed"), "{line}");
+    assert_eq!(journal.lines_with("events are published again"), [Value::Null; 0]);
 
     broker.allow("sales", &["Write"], &of_topic).await;
-    let _over = journal.says("events are published again").await;
+    let _over = says(&journal, "events are published again").await;
     office.read_topic(&settings, &Clerk::default());
     office.has_booked(1, 1..=2).await;
     assert_eq!(journal.lines_with("events cannot be published"), [line], "said once");
