@@ -11,6 +11,7 @@ use std::{
     env,
     ffi::{OsStr, OsString},
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
 };
@@ -78,7 +79,15 @@ pub async fn fresh() -> KafkaPlace {
 /// # Panics
 /// When it cannot be started; the message says what to install.
 pub async fn private() -> (KafkaPlace, Server) {
-    let (brokers, server) = start_open().await;
+    private_at(Port::reserve(), None).await
+}
+
+/// A broker as [`private`], at `port`, that sends its clients to `advertised` where it is given.
+///
+/// # Panics
+/// As [`private`].
+pub async fn private_at(port: Port, advertised: Option<SocketAddr>) -> (KafkaPlace, Server) {
+    let (brokers, server) = start_open(port, advertised).await;
     (KafkaPlace { brokers, prefix: "boxoffice-test".to_owned() }, server)
 }
 
@@ -97,7 +106,7 @@ async fn find_or_start() -> Shared {
     if let Ok(brokers) = env::var(BROKERS_VARIABLE) {
         return Shared { brokers, _server: None };
     }
-    let (brokers, server) = start_open().await;
+    let (brokers, server) = start_open(Port::reserve(), None).await;
     Shared { brokers, _server: Some(server) }
 }
 
@@ -126,11 +135,10 @@ impl Listeners {
 /// Files in a broker's folder: names and contents.
 type Files = Vec<(&'static str, String)>;
 
-/// The address of a broker that lets everybody in, and the server.
-async fn start_open() -> (String, Server) {
-    let listeners =
-        Listeners { clients: Port::reserve(), controller: Port::reserve(), inside: None };
-    let brokers = listeners.clients.address().to_string();
+/// The address at which clients look for a broker that lets everybody in, and the server.
+async fn start_open(clients: Port, advertised: Option<SocketAddr>) -> (String, Server) {
+    let listeners = Listeners { clients, controller: Port::reserve(), inside: None };
+    let brokers = advertised.unwrap_or_else(|| listeners.clients.address()).to_string();
     let settings = format!(
         "{}\
          listener.security.protocol.map=CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT\n\

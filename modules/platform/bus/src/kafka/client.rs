@@ -56,6 +56,25 @@ impl KafkaSettings {
     }
 }
 
+/// Why a client is replaced that [has forgotten](has_forgotten_brokers) whom to ask.
+pub(super) const FORGOTTEN: &str = "the Kafka client knows of no broker any more, and is replaced";
+
+/// Whether a broker answers.
+pub(super) fn is_connected(statistics: &Statistics) -> bool {
+    statistics.brokers.values().any(|broker| broker.state == "UP")
+}
+
+/// Whether the client knows of no broker any more, and so will never reach one.
+///
+/// A broker that is just stopping or starting may say of the brokers that there are none. librdkafka
+/// (2.10 and later) then forgets all of them, those of `bus.kafka.brokers` too, for good:
+/// <https://github.com/confluentinc/librdkafka/issues/5301>.
+pub(super) fn has_forgotten_brokers(statistics: &Statistics) -> bool {
+    // Others stand for a role, such as that of the group's coordinator.
+    let mut brokers = statistics.brokers.values();
+    !brokers.any(|broker| ["configured", "learned"].contains(&broker.source.as_str()))
+}
+
 /// Passes on what librdkafka has to say. What matters is said once, by those who use it.
 pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     tracing::debug!(?level, facility, message, "librdkafka");
@@ -99,8 +118,26 @@ impl ConsumerContext for Questioner {}
 
 #[cfg(test)]
 mod tests {
+    use rdkafka::statistics::Broker;
+
     use super::*;
     use crate::kafka::Security;
+
+    #[test]
+    fn a_client_has_forgotten_the_brokers_when_none_is_left_that_it_was_told_of() {
+        let forgotten = |sources: &[&str]| {
+            let broker = |source: &&str| {
+                let broker = Broker { source: (*source).to_owned(), ..Broker::default() };
+                ((*source).to_owned(), broker)
+            };
+            let brokers = sources.iter().map(broker).collect();
+            has_forgotten_brokers(&Statistics { brokers, ..Statistics::default() })
+        };
+        assert!(!forgotten(&["configured"]));
+        assert!(!forgotten(&["learned", "logical"]));
+        assert!(forgotten(&["logical"]));
+        assert!(forgotten(&[]));
+    }
 
     #[test]
     fn authorities_are_looked_for_in_the_usual_places_unless_they_are_named() {

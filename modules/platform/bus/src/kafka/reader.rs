@@ -25,7 +25,7 @@ use tokio::{
 };
 
 use super::{
-    client::log,
+    client::{FORGOTTEN, has_forgotten_brokers, log},
     group::{Group, Notice},
     lane::Lane,
 };
@@ -200,7 +200,7 @@ struct Context {
 struct Course {
     /// Since when what is assigned is read without a fault.
     steady: Option<Instant>,
-    /// Why what was assigned cannot be read.
+    /// Why nothing can be read on.
     end: Option<String>,
 }
 
@@ -390,6 +390,9 @@ impl ClientContext for Context {
 
     fn stats(&self, statistics: Statistics) {
         self.group.standing.heard(&statistics);
+        if has_forgotten_brokers(&statistics) {
+            self.course().end = Some(FORGOTTEN.to_owned());
+        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::{
     KafkaSettings,
     chain::Placing,
-    client::log,
+    client::{FORGOTTEN, has_forgotten_brokers, log},
     message::headers,
     refusals::{Refusals, is_about_size},
     relay_standing::{RelayStanding, UNACKNOWLEDGED},
@@ -225,7 +225,7 @@ impl Relay {
         let ready = topics::ensure(&self.settings, self.standing.topic()).await;
         ready.map_err(|error| Setback::Trouble(error.to_string()))?;
         let log = store::own_log(&self.database, self.ids.next()).await?;
-        let producer = Owned { producer: Some(self.connect()?), log };
+        let producer = self.connect(log)?;
         let acknowledged = self.log.read(&self.database).await?;
         let mut progress = Progress {
             stored: acknowledged.reached,
@@ -256,8 +256,12 @@ impl Relay {
         }
     }
 
-    fn connect(&self) -> Result<Producer, KafkaError> {
-        self.settings
+    fn connect(&self, log: Uuid) -> Result<Owned, KafkaError> {
+        let forgotten = CancellationToken::new();
+        let context =
+            Context { standing: Arc::clone(&self.standing), forgotten: forgotten.clone() };
+        let producer = self
+            .settings
             .client()
             // Never acknowledged before all replicas that are in sync have it, never twice, never
             // out of order, and never given up: that is for us to decide.
@@ -270,7 +274,8 @@ impl Relay {
             // All of a page is on its way at once; waiting for more would only be waiting.
             .set("linger.ms", "1")
             .set("compression.codec", "lz4")
-            .create_with_context(Context(Arc::clone(&self.standing)))
+            .create_with_context(context)?;
+        Ok(Owned { producer: Some(producer), forgotten, log })
     }
 
     /// Publishes a page and waits until brokers have all of it.
@@ -298,7 +303,7 @@ impl Relay {
             sent.push(delivery?);
         }
         for delivery in sent {
-            let outcome = self.acknowledged(delivery, page).await;
+            let outcome = self.acknowledged(producer, delivery, page).await;
             if let Err(Setback::Refused(error)) = &outcome {
                 producer.is_let_in()?;
                 refusals.learn(progress.stored, page, error);
@@ -312,9 +317,18 @@ impl Relay {
     }
 
     /// Waits until brokers have an event, for however long that takes; what takes long is told.
-    async fn acknowledged(&self, mut delivery: DeliveryFuture, page: &Page) -> Result<(), Setback> {
+    async fn acknowledged(
+        &self,
+        producer: &Owned,
+        mut delivery: DeliveryFuture,
+        page: &Page,
+    ) -> Result<(), Setback> {
         loop {
-            match timeout(PATIENCE, &mut delivery).await {
+            let waiting = timeout(PATIENCE, &mut delivery);
+            let Some(outcome) = producer.forgotten.run_until_cancelled(waiting).await else {
+                return Err(Setback::Trouble(FORGOTTEN.to_owned()));
+            };
+            match outcome {
                 Ok(Ok(Ok(_delivered))) => return Ok(()),
                 Ok(Ok(Err((error, _message)))) => return Err(Setback::Refused(error)),
                 Ok(Err(_gone)) => return Err(KafkaError::Canceled.into()),
@@ -424,6 +438,8 @@ fn count(page: &Page) -> u64 {
 /// A producer. Dropping one waits for its thread, which is not for those who must not wait.
 struct Owned {
     producer: Option<Producer>,
+    /// Cancelled when it no longer knows whom to send anything to.
+    forgotten: CancellationToken,
     /// The log whose copies it makes.
     log: Uuid,
 }
@@ -456,7 +472,10 @@ impl Drop for Owned {
 }
 
 /// What librdkafka calls back.
-struct Context(Arc<RelayStanding>);
+struct Context {
+    standing: Arc<RelayStanding>,
+    forgotten: CancellationToken,
+}
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -464,10 +483,13 @@ impl ClientContext for Context {
     }
 
     fn stats(&self, statistics: Statistics) {
-        self.0.heard(&statistics);
+        self.standing.heard(&statistics);
+        if has_forgotten_brokers(&statistics) {
+            self.forgotten.cancel();
+        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(topic = self.0.topic(), %error, reason, "librdkafka");
+        tracing::debug!(topic = self.standing.topic(), %error, reason, "librdkafka");
     }
 }

@@ -11,7 +11,10 @@ use runtime::Standing;
 use serde_json::json;
 use store::Position;
 
-use super::trouble::{News, Trouble};
+use super::{
+    client::is_connected,
+    trouble::{News, Trouble},
+};
 use crate::measures::{PUBLISHED, RELAY_ACTIVE, RELAY_LAG, RELAY_POSITION};
 
 /// What is said when brokers have had something for a while, and do not say that they keep it.
@@ -128,7 +131,7 @@ impl RelayStanding {
 
     /// Takes in what librdkafka tells.
     pub(super) fn heard(&self, statistics: &Statistics) {
-        let is_connected = statistics.brokers.values().any(|broker| broker.state == "UP");
+        let is_connected = is_connected(statistics);
         let mut state = self.state();
         if state.is_waiting && state.is_connected && !is_connected {
             let topic = self.topic.as_str();

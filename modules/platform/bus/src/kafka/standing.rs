@@ -11,7 +11,10 @@ use rdkafka::Statistics;
 use runtime::Standing;
 use serde_json::json;
 
-use super::trouble::{News, Trouble};
+use super::{
+    client::is_connected,
+    trouble::{News, Trouble},
+};
 use crate::measures::{GAP, LAG_EVENTS, REBALANCES};
 
 /// How long a partition waits before readiness tells of it: most of what is in its way is over soon.
@@ -121,7 +124,7 @@ impl GroupStanding {
 
     /// Takes in what librdkafka tells.
     pub(super) fn heard(&self, statistics: &Statistics) {
-        let is_connected = statistics.brokers.values().any(|broker| broker.state == "UP");
+        let is_connected = is_connected(statistics);
         let mut state = self.state();
         if state.is_connected != is_connected {
             let (consumer, publisher) = (self.consumer, self.publisher);

@@ -2,6 +2,7 @@
 
 mod alarm;
 mod anew;
+mod forgetful;
 mod guarded;
 mod helpless;
 mod large;
