@@ -4,7 +4,7 @@
 //! [`Idempotency`] around its routes. The key is claimed before the handler runs. A handler whose
 //! command has an effect passes its [`IdempotencyKey`] to `store::Execution::answer`, which stores
 //! the answer in the effect's transaction; whatever else a handler answers is stored here, or the
-//! key is given back when nothing happened and the client may mend its request.
+//! key is given back when the request may be executed again: nothing happened, or nobody knows.
 
 use std::{ops::Deref, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -365,7 +365,7 @@ impl Claimed {
         if response.extensions().get::<AlreadyStored>().is_some() || is_about_the_key(&response) {
             return response;
         }
-        if nothing_happened(response.status(), response.headers()) {
+        if may_be_executed_again(response.status(), response.headers()) {
             self.keys.release(&self.cx, &self.key).await;
             return response;
         }
@@ -392,14 +392,16 @@ fn is_about_the_key(response: &Response) -> bool {
     problem.is_some_and(|it| it.kind() == &problems::IDEMPOTENCY_KEY_IN_FLIGHT)
 }
 
-/// Refusals of the request itself, which a client mends and sends again; 503, which says that nothing
-/// was executed; and conflicts that pass, which say so by `Retry-After`.
-fn nothing_happened(status: StatusCode, headers: &HeaderMap) -> bool {
-    let may_be_sent_again = status.is_client_error()
+/// Refusals of the request itself, which a client mends and sends again; conflicts that pass, which
+/// say so by `Retry-After`; 503, which says that nothing was executed; and 504, after which nobody
+/// knows: what did take effect has stored its answer, and what has not can no longer, without the key.
+fn may_be_executed_again(status: StatusCode, headers: &HeaderMap) -> bool {
+    let may_be_mended = status.is_client_error()
         && ![StatusCode::CONFLICT, StatusCode::PAYMENT_REQUIRED, StatusCode::GONE]
             .contains(&status);
     let passes = status == StatusCode::CONFLICT && headers.contains_key(header::RETRY_AFTER);
-    may_be_sent_again || passes || status == StatusCode::SERVICE_UNAVAILABLE
+    let is_open = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT].contains(&status);
+    may_be_mended || passes || is_open
 }
 
 fn answer(status: StatusCode, headers: &HeaderMap, body: &str) -> Answer {

@@ -134,6 +134,17 @@ async fn away(State(app): State<App>) -> Problem {
     Problem::unavailable("on purpose")
 }
 
+/// Nobody answers whether it was made; what is to be called `made` was.
+#[utoipa::path(post, path = "/v1/lost-things", request_body = Wish, responses((status = 504)))]
+async fn lose(state: State<App>, cx: Context, key: IdempotencyKey, wish: Json<Wish>) -> Problem {
+    if wish.0.name == "made" {
+        let _unheard = make(state, cx, key, wish).await;
+    } else {
+        state.calls.fetch_add(1, Ordering::SeqCst);
+    }
+    Problem::unknown_fate("on purpose")
+}
+
 #[utoipa::path(post, path = "/v1/maybe", responses((status = 200)))]
 async fn maybe(State(app): State<App>, key: Option<IdempotencyKey>) -> String {
     let calls = app.calls.fetch_add(1, Ordering::SeqCst);
@@ -147,6 +158,7 @@ fn http() -> Routes<App> {
         .routes(edge::idempotent(routes!(pass)))
         .routes(edge::idempotent(routes!(panics)))
         .routes(edge::idempotent(routes!(away)))
+        .routes(edge::idempotent(routes!(lose)))
         .routes(edge::optionally_idempotent(routes!(maybe)))
         .routes(edge::idempotent_for_everybody(routes!(make_for_anybody)))
 }
@@ -408,6 +420,23 @@ async fn a_request_that_was_not_executed_may_be_sent_again() {
         problem(answer, 503, "service-unavailable").await;
         assert_eq!(service.calls(), calls);
     }
+}
+
+#[tokio::test]
+async fn a_request_of_unknown_fate_is_done_when_it_is_repeated_or_answered_when_it_was() {
+    let service = Service::start().await;
+    for calls in 1..=2 {
+        let answer = service.ask("/v1/lost-things", "key-1", &json!({ "name": "lost" })).await;
+        problem(answer, 504, "timed-out").await;
+        assert_eq!(service.calls(), calls);
+    }
+    let wish = json!({ "name": "made" });
+    let unheard = service.ask("/v1/lost-things", "key-2", &wish).await;
+    problem(unheard, 504, "timed-out").await;
+    let again = service.ask("/v1/lost-things", "key-2", &wish).await;
+    assert_eq!(again.status(), StatusCode::CREATED);
+    assert!(is_replayed(&again));
+    assert_eq!(service.calls(), 3);
 }
 
 #[tokio::test]
