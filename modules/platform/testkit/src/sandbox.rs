@@ -6,6 +6,7 @@ mod node;
 mod plan;
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -311,18 +312,30 @@ impl Sandbox {
     }
 }
 
-/// Makes the standing check, where the test has threads enough to wait for it; a test that fails
-/// already has said what is wrong.
+/// Makes the standing check, where the test has threads enough to wait for it. Of a test that fails it
+/// tells what its processes have logged as errors instead.
 impl Drop for Sandbox {
     fn drop(&mut self) {
+        if thread::panicking() {
+            return eprint!("{}", logged_errors(self.home.path()));
+        }
         let Ok(handle) = Handle::try_current() else { return };
-        if thread::panicking() || handle.runtime_flavor() != RuntimeFlavor::MultiThread {
+        if handle.runtime_flavor() != RuntimeFlavor::MultiThread {
             return;
         }
         let checking = tokio::time::timeout(CHECK_PATIENCE, self.wrongs());
         let wrong = tokio::task::block_in_place(|| handle.block_on(checking)).unwrap_or_default();
         assert!(wrong.is_empty(), "the standing check found:\n{}", wrong.join("\n"));
     }
+}
+
+/// The errors in the logs of a folder, a line each.
+fn logged_errors(folder: &Path) -> String {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let logs =
+        entries.map(|entry| entry.path()).filter(|it| it.extension() == Some("log".as_ref()));
+    let text: String = logs.filter_map(|log| fs::read_to_string(log).ok()).collect();
+    text.split_inclusive('\n').filter(|line| line.contains(" ERROR ")).collect()
 }
 
 /// `BOXOFFICE_TEST_LOG=info,store=debug` shows what nodes in the test's process log.
@@ -357,5 +370,19 @@ fn write_signing_key(directory: &Path) {
     let path = directory.join("test.pem");
     if let Err(error) = KeyPair::read_or_generate(&path, &SystemRandom::default()) {
         panic!("cannot write a signing key: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_all_that_processes_have_logged_errors_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = "orders | 10:00  INFO all is well\norders | 10:01 ERROR all is lost\n";
+        fs::write(folder.path().join("orders.log"), log).unwrap();
+        fs::write(folder.path().join("orders.toml"), "# no ERROR in here").unwrap();
+        assert_eq!(logged_errors(folder.path()), "orders | 10:01 ERROR all is lost\n");
     }
 }
