@@ -9,9 +9,11 @@ use testkit::eventually;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines, Stdin, stdin},
     process::{Child, ChildStdin, ChildStdout, Command},
+    sync::watch,
     task::JoinSet,
     time::{Instant, timeout},
 };
+use uuid::Uuid;
 
 use crate::support::{Lamp, LampCommand, SILENCE, Shop, context, random, uuid};
 
@@ -21,6 +23,12 @@ const NAME: &str = "BOXOFFICE_TEST_NAME";
 const SOON: Duration = Duration::from_secs(30);
 /// After how long the server ends a transaction in which nothing happens.
 const IDLE: Duration = Duration::from_secs(2);
+/// Who fires timers is taken for dead after so long: more than a busy machine holds anybody up.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Lamps that one process turns off at a time.
+const BUSY: usize = 4;
+/// What it says of each.
+const WOKEN: &str = "woken ";
 
 /// What is written on the strength of a lease, in the order in which it was.
 const MARKS: &str = "CREATE TABLE marks (place bigserial PRIMARY KEY, epoch bigint, name bigint)";
@@ -70,10 +78,37 @@ impl Actor {
         self.hears.write_all(format!("{word}\n").as_bytes()).await.unwrap();
     }
 
+    /// Waits until it wakes a lamp, and says which.
+    async fn wakes(&mut self) -> Uuid {
+        let said = async {
+            while let Some(line) = self.says.next_line().await.unwrap() {
+                if let Some(lamp) = lamp_in(&line) {
+                    return Some(lamp);
+                }
+            }
+            None
+        };
+        timeout(SOON, said).await.expect("it wakes a lamp").expect("it goes on until it is ended")
+    }
+
+    /// Kills it, and says which lamps it has woken besides.
+    async fn end(mut self) -> Vec<Uuid> {
+        self.process.kill().await.unwrap();
+        let mut woken = Vec::new();
+        while let Some(line) = self.says.next_line().await.unwrap() {
+            woken.extend(lamp_in(&line));
+        }
+        woken
+    }
+
     async fn signal(&self, signal: &str) {
         let id = self.process.id().unwrap().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().await.unwrap().success());
     }
+}
+
+fn lamp_in(line: &str) -> Option<Uuid> {
+    line.strip_prefix(WOKEN).map(|lamp| lamp.parse().unwrap())
 }
 
 /// The processes' database and a connection to it.
@@ -165,8 +200,7 @@ async fn timers_fire_once_although_processes_are_killed_and_stopped() {
     const LAMPS: u128 = 60;
     let (shop, _database) = stage().await;
     let process = shop.process().await;
-    let mut actors: Vec<Actor> =
-        (1..=3).map(|name| Actor::new("fires timers", name, shop.url())).collect();
+    let mut actors = [1, 2, 3, 4].map(|name| Actor::new("fires timers", name, shop.url()));
     for actor in &mut actors {
         actor.until("waits").await;
     }
@@ -174,13 +208,19 @@ async fn timers_fire_once_although_processes_are_killed_and_stopped() {
     for lamp in 0..LAMPS {
         process.give(uuid(lamp), LampCommand::TurnOn { off_at: Some(due) }).await;
     }
-    let words = actors.iter_mut().map(|actor| Box::pin(actor.until("woken")));
-    let ((), busy, others) = futures_util::future::select_all(words).await;
-    drop(others);
-    let mut killed = actors.swap_remove(busy);
-    let stopped = actors.swap_remove(0);
+    let mut woken = Vec::new();
+    for actor in &mut actors {
+        for _ in 0..BUSY {
+            woken.push(actor.wakes().await);
+        }
+    }
+    let taken_over = woken[..2 * BUSY].to_vec();
+    let [killed, mut stopped, mut one, mut other] = actors;
     stopped.signal("-STOP").await;
-    killed.process.kill().await.unwrap();
+    woken.extend(killed.end().await);
+    for actor in [&mut stopped, &mut one, &mut other] {
+        actor.tell("go on").await;
+    }
 
     let all_off = || async {
         for lamp in 0..LAMPS {
@@ -192,14 +232,21 @@ async fn timers_fire_once_although_processes_are_killed_and_stopped() {
     };
     eventually("all lamps to be off", all_off).await;
     stopped.signal("-CONT").await;
+    woken.extend(one.end().await);
+    woken.extend(other.end().await);
     // Going on, it takes part again.
     process.give(uuid(LAMPS), LampCommand::TurnOn { off_at: Some(due) }).await;
     eventually("one lamp more to be off", || async {
         !process.lamps.load(uuid(LAMPS)).await.unwrap().unwrap().state.is_on
     })
     .await;
-    for lamp in 0..=LAMPS {
-        let state = process.lamps.load(uuid(lamp)).await.unwrap().unwrap().state;
+    woken.extend(stopped.end().await);
+
+    // Once, and once more where the one that was busy with it was taken for dead.
+    for lamp in (0..=LAMPS).map(uuid) {
+        let times = woken.iter().filter(|it| **it == lamp).count();
+        assert_eq!(times, 1 + usize::from(taken_over.contains(&lamp)), "lamp {lamp}");
+        let state = process.lamps.load(lamp).await.unwrap().unwrap().state;
         assert_eq!(state.times_off, 1, "lamp {lamp}");
     }
 }
@@ -217,16 +264,21 @@ async fn acts() {
     let name: i64 = name.parse().unwrap();
     let settings: DatabaseSettings =
         serde_json::from_value(serde_json::json!({ "url": url })).unwrap();
-    let settings =
-        DatabaseSettings { lease_timeout: SILENCE, idle_in_transaction_timeout: IDLE, ..settings };
+    let settings = DatabaseSettings {
+        lease_timeout: if role == "fires timers" { PATIENCE } else { SILENCE },
+        idle_in_transaction_timeout: IDLE,
+        timer_concurrency: BUSY,
+        ..settings
+    };
     let nowhere = std::path::Path::new("");
     let database = Database::connect(&settings, "shop", nowhere).await.unwrap();
+    let (told, is_told) = watch::channel(false);
     let act = async {
         match role.as_str() {
             "writes under a lease" => write_under_a_lease(&database, name).await,
             "stands in a transaction" => stand_in_a_transaction(&database, name).await,
             "gives commands" => give_commands(&database).await,
-            "fires timers" => fire_timers(&database).await,
+            "fires timers" => fire_timers(&database, is_told).await,
             other => panic!("nobody is {other}"),
         }
     };
@@ -234,12 +286,14 @@ async fn acts() {
     let mut ears = BufReader::new(stdin()).lines();
     tokio::select! {
         () = act => {}
-        () = silence(&mut ears), if role != "stands in a transaction" => {}
+        () = silence(&mut ears, &told), if role != "stands in a transaction" => {}
     }
 }
 
-async fn silence(ears: &mut Lines<BufReader<Stdin>>) {
-    while ears.next_line().await.is_ok_and(|line| line.is_some()) {}
+async fn silence(ears: &mut Lines<BufReader<Stdin>>, told: &watch::Sender<bool>) {
+    while ears.next_line().await.is_ok_and(|line| line.is_some()) {
+        told.send_replace(true);
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "how processes of a test talk")]
@@ -305,13 +359,15 @@ async fn give_commands(database: &Database) {
     say("done");
 }
 
-async fn fire_timers(database: &Database) {
+/// Turns off nothing before it is told to go on.
+async fn fire_timers(database: &Database, is_told: watch::Receiver<bool>) {
     let (lamps, _tasks) = committer(database);
     let switch = lamps.clone();
     let runner = TimerRunner::new(&lamps, "shop", random(), move |cx, lamp| {
-        let switch = switch.clone();
+        let (switch, mut is_told) = (switch.clone(), is_told.clone());
         async move {
-            say("woken");
+            say(&format!("{WOKEN}{lamp}"));
+            is_told.wait_for(|is_told| *is_told).await?;
             switch.execute(&cx, lamp, LampCommand::TurnOff).await?;
             Ok(())
         }
