@@ -2,18 +2,20 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{join, join_all, join3};
 use runtime::{
     RebuildProgress,
     RebuildStep::{self, Comparing, Correcting, Filling, Following},
     Rebuilt,
 };
-use store::{Change, Feed, LogView, LogViews, Position, Projection, StoreError, Tx, View};
-use tokio::sync::Semaphore;
+use store::{
+    Change, Feed, LogView, LogViews, Position, Projected, Projection, StoreError, Tx, View,
+};
+use tokio::{runtime::Handle, sync::Semaphore, task::block_in_place};
 use uuid::Uuid;
 
 use crate::{
-    account::{Account, AccountsView, Command, all_accounts},
+    account::{Account, AccountRow, AccountsView, Command, all_accounts},
     world::{Process, SCHEMA, World, cx, on_all},
 };
 
@@ -78,28 +80,52 @@ impl View<Account> for Straying {
     }
 }
 
-/// Stops after what it wrote, until the test says so.
-struct Pausing;
+/// Stops after what it wrote, once it is asked to, until the test says so.
+struct Pausing {
+    is_asked: AtomicBool,
+    is_paused: Semaphore,
+    goes_on: Semaphore,
+}
 
-static IS_PAUSED: Semaphore = Semaphore::const_new(0);
-static GOES_ON: Semaphore = Semaphore::const_new(0);
+impl Pausing {
+    const fn new(is_asked: bool) -> Self {
+        Self {
+            is_asked: AtomicBool::new(is_asked),
+            is_paused: Semaphore::const_new(0),
+            goes_on: Semaphore::const_new(0),
+        }
+    }
+
+    /// One of a test's own, and the views that it is of.
+    fn alone() -> (&'static Self, LogViews) {
+        let pausing: &Self = Box::leak(Box::new(Self::new(false)));
+        let log: &dyn Projected = Box::leak(Box::new(Projection::<Account, _>::by(pausing)));
+        let (name, tables) = ("accounts", &["accounts"]);
+        let view = LogView { name, tables, logs: Box::leak(Box::new([log])) };
+        let views = LogViews { schema: &SCHEMA, views: Box::leak(Box::new([view])), tells: None };
+        (pausing, views)
+    }
+}
 
 #[runtime::async_trait]
 impl View<Account> for Pausing {
     async fn apply(&self, tx: &mut Tx, changes: &[Change<'_, Account>]) -> Result<(), sqlx::Error> {
         AccountsView.apply(tx, changes).await?;
-        IS_PAUSED.add_permits(1);
-        let _permit = GOES_ON.acquire().await.expect("it is not closed");
+        if self.is_asked.load(Ordering::Relaxed) {
+            self.is_paused.add_permits(1);
+            let _permit = self.goes_on.acquire().await.expect("it is not closed");
+        }
         Ok(())
     }
 }
 
-static PAUSING: LogViews = LogViews {
+static PAUSING: Pausing = Pausing::new(true);
+static PAUSING_VIEWS: LogViews = LogViews {
     schema: &SCHEMA,
     views: &[LogView {
         name: "accounts",
         tables: &["accounts"],
-        logs: &[&Projection::<Account, Pausing>::by(&Pausing)],
+        logs: &[&Projection::<Account, Pausing>::by(&PAUSING)],
     }],
     tells: None,
 };
@@ -111,17 +137,17 @@ async fn feeds_go_on_when_a_rebuild_is_paused() {
     process.accounts.execute(&cx(), process.id(), Command::Deposit(1)).await.unwrap();
     let feed = Feed::of_everything(&process.database);
     let watching = async {
-        drop(IS_PAUSED.acquire().await.unwrap());
+        drop(PAUSING.is_paused.acquire().await.unwrap());
         process.accounts.execute(&cx(), process.id(), Command::Deposit(1)).await.unwrap();
         testkit::eventually("the feed has it", async || {
             let all = feed.read(Position::default(), 10).await.unwrap();
             (all.events.len() == 2).then_some(())
         })
         .await;
-        GOES_ON.add_permits(1);
+        PAUSING.goes_on.add_permits(1);
     };
     let mut unwatched = |_: RebuildProgress| ();
-    let rebuilding = PAUSING.rebuild_on(&process.database, None, &mut unwatched);
+    let rebuilding = PAUSING_VIEWS.rebuild_on(&process.database, None, &mut unwatched);
     let (outcome, ()) = join(rebuilding, watching).await;
     assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
     assert_eq!(rebuilt(&process).await.corrected, 0);
@@ -184,6 +210,50 @@ on_all! {
         let ((), done) = join(writing, rebuilding).await;
         assert!(done.corrected >= 100, "{done:?}");
         assert!(is_as_the_log_says(&process).await);
+    }
+
+    async fn a_view_is_read_all_the_while_its_rows_are_corrected(world) {
+        let (process, ids) = with_accounts(&world).await;
+        let (spoiled, hot) = (ids[3], ids[70]);
+        change(&process, async |tx| {
+            store::execute!(&mut *tx, SPOIL_BALANCE, spoiled).await.unwrap();
+        })
+        .await;
+        let (pausing, views) = Pausing::alone();
+        let accounts = process.accounts.clone();
+        let mut watch = |progress: RebuildProgress| {
+            if progress.step == Correcting && !pausing.is_asked.swap(true, Ordering::Relaxed) {
+                // It is taken in while writers are held, and then everything stands still.
+                let deposit = accounts.execute(&cx(), hot, Command::Deposit(1)).into_future();
+                block_in_place(|| Handle::current().block_on(deposit)).unwrap();
+            }
+        };
+        let is_done = AtomicBool::new(false);
+        let rebuilding = async {
+            let done = views.rebuild_on(&process.database, None, &mut watch).await;
+            is_done.store(true, Ordering::Relaxed);
+            pausing.is_paused.close();
+            done.unwrap()
+        };
+        let reading = async {
+            while !is_done.load(Ordering::Relaxed) {
+                assert_eq!(all_accounts(&process.database).await.len(), ids.len());
+            }
+        };
+        let reading_what_is_held = async {
+            drop(pausing.is_paused.acquire().await.expect("it stands still before it is done"));
+            let shown = all_accounts(&process.database).await;
+            pausing.goes_on.add_permits(1);
+            shown
+        };
+        let all = Box::pin(join3(rebuilding, reading, reading_what_is_held));
+        let (done, (), shown) = all.await;
+        assert_eq!(done[0].corrected, 1);
+        let balance = |rows: &[AccountRow]| {
+            rows.iter().find(|row| row.id == spoiled).map(|row| row.balance)
+        };
+        assert_eq!((shown.len(), balance(&shown)), (ids.len(), Some(7)), "as it was before");
+        assert_eq!(balance(&all_accounts(&process.database).await), Some(3));
     }
 
     async fn how_far_it_is_can_be_watched(world) {
