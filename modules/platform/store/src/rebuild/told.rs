@@ -95,3 +95,64 @@ impl Taken {
             })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COUNT: u32 = 3;
+
+    fn at(seq: i64) -> Position {
+        Position { txn: 1, seq }
+    }
+
+    /// A key of that partition of so many.
+    fn key_in(partition: u32, count: u32) -> Uuid {
+        let mut keys = (0..100).map(Uuid::from_u128);
+        keys.find(|key| partition_of(*key, count) == partition).expect("keys spread")
+    }
+
+    #[test]
+    fn each_partition_has_been_passed_as_far_as_it_says_itself() {
+        let partitions = vec![(COUNT, 0, at(10)), (COUNT, 1, at(20))];
+        let taken = Taken { partitions, ..Taken::default() };
+        let keys = [0, 1, 2].map(|partition| key_in(partition, COUNT));
+        let reached = |seq| keys.map(|key| taken.contains(key, at(seq)));
+        assert_eq!(reached(1), [true, true, false], "nothing of the third was read");
+        assert_eq!(reached(10), [true, true, false]);
+        assert_eq!(reached(11), [false, true, false]);
+        assert_eq!(reached(21), [false, false, false]);
+    }
+
+    #[test]
+    fn what_the_feed_brought_before_the_partitions_did_is_of_all_keys() {
+        let taken =
+            Taken { feed: at(5), partitions: vec![(COUNT, 0, at(10))], aside: HashSet::new() };
+        let keys = [0, 1].map(|partition| key_in(partition, COUNT));
+        let reached = |seq| keys.map(|key| taken.contains(key, at(seq)));
+        assert_eq!(reached(5), [true, true]);
+        assert_eq!(reached(6), [true, false]);
+        assert_eq!(reached(11), [false, false]);
+    }
+
+    #[test]
+    fn what_was_put_aside_is_not_taken_in_whatever_was_passed_since() {
+        let key = key_in(0, COUNT);
+        let aside = HashSet::from([at(3), at(8)]);
+        let taken = Taken { feed: at(5), partitions: vec![(COUNT, 0, at(10))], aside };
+        let passed = (1..=10).filter(|seq| taken.contains(key, at(*seq))).collect::<Vec<_>>();
+        assert_eq!(passed, [1, 2, 4, 5, 6, 7, 9, 10]);
+    }
+
+    #[test]
+    fn a_topic_that_was_made_anew_with_more_partitions_is_passed_as_both_say() {
+        let mut keys = (0..100).map(Uuid::from_u128);
+        let key =
+            keys.find(|key| partition_of(*key, COUNT) == 0 && partition_of(*key, COUNT + 1) == 1);
+        let key = key.expect("keys spread");
+        let partitions = vec![(COUNT, 0, at(10)), (COUNT + 1, 1, at(20)), (COUNT + 1, 0, at(30))];
+        let taken = Taken { partitions, ..Taken::default() };
+        assert!(taken.contains(key, at(20)));
+        assert!(!taken.contains(key, at(21)), "the partition of its number in the other layout");
+    }
+}
