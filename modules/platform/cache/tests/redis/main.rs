@@ -5,6 +5,7 @@ mod hardships;
 mod held_up;
 mod proxy;
 mod replica;
+mod signs;
 
 use std::{
     sync::{Arc, Mutex, atomic::Ordering},
