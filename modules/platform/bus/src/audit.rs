@@ -298,6 +298,8 @@ impl Place {
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
     use serde_json::json;
 
     use super::*;
@@ -341,6 +343,36 @@ mod tests {
         assert_eq!(read(1, &written).as_deref(), Ok("order"));
         assert_eq!(read(2, &written), Err(NoRecord::Newer));
         assert_eq!(read(1, &json!({"aggregate": 1})), Err(NoRecord::Unreadable));
+    }
+
+    #[test]
+    fn records_of_all_versions_so_far_are_read_and_nothing_of_them_is_lost() {
+        let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/events/samples");
+        let files = fs::read_dir(samples).unwrap().map(|file| file.unwrap().path());
+        let is_record = |file: &Path| file.to_string_lossy().contains(".audit.v");
+        let mut versions = BTreeSet::new();
+        for file in files.filter(|file| is_record(file)) {
+            let text = fs::read_to_string(&file).unwrap();
+            let envelope: Envelope = serde_json::from_str(&text).unwrap();
+            let read = AuditRecord::of("orders", envelope.clone());
+            let record = read.unwrap_or_else(|error| panic!("{}: {error:?}", file.display()));
+            let mut told = json!({
+                "aggregate": record.aggregate,
+                "version": record.version,
+                "event": record.event_type,
+                "actor": record.actor,
+            });
+            if let Some(reason) = record.reason {
+                told["reason"] = reason.into();
+            }
+            assert_eq!(told, envelope.payload, "{}", file.display());
+            assert_eq!((record.id, record.stream), (envelope.id, envelope.key));
+            assert_eq!(record.recorded_at, envelope.time);
+            assert_eq!(record.correlation_id, envelope.correlation_id);
+            assert_eq!(record.causation_id, envelope.causation_id);
+            versions.insert(envelope.schema_version);
+        }
+        assert_eq!(versions, BTreeSet::from([FIRST_EVENT_VERSION]));
     }
 
     #[test]
