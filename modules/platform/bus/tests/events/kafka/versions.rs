@@ -1,6 +1,10 @@
 //! Topics hold what older builds wrote, and what newer ones write while an update is under way.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use bus::Relay;
 use rdkafka::{
@@ -16,14 +20,16 @@ use tokio::task::JoinSet;
 
 use super::{client, settings, topic};
 use crate::{
-    support::{on_both, random},
+    support::{on_both, random, uuid},
     versions::{PRICE_SET, Today, Tomorrow, Written, price},
 };
 
 const DESCRIPTION: &str = include_str!("../../../../../../docs/events/asyncapi.json");
 
-fn header_names(message: &BorrowedMessage<'_>) -> BTreeSet<String> {
-    message.headers().unwrap().iter().map(|header| header.key.to_owned()).collect()
+fn headers(message: &BorrowedMessage<'_>) -> BTreeMap<String, String> {
+    let text = |value: Option<&[u8]>| String::from_utf8(value.unwrap().to_vec()).unwrap();
+    let headers = message.headers().unwrap().iter();
+    headers.map(|header| (header.key.to_owned(), text(header.value))).collect()
 }
 
 on_both! {
@@ -71,14 +77,30 @@ on_both! {
         config.set("group.id", &place.prefix).set("auto.offset.reset", "earliest");
         let reader: BaseConsumer = config.create().unwrap();
         reader.subscribe(&[&topic(&place)]).unwrap();
-        let names = eventually("a message", || async {
+        let headers = eventually("a message", || async {
             let polled = reader.poll(Duration::from_millis(10));
-            polled.and_then(Result::ok).map(|message| header_names(&message)).ok_or("none")
+            polled.and_then(Result::ok).map(|message| headers(&message)).ok_or("none")
         })
         .await;
         let description: Value = serde_json::from_str(DESCRIPTION).unwrap();
         let described = &description["components"]["schemas"]["Headers"]["properties"];
-        let described: BTreeSet<String> = described.as_object().unwrap().keys().cloned().collect();
-        assert_eq!(names, described);
+        let described: BTreeSet<&String> = described.as_object().unwrap().keys().collect();
+        assert_eq!(headers.keys().collect::<BTreeSet<_>>(), described);
+
+        let sale = shop.tills.history(uuid(1)).await.unwrap().swap_remove(0);
+        let log = store::own_log(shop.tills.committer().database(), uuid(0)).await.unwrap();
+        let expected = [
+            ("correlation_id", sale.correlation_id),
+            ("id", sale.id.to_string()),
+            ("log", log.to_string()),
+            ("position", format!("{}.{}", sale.position.txn, sale.position.seq)),
+            ("previous", "0.0".to_owned()),
+            ("producer", concat!("sales/", env!("CARGO_PKG_VERSION")).to_owned()),
+            ("schema_version", "1".to_owned()),
+            ("traceparent", sale.traceparent),
+            ("type", "sales.sale_made".to_owned()),
+        ];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value));
+        assert_eq!(headers, BTreeMap::from(expected));
     }
 }
