@@ -229,13 +229,13 @@ pub(crate) struct Office {
 impl Office {
     /// Takes in what `source` tells, in the mood of `clerk`.
     pub(crate) fn read(&mut self, source: Arc<dyn Source>, clerk: &Clerk) {
-        let consumer = self.consumer(BusSettings::default(), clerk);
+        let consumer = self.consumer(LEDGER.name(), BusSettings::default(), clerk);
         self.tasks.spawn(consumer.run(source, self.stop.clone()));
     }
 
     /// Takes in what comes over Kafka, in the mood of `clerk`.
     pub(crate) fn read_topic(&mut self, settings: &BusSettings, clerk: &Clerk) {
-        let consumer = self.consumer(settings.clone(), clerk);
+        let consumer = self.consumer(LEDGER.name(), settings.clone(), clerk);
         self.tasks.spawn(consumer.run_on_kafka(None, self.stop.clone()));
     }
 
@@ -246,11 +246,16 @@ impl Office {
         settings: &BusSettings,
         clerk: &Clerk,
     ) {
-        let consumer = self.consumer(settings.clone(), clerk);
+        let consumer = self.consumer(LEDGER.name(), settings.clone(), clerk);
         self.tasks.spawn(consumer.run_on_kafka(Some(feed), self.stop.clone()));
     }
 
-    fn consumer(&self, settings: BusSettings, clerk: &Clerk) -> Consumer {
+    pub(crate) fn consumer(
+        &self,
+        name: &'static str,
+        settings: BusSettings,
+        clerk: &Clerk,
+    ) -> Consumer {
         let bookkeeper = Bookkeeper { accounts: self.accounts.clone(), clerk: clerk.clone() };
         let settings = BusSettings {
             first_pause: Duration::from_millis(5),
@@ -260,7 +265,7 @@ impl Office {
         };
         Consumer::new::<SalesEvent>(
             &self.committer,
-            "ledger",
+            name,
             SalesEvent::NAMES.to_vec(),
             bookkeeper,
             settings,
