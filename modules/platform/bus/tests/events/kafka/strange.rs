@@ -1,25 +1,29 @@
 //! Messages that are no events, or none of this build's: no partition stops for them.
 
+use metrics_exporter_prometheus::PrometheusBuilder;
 use rdkafka::{
     message::{Header, OwnedHeaders},
     producer::{FutureProducer, FutureRecord},
 };
 use serde_json::json;
-use store::{DeadLetter, DeadLetterState, RelayLog};
+use store::{DeadLetter, DeadLetterState, Position, RelayLog};
 use testkit::{
     eventually,
     kafka::{self, KafkaPlace},
 };
 
 use super::{PARTITIONS, client, settings, topic};
-use crate::support::{Clerk, Office, Shop, on_both, uuid};
+use crate::{
+    measures::{becomes, value},
+    support::{Clerk, Office, Shop, on_both, uuid},
+};
 
 /// Puts a message into each partition of the topic.
 async fn put(place: &KafkaPlace, value: &str, headers: &[(&str, &str)]) {
     put_into(place, 0..3, value, headers).await;
 }
 
-async fn put_into(
+pub(super) async fn put_into(
     place: &KafkaPlace,
     partitions: impl IntoIterator<Item = i32>,
     value: &str,
@@ -38,13 +42,25 @@ async fn put_into(
 }
 
 /// The partition of the first till.
-fn own_partition() -> Option<i32> {
+pub(super) fn own_partition() -> Option<i32> {
     i32::try_from(store::partition_of(uuid(1), PARTITIONS)).ok()
 }
 
 async fn log_of(shop: &Shop) -> String {
     let database = shop.tills.committer().database();
     store::own_log(database, uuid(0)).await.unwrap().to_string()
+}
+
+/// Puts a message where a newer build's relay would, which publishes what this one does not.
+async fn put_behind_the_first_sale(place: &KafkaPlace, shop: &Shop, value: &str) {
+    let history = shop.tills.history(uuid(1)).await.unwrap();
+    let log = log_of(shop).await;
+    let [previous, position] = [0, 1].map(|index| {
+        let Position { txn, seq } = history[index].position;
+        format!("{txn}.{seq}")
+    });
+    let headers = [("log", log.as_str()), ("position", &position), ("previous", &previous)];
+    put_into(place, own_partition(), value, &headers).await;
 }
 
 /// As the publisher's relay would tell of sale 99.
@@ -57,7 +73,7 @@ fn sale_99() -> String {
     envelope.to_string()
 }
 
-async fn dead_letters(office: &Office, count: usize) -> Vec<DeadLetter> {
+pub(super) async fn dead_letters(office: &Office, count: usize) -> Vec<DeadLetter> {
     eventually(format!("{count} dead letters"), || async {
         let letters = office.dead_letters().await;
         let dead = letters.iter().filter(|it| it.state == DeadLetterState::Dead).count();
@@ -168,7 +184,31 @@ on_both! {
         assert_eq!(office.booked(1).await, [1, 2, 3]);
     }
 
-    async fn an_event_of_a_type_that_this_build_does_not_know_is_stepped_over(town: Town) {
+    async fn an_event_of_a_type_that_this_build_does_not_know_is_stepped_over_and_counted(
+        town: Town,
+    ) {
+        let place = kafka::fresh().await;
+        let settings = settings(&place);
+        let (mut shop, mut office) = (town.shop().await, town.office().await);
+        let (recorder, clerk) = (PrometheusBuilder::new().build_recorder(), Clerk::default());
+        shop.publish(&settings);
+        metrics::with_local_recorder(&recorder, || office.read_topic(&settings, &clerk));
+        shop.sell(1, 1).await;
+        office.has_booked(1, 1..=1).await;
+        assert_eq!(value(&recorder, "bus_events_total", Some("unknown")), Some(0.0));
+        let envelope = json!({
+            "id": uuid(9), "type": "sales.till_sold", "schema_version": 1, "key": uuid(1),
+            "time": "2026-11-21T12:00:00Z", "correlation_id": "c", "traceparent": "t",
+            "payload": { "type": "till_sold" },
+        });
+        put_behind_the_first_sale(&place, &shop, &envelope.to_string()).await;
+        shop.sell(1, 2).await;
+        office.has_booked(1, 1..=3).await;
+        becomes(&recorder, "bus_events_total", Some("unknown"), 1.0).await;
+        assert_eq!(office.dead_letters().await.len(), 0);
+    }
+
+    async fn an_event_that_arrives_broken_holds_back_its_key_until_somebody_decides(town: Town) {
         let place = kafka::fresh().await;
         let settings = settings(&place);
         let (mut shop, mut office) = (town.shop().await, town.office().await);
@@ -176,17 +216,23 @@ on_both! {
         office.read_topic(&settings, &Clerk::default());
         shop.sell(1, 1).await;
         office.has_booked(1, 1..=1).await;
-        let envelope = json!({
-            "id": uuid(9), "type": "sales.till_sold", "schema_version": 1, "key": uuid(1),
-            "time": "2026-11-21T12:00:00Z", "correlation_id": "c", "traceparent": "t",
-            "payload": { "type": "till_sold" },
-        });
-        // As a newer relay would publish it, in between.
-        let log = log_of(&shop).await;
-        let headers = [("log", log.as_str()), ("position", "0.2"), ("previous", "0.0")];
-        put_into(&place, own_partition(), &envelope.to_string(), &headers).await;
+        put_behind_the_first_sale(&place, &shop, "{").await;
         shop.sell(1, 2).await;
+        let is_beside = |till: &u128| {
+            i32::try_from(store::partition_of(uuid(*till), PARTITIONS)).ok() == own_partition()
+        };
+        let neighbour = (2..100).find(is_beside).unwrap();
+        shop.sell(neighbour, 1).await;
+        office.has_booked(neighbour, 1..=1).await;
+        let broken = dead_letters(&office, 1).await.remove(0);
+        let error = broken.error.as_deref().unwrap();
+        assert!(error.contains("its value is no envelope"), "{error}");
+        assert_eq!((broken.key, broken.waiting), (uuid(1), 2));
+        // It is as broken as before.
+        office.letters.retry(broken.id).await.unwrap();
+        dead_letters(&office, 1).await;
+        assert_eq!(office.booked(1).await, [1]);
+        office.letters.discard(broken.id, "broken on the way", "the manager").await.unwrap();
         office.has_booked(1, 1..=3).await;
-        assert_eq!(office.dead_letters().await.len(), 0);
     }
 }
