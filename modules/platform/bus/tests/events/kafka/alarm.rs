@@ -1,11 +1,12 @@
 //! The alert of dead letters, where several replicas take events in.
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
-use testkit::{eventually, kafka};
+use testkit::{Client, Shape, Storage, eventually, kafka};
 
-use super::settings;
+use super::{settings, strange::put_into};
 use crate::{
     measures::value,
+    nodes,
     support::{ATTEMPTS, Clerk, Town},
 };
 
@@ -58,4 +59,25 @@ async fn the_alert_ends_in_every_replica_once_everything_is_decided() {
         if alerts.iter().all(|it| *it < 0.5) { Ok(()) } else { Err(format!("{alerts:?}")) }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readiness_waits_for_as_many_dead_letters_as_are_asked_for() {
+    let place = kafka::fresh().await;
+    let more = [("bus.dead_letters_alert", "2")];
+    let mut town =
+        nodes::Town::over_kafka_with(Shape::Monolith, Storage::Sqlite, &place, &more).await;
+    town.sell(1, 1).await;
+    town.books_are_right().await;
+    put_into(&place, [0], "no JSON at all", &[]).await;
+    let readiness = Client::new(town.sandbox.node("ledger").admin_url());
+    let report = eventually("a dead letter", || async {
+        let report = readiness.get("/readyz").await.expect(200).value();
+        let about = &report["modules"]["ledger"]["details"]["events of sales for ledger"];
+        if about["dead"] == 1 { Ok(report) } else { Err(report.to_string()) }
+    })
+    .await;
+    assert!(!report["degraded"].to_string().contains("dead letter"), "{report}");
+    put_into(&place, [1], "no JSON at all", &[]).await;
+    town.says("ledger", "2 dead letters of the consumer ledger from sales").await;
 }
