@@ -261,7 +261,10 @@ impl GroupStanding {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use metrics_exporter_prometheus::PrometheusBuilder;
+    use rdkafka::statistics::{Partition, Topic};
 
     use super::*;
 
@@ -277,6 +280,42 @@ mod tests {
         let measured = recorder.handle().render();
         let gap = measured.lines().find(|line| line.starts_with(GAP)).unwrap();
         assert!(gap.ends_with(" 0"), "{measured}");
+    }
+
+    #[test]
+    fn what_a_partition_has_left_is_measured_where_it_is_read() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let told = Statistics {
+            topics: HashMap::from([("boxoffice.sales".to_owned(), between(2, 8))]),
+            ..Statistics::default()
+        };
+        metrics::with_local_recorder(&recorder, || {
+            let standing = GroupStanding::new("ledger", "sales", "boxoffice.sales".to_owned());
+            let measured = || {
+                standing.heard(&told);
+                let text = recorder.handle().render();
+                let line = text.lines().find(|line| line.starts_with(LAG_EVENTS));
+                line.map(str::to_owned)
+            };
+            assert_eq!(measured(), None, "somebody else's");
+            standing.assigned(1, Some(3));
+            let line = |lag| {
+                format!(
+                    r#"{LAG_EVENTS}{{consumer="ledger",publisher="sales",partition="1"}} {lag}"#
+                )
+            };
+            assert_eq!(measured(), Some(line(5)));
+            standing.taken(1, 7);
+            assert_eq!(measured(), Some(line(1)));
+            standing.revoked(1);
+            assert_eq!(measured(), Some(line(0)), "somebody else's again");
+        });
+    }
+
+    /// A topic whose second partition has the messages from `low` to before `high`.
+    fn between(low: i64, high: i64) -> Topic {
+        let partition = Partition { lo_offset: low, hi_offset: high, ..Partition::default() };
+        Topic { partitions: HashMap::from([(1, partition)]), ..Topic::default() }
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod anew;
 mod forgetful;
 mod guarded;
 mod helpless;
+mod lag;
 mod large;
 mod missing;
 mod refused;
@@ -19,6 +20,7 @@ mod went_back;
 use std::time::Duration;
 
 use bus::{BusKind, BusSettings, KafkaSettings};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
@@ -227,15 +229,26 @@ async fn sales_go_on_while_the_broker_is_away() {
     let (place, broker) = kafka::private().await;
     let settings = settings(&place);
     let (mut shop, mut office) = (town.shop().await, town.office().await);
-    shop.publish(&settings);
+    let recorder = PrometheusBuilder::new().build_recorder();
+    metrics::with_local_recorder(&recorder, || shop.publish(&settings));
+    let measured = |name: &str| {
+        let line = format!("{name}{{topic=\"{}\"}} ", topic(&place));
+        let text = recorder.handle().render();
+        text.lines().find_map(|it| it.strip_prefix(&line)?.parse::<u64>().ok())
+    };
+    let left = || measured("bus_relay_lag_events");
     office.read_topic(&settings, &Clerk::default());
     shop.sell(1, 2).await;
     office.has_booked(1, 1..=2).await;
+    eventually("nothing to be left", || async { left() == Some(0) }).await;
     broker.stop().await;
     shop.sell(1, 3).await;
     assert_eq!(office.booked(1).await, [1, 2]);
+    eventually("three sales to be left", || async { left() >= Some(3) }).await;
     broker.start().await;
     office.has_booked(1, 1..=5).await;
+    eventually("nothing to be left", || async { left() == Some(0) }).await;
+    assert!(measured("bus_relay_published_total") >= Some(5), "{}", recorder.handle().render());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
