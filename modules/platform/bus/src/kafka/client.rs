@@ -54,6 +54,24 @@ impl KafkaSettings {
         }
         config
     }
+
+    /// What a client is told that publishes.
+    pub(super) fn producer(&self) -> ClientConfig {
+        let mut config = self.client();
+        config
+            // Never acknowledged before all replicas that are in sync have it, never twice, never
+            // out of order, and never given up: that is for us to decide.
+            .set("enable.idempotence", "true")
+            .set("enable.gapless.guarantee", "true")
+            .set("acks", "all")
+            .set("message.timeout.ms", "0")
+            .set("retry.backoff.ms", "50")
+            .set("retry.backoff.max.ms", "1000")
+            // All of a page is on its way at once; waiting for more would only be waiting.
+            .set("linger.ms", "1")
+            .set("compression.codec", "lz4");
+        config
+    }
 }
 
 /// Why a client is replaced that [has forgotten](has_forgotten_brokers) whom to ask.
@@ -137,6 +155,19 @@ mod tests {
         assert!(!forgotten(&["learned", "logical"]));
         assert!(forgotten(&["logical"]));
         assert!(forgotten(&[]));
+    }
+
+    #[test]
+    fn what_is_published_is_with_all_replicas_in_order_and_never_given_up() {
+        let config = KafkaSettings::default().producer();
+        for (key, value) in [
+            ("acks", "all"),
+            ("enable.idempotence", "true"),
+            ("enable.gapless.guarantee", "true"),
+            ("message.timeout.ms", "0"),
+        ] {
+            assert_eq!(config.get(key), Some(value), "{key}");
+        }
     }
 
     #[test]

@@ -260,21 +260,7 @@ impl Relay {
         let forgotten = CancellationToken::new();
         let context =
             Context { standing: Arc::clone(&self.standing), forgotten: forgotten.clone() };
-        let producer = self
-            .settings
-            .client()
-            // Never acknowledged before all replicas that are in sync have it, never twice, never
-            // out of order, and never given up: that is for us to decide.
-            .set("enable.idempotence", "true")
-            .set("enable.gapless.guarantee", "true")
-            .set("acks", "all")
-            .set("message.timeout.ms", "0")
-            .set("retry.backoff.ms", "50")
-            .set("retry.backoff.max.ms", "1000")
-            // All of a page is on its way at once; waiting for more would only be waiting.
-            .set("linger.ms", "1")
-            .set("compression.codec", "lz4")
-            .create_with_context(context)?;
+        let producer = self.settings.producer().create_with_context(context)?;
         Ok(Owned { producer: Some(producer), forgotten, log })
     }
 

@@ -2,6 +2,7 @@
 
 mod alarm;
 mod anew;
+mod begun_again;
 mod forgetful;
 mod guarded;
 mod helpless;
