@@ -26,7 +26,9 @@ use runtime::{
 };
 use serde_json::{Value, json};
 use store::Position;
-use testkit::{Client, Composition, Reply, Sandbox, Storage, TestClock, eventually};
+use testkit::{
+    Client, Composition, Reply, Sandbox, Storage, TestClock, eventually, redis::RedisPlace,
+};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -49,6 +51,19 @@ impl House {
     pub(crate) async fn set(storage: Storage, key: &str, value: &str) -> Self {
         let builder = Sandbox::builder(COMPOSITION).database(storage).setting(key, value);
         Self { sandbox: builder.clock(TestClock::running()).start().await }
+    }
+
+    /// Two nodes on one PostgreSQL that share a Redis and trust what they remember for a minute. The
+    /// clock stands still, so that nothing is forgotten for being old.
+    pub(crate) async fn twins(redis: &RedisPlace) -> Self {
+        let builder = Sandbox::builder(COMPOSITION)
+            .database(Storage::Postgres)
+            .replicas(2)
+            .setting("cache.kind", "redis")
+            .setting("cache.url", redis.url.as_str())
+            .setting("cache.prefix", redis.prefix.as_str())
+            .setting("cache.staleness", "1m");
+        Self { sandbox: builder.clock(TestClock::at("2027-03-01T12:00:00Z")).start().await }
     }
 
     /// Nobody in particular.
@@ -82,9 +97,12 @@ impl House {
         self.public().with_token(SIGNER.sign(&claims).expect("claims can be signed"))
     }
 
-    /// Catalog tells something.
+    /// Catalog tells something, each of its replicas the same.
     pub(crate) async fn announce(&self, event: &CatalogEvent) {
-        let _told = self.public().post("/v1/programme", event).await.expect(200);
+        for node in self.sandbox.nodes() {
+            let catalog = self.public().at(node.public_url());
+            let _told = catalog.post("/v1/programme", event).await.expect(200);
+        }
     }
 
     /// [`EVENT`] is published with so many places of [`SEAT`].

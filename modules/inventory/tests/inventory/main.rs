@@ -8,6 +8,7 @@ mod holds;
 mod house;
 mod limits;
 mod quotas;
+mod replicas;
 mod seats;
 mod stream;
 
