@@ -13,5 +13,6 @@ mod lease;
 mod processes;
 mod replicas;
 mod support;
+mod taken;
 mod timers;
 mod ways;
