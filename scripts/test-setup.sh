@@ -32,17 +32,14 @@ has_component() { cargo "$1" --version >/dev/null 2>&1; }
 
 # The places in which testkit looks for PostgreSQL.
 has_postgresql() {
-    [ -n "${BOXOFFICE_TEST_POSTGRES_URL:-}" ] || command -v initdb >/dev/null ||
-        compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null
+    command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null
 }
 
 # The place in which testkit looks for Redis.
-has_redis() { [ -n "${BOXOFFICE_TEST_REDIS_URL:-}" ] || command -v redis-server >/dev/null; }
+has_redis() { command -v redis-server >/dev/null; }
 
 # The places in which testkit looks for Java, with which it runs Kafka.
-has_java() {
-    [ -n "${BOXOFFICE_TEST_KAFKA_BROKERS:-}" ] || command -v "${JAVA_HOME:+$JAVA_HOME/bin/}java" >/dev/null
-}
+has_java() { command -v "${JAVA_HOME:+$JAVA_HOME/bin/}java" >/dev/null; }
 
 if ! command -v cargo >/dev/null; then
     say "missing: Rust, at least the version that Cargo.toml names as rust-version. See rust-lang.org."
@@ -58,6 +55,4 @@ need "PostgreSQL's server" postgresql has_postgresql
 need "Redis's server" redis-server has_redis
 need "curl, with which the README sells a ticket and Kafka is fetched" curl has_curl
 need "Java, which runs Kafka" openjdk-17-jre-headless has_java
-if [ -z "${BOXOFFICE_TEST_KAFKA_BROKERS:-}" ]; then
-    "$(dirname "$0")/kafka.sh" || say "missing: Apache Kafka. scripts/kafka.sh could not fetch it."
-fi
+"$(dirname "$0")/kafka.sh" || say "missing: Apache Kafka. scripts/kafka.sh could not fetch it."

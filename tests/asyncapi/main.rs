@@ -4,6 +4,8 @@
 
 #![expect(clippy::indexing_slicing, reason = "a test that cannot go on fails, and says where")]
 
+#[path = "../../modules/contracts/tests/events/breaks.rs"]
+mod breaks;
 mod document;
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
@@ -12,7 +14,10 @@ use boxoffice::registry::MODULES;
 use bus::Envelope;
 use serde_json::Value;
 
-use self::document::{is_trail, messages, written};
+use self::{
+    breaks::breaks,
+    document::{is_trail, messages, written},
+};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/events")
@@ -46,8 +51,16 @@ fn samples() -> Vec<(String, Value)> {
 
 #[test]
 fn the_document_is_the_one_that_is_checked_in() {
-    compare("schemas/audit.v1.json", &document::trail_schema());
     compare("asyncapi.json", &document::document(MODULES));
+}
+
+#[test]
+fn the_trail_is_as_checked_in_and_breaks_nobody() {
+    let (file, now) = ("schemas/audit.v1.json", document::trail_schema());
+    let text = fs::read_to_string(folder().join(file)).expect("it is checked in");
+    let then = serde_json::from_str(&text).expect("a schema is JSON");
+    assert_eq!(breaks(&then, &now), Vec::<String>::new(), "those who read the trail would trip");
+    compare(file, &now);
 }
 
 #[test]

@@ -144,8 +144,30 @@ async fn fill(base: &mut Base, skipped: &BTreeSet<String>) {
     base.execute("ANALYZE").await;
 }
 
-/// The tables that a statement reads from end to end: with these parameters, or whatever they are.
-async fn scanned(base: &mut Base, statement: &str, with: Option<&str>) -> BTreeSet<String> {
+/// How a statement is executed.
+struct Plan(Vec<String>);
+
+impl Plan {
+    /// The large tables that are read from end to end.
+    fn scanned(&self) -> BTreeSet<String> {
+        let tables = self.words_after("Seq Scan on ");
+        tables.filter(|table| !SMALL.contains(&table.as_str())).collect()
+    }
+
+    fn indexes(&self) -> impl Iterator<Item = String> {
+        self.words_after(" using ").chain(self.words_after("Bitmap Index Scan on "))
+    }
+
+    fn words_after(&self, mark: &str) -> impl Iterator<Item = String> {
+        let word = move |line: &String| {
+            line.split_once(mark)?.1.split_whitespace().next().map(str::to_owned)
+        };
+        self.0.iter().filter_map(word)
+    }
+}
+
+/// Its plan with these parameters, or whatever they are.
+async fn plan(base: &mut Base, statement: &str, with: Option<&str>) -> Plan {
     let mode = if with.is_some() { "force_custom_plan" } else { "force_generic_plan" };
     base.execute(&format!("SET plan_cache_mode = {mode}")).await;
     base.execute(&format!("PREPARE planned AS {statement}")).await;
@@ -156,18 +178,18 @@ async fn scanned(base: &mut Base, statement: &str, with: Option<&str>) -> BTreeS
         "" => String::new(),
         given => format!("({given})"),
     };
-    let plan = base.texts(&format!("EXPLAIN EXECUTE planned{parameters}")).await;
+    let lines = base.texts(&format!("EXPLAIN EXECUTE planned{parameters}")).await;
     base.execute("DEALLOCATE planned").await;
-    let lines = plan.iter().flatten();
-    let tables = lines.filter_map(|line| line.split_once("Seq Scan on ")?.1.split(' ').next());
-    tables.map(str::to_owned).filter(|table| !SMALL.contains(&table.as_str())).collect()
+    Plan(lines.into_iter().flatten().collect())
 }
 
-/// A line for each statement with a table that it reads from end to end and may not.
+/// A line for each statement with a table that it reads from end to end and may not. Notes the
+/// `indexes` that the others go by.
 async fn offences(
     service: &str,
     statements: &[Statement],
     skipped: &BTreeSet<String>,
+    indexes: &mut BTreeSet<String>,
 ) -> Vec<String> {
     let place = Place::postgres().await;
     crate::base::schema(service).up(&place.config).await.expect("the migrations run");
@@ -178,7 +200,9 @@ async fn offences(
     let mut offences = Vec::new();
     for Statement { name, postgres, .. } in statements {
         let exception = EXCEPTIONS.iter().find(|it| it.service == service && it.name == name);
-        let tables = scanned(&mut base, postgres, None).await;
+        let plan_of_any = plan(&mut base, postgres, None).await;
+        indexes.extend(plan_of_any.indexes());
+        let tables = plan_of_any.scanned();
         match exception {
             None if !tables.is_empty() => {
                 offences.push(format!("{service} {name} reads all of {tables:?}: {postgres}"));
@@ -188,7 +212,7 @@ async fn offences(
                 offences.push(format!("{service} {name} needs no exception any more"));
             }
             Some(Exception { with: Some(with), why, .. }) => {
-                let tables = scanned(&mut base, postgres, Some(with)).await;
+                let tables = plan(&mut base, postgres, Some(with)).await.scanned();
                 if !tables.is_empty() {
                     offences
                         .push(format!("{service} {name} reads all of {tables:?}, though {why}"));
@@ -209,13 +233,25 @@ async fn no_statement_reads_a_large_table_from_end_to_end() {
     let is_shared =
         |statement: &Statement| all.iter().all(|(_, statements)| statements.contains(statement));
     let (shared, _): (Vec<Statement>, Vec<Statement>) = first.iter().cloned().partition(is_shared);
-    let mut found = offences("orders", &shared, &BTreeSet::new()).await;
+    let mut indexes = BTreeSet::new();
+    let mut found = offences("orders", &shared, &BTreeSet::new(), &mut indexes).await;
     let shared_tables: BTreeSet<String> =
         ["dead_letters", "idempotency_keys", "snapshots"].map(str::to_owned).into();
     for (service, statements) in &all {
         let own: Vec<Statement> =
             statements.iter().filter(|it| !shared.contains(it)).cloned().collect();
-        found.extend(offences(service, &own, &shared_tables).await);
+        found.extend(offences(service, &own, &shared_tables, &mut indexes).await);
     }
     assert!(found.is_empty(), "add an index, or say why it may:\n{}", found.join("\n"));
+
+    let idle: Vec<&str> = listed_indexes().filter(|index| !indexes.contains(*index)).collect();
+    assert_eq!(idle, Vec::<&str>::new(), "operators are told of indexes that no statement goes by");
+}
+
+/// The indexes of which docs/operations/postgresql.md says which statements go by them.
+fn listed_indexes() -> impl Iterator<Item = &'static str> {
+    let guide = include_str!("../../docs/operations/postgresql.md");
+    let rows = guide.lines().filter_map(|line| line.strip_prefix("| ")?.rsplit("| ").next());
+    let words = rows.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    words.filter(|word| word.contains("_of_") || word.contains("_by_"))
 }

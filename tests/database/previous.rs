@@ -1,8 +1,13 @@
 //! Expand and contract: the statements of the previous release run on today's schema, so that its
-//! replicas go on while today's start, and may come back. They are in `previous/`, which a release
-//! writes anew with `UPDATE_STATEMENTS=1 cargo test --test database previous`.
+//! replicas go on while today's start, and may come back. They are in `previous/`, with what the
+//! schema demanded of whoever writes; a release writes both anew with `UPDATE_STATEMENTS=1 cargo test --test database previous`.
 
-use std::{fs, path::PathBuf, sync::Once};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+    sync::Once,
+};
 
 use runtime::Statement;
 use serde_json::{Value, json};
@@ -88,7 +93,96 @@ fn assert_none(faults: &[String]) {
     );
 }
 
+/// What a schema demands of those who write, a line each, by table: what must not be left out, what is
+/// checked, what may be there once only.
+const DEMANDS: &str = "SELECT c.table_name || ' needs ' || c.column_name \
+     FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name) \
+     WHERE c.table_schema = current_schema() AND t.table_type = 'BASE TABLE' AND c.is_nullable = 'NO' \
+     AND c.column_default IS NULL AND c.is_identity = 'NO' AND c.is_generated = 'NEVER' \
+     UNION SELECT r.relname || ' has ' || pg_get_constraintdef(k.oid) \
+     FROM pg_constraint k JOIN pg_class r ON r.oid = k.conrelid \
+     WHERE k.connamespace = current_schema()::regnamespace AND k.contype IN ('c', 'f', 'p', 'u', 'x') \
+     UNION SELECT r.relname || ' has ' || replace(pg_get_indexdef(i.indexrelid), current_schema() || '.', '') \
+     FROM pg_index i JOIN pg_class r ON r.oid = i.indrelid \
+     WHERE r.relnamespace = current_schema()::regnamespace AND i.indisunique \
+     AND NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = i.indexrelid) \
+     UNION SELECT r.relname || ' calls ' || g.tgname FROM pg_trigger g JOIN pg_class r ON r.oid = g.tgrelid \
+     WHERE r.relnamespace = current_schema()::regnamespace AND NOT g.tgisinternal ORDER BY 1";
+
+fn demands_file() -> PathBuf {
+    file("demands")
+}
+
+async fn demands(place: &Place, service: &str) -> Vec<String> {
+    let found = place.connect(service).await.texts(DEMANDS).await;
+    found.into_iter().flatten().collect()
+}
+
+/// Those of today that were not made before, of tables that were there before.
+fn newly_demanded(before: &[String], today: &[String]) -> Vec<String> {
+    let table = |line: &str| line.split_once(' ').map(|(table, _)| table.to_owned());
+    let tables: BTreeSet<_> = before.iter().filter_map(|line| table(line)).collect();
+    let is_known = |line: &&String| table(line).is_some_and(|it| tables.contains(&it));
+    today.iter().filter(is_known).filter(|line| !before.contains(line)).cloned().collect()
+}
+
 static WRITTEN: Once = Once::new();
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "whoever runs the test says whether to write")]
+async fn nothing_more_is_demanded_of_the_previous_release_than_it_knew_of() {
+    let place = Place::postgres().await;
+    let mut today = BTreeMap::new();
+    for (module, schema) in schemas() {
+        schema.up(&place.config).await.expect("the migrations run");
+        today.insert(module.name, demands(&place, module.name).await);
+    }
+    if std::env::var_os("UPDATE_STATEMENTS").is_some() {
+        let text = serde_json::to_string_pretty(&today).expect("it is JSON");
+        fs::write(demands_file(), text + "\n").expect("the file can be written");
+    }
+    let text = fs::read_to_string(demands_file()).expect("it is checked in");
+    let before: BTreeMap<String, Vec<String>> =
+        serde_json::from_str(&text).expect("it was written by this test");
+    let more: Vec<String> = today
+        .iter()
+        .flat_map(|(service, today)| {
+            let before = before.get(*service).map_or(&[][..], Vec::as_slice);
+            newly_demanded(before, today).into_iter().map(move |line| format!("{service}: {line}"))
+        })
+        .collect();
+    assert!(
+        more.is_empty(),
+        "the previous release does not know of it; expand first, demand a release later:\n{}",
+        more.join("\n")
+    );
+}
+
+#[tokio::test]
+async fn what_is_newly_demanded_is_noticed() {
+    let place = Place::postgres().await;
+    place.migrate_to("orders", 2).await;
+    let before = demands(&place, "orders").await;
+    let mut base = place.connect("orders").await;
+    for change in [
+        "ALTER TABLE orders ADD COLUMN shoe_size bigint NOT NULL",
+        "ALTER TABLE orders ADD COLUMN hat text CHECK (hat <> 'top')",
+        "CREATE UNIQUE INDEX hats ON orders (hat)",
+        "ALTER TABLE orders ADD COLUMN gloves bigint",
+        "CREATE TABLE wardrobe (hook bigint PRIMARY KEY)",
+    ] {
+        base.execute(change).await;
+    }
+    let more = newly_demanded(&before, &demands(&place, "orders").await);
+    assert_eq!(
+        more,
+        [
+            "orders has CHECK ((hat <> 'top'::text))",
+            "orders has CREATE UNIQUE INDEX hats ON orders USING btree (hat)",
+            "orders needs shoe_size",
+        ]
+    );
+}
 
 #[tokio::test]
 async fn the_previous_releases_statements_run_on_sqlite() {

@@ -315,6 +315,7 @@ impl Sandbox {
 /// Makes the standing check, where the test has threads enough to wait for it. Of a test that fails it
 /// tells what its processes have logged as errors instead.
 impl Drop for Sandbox {
+    #[expect(clippy::print_stderr, reason = "tests show what they print when they fail")]
     fn drop(&mut self) {
         if thread::panicking() {
             return eprint!("{}", logged_errors(self.home.path()));
