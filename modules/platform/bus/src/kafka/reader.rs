@@ -139,12 +139,18 @@ fn note(group: &Group, consumer: &BaseConsumer<Context>, noted: &mut HashMap<u32
     {
         tracing::debug!(topic, %error, "brokers do not note offsets");
     }
+    let remedy = format!("bring them back with `boxoffice events republish {}`", group.publisher());
     for (number, next, low) in group.standing.truncated() {
         let reason = format!(
             "{topic}/{number}: the next message is {next}, but the brokers begin with {low}: \
-             events between are missing, and nothing more is taken from this partition; bring \
-             them back with `boxoffice events republish {}`",
-            group.publisher()
+             events between are missing, and nothing more is taken from this partition; {remedy}"
+        );
+        group.standing.gap(number, Some(reason));
+    }
+    for (number, former, now) in group.standing.shortened(Instant::now()) {
+        let reason = format!(
+            "{topic}/{number}: the brokers had messages up to {former}, and now have them up to \
+             {now}: they have lost some, and with them perhaps events; {remedy}"
         );
         group.standing.gap(number, Some(reason));
     }

@@ -48,6 +48,10 @@ struct PartitionStanding {
     next: Option<i64>,
     /// What brokers have: the first offset and that of the next message.
     range: Option<(i64, i64)>,
+    /// The offset of the next message as far as it was ever known.
+    reached: i64,
+    /// Since when brokers have less than that.
+    short_since: Option<Instant>,
     gap: Option<String>,
     /// Why messages that are there are not taken, and since when.
     wait: Option<(String, Instant)>,
@@ -57,6 +61,23 @@ impl PartitionStanding {
     fn long_wait(&self, now: Instant) -> Option<&str> {
         let (reason, since) = self.wait.as_ref()?;
         (now.duration_since(*since) >= LONG).then_some(reason.as_str())
+    }
+
+    fn note_range(&mut self, low: i64, high: i64) {
+        self.range = Some((low, high));
+        if high < self.reached {
+            self.short_since.get_or_insert_with(Instant::now);
+        } else {
+            (self.reached, self.short_since) = (high, None);
+        }
+    }
+
+    /// Up to where brokers had messages, and have them now, where that is less for long: another
+    /// broker that begins to lead may know for a moment of less than it has. Told once.
+    fn shortened(&mut self, now: Instant) -> Option<(i64, i64)> {
+        let (_, high) = self.range?;
+        self.short_since.take_if(|since| now.duration_since(*since) >= LONG)?;
+        Some((std::mem::replace(&mut self.reached, high), high))
     }
 
     fn lag(&self) -> Option<i64> {
@@ -142,7 +163,7 @@ impl GroupStanding {
         for (number, told) in &topic.partitions {
             let known = u32::try_from(*number).ok().and_then(|it| state.partitions.get_mut(&it));
             if let Some(known) = known.filter(|_| told.hi_offset >= 0 && told.lo_offset >= 0) {
-                known.range = Some((told.lo_offset, told.hi_offset));
+                known.note_range(told.lo_offset, told.hi_offset);
                 self.measure(*number, known.lag());
             }
         }
@@ -157,6 +178,17 @@ impl GroupStanding {
             (it.gap.is_none() && next < low).then_some((*number, next, low))
         };
         state.partitions.iter().filter_map(is_cut).collect()
+    }
+
+    /// The partitions of which brokers have less than they had, with how much that was and is; each is
+    /// told once.
+    pub(super) fn shortened(&self, now: Instant) -> Vec<(u32, i64, i64)> {
+        let mut state = self.state();
+        let told = |(number, it): (&u32, &mut PartitionStanding)| {
+            let (former, high) = it.shortened(now)?;
+            it.gap.is_none().then_some((*number, former, high))
+        };
+        state.partitions.iter_mut().filter_map(told).collect()
     }
 
     pub(super) fn problem(&self, problem: Option<String>) {
@@ -184,7 +216,8 @@ impl GroupStanding {
 
     pub(super) fn assigned(&self, number: u32, next: Option<i64>) {
         self.rebalances.increment(1);
-        let standing = PartitionStanding { next, ..PartitionStanding::default() };
+        let reached = next.unwrap_or_default();
+        let standing = PartitionStanding { next, reached, ..PartitionStanding::default() };
         self.state().partitions.insert(number, standing);
     }
 
@@ -334,6 +367,28 @@ mod tests {
             standing.waits(number, None);
         }
         assert_eq!(standing.report_at(later).degraded, None);
+    }
+
+    #[test]
+    fn brokers_that_have_less_than_they_had_are_told_of_once_it_lasts() {
+        let standing = GroupStanding::new("ledger", "sales", "boxoffice.sales".to_owned());
+        standing.assigned(1, Some(14));
+        let later = Instant::now() + LONG + LONG;
+        let hears = |high| standing.state().partitions.get_mut(&1).unwrap().note_range(0, high);
+        let mut told = Vec::new();
+        for highs in [&[14, 20][..], &[19, 20], &[3], &[3], &[4], &[0]] {
+            highs.iter().for_each(|high| hears(*high));
+            told.push(standing.shortened(later));
+        }
+        let (nothing, short) = (Vec::new(), |former, high| vec![(1, former, high)]);
+        let nothings = || nothing.clone();
+        assert_eq!(
+            told,
+            [nothings(), nothings(), short(20, 3), nothings(), nothings(), short(4, 0)]
+        );
+        hears(5);
+        hears(0);
+        assert_eq!(standing.shortened(Instant::now()), nothing, "perhaps it is over soon");
     }
 
     #[test]

@@ -79,6 +79,18 @@ async fn forget_messages(place: &KafkaPlace, partitions: u32) {
     admin.delete_records(&ends, &AdminOptions::new()).await.unwrap();
 }
 
+/// Has the brokers forget the topic with all its messages.
+async fn remove_topic(place: &KafkaPlace) {
+    let admin: AdminClient<DefaultClientContext> = client(place).create().unwrap();
+    admin.delete_topics(&[&topic(place)], &AdminOptions::new()).await.unwrap();
+    eventually("the topic to be gone", || async {
+        let known = admin.inner().fetch_metadata(None, Duration::from_secs(5));
+        let is_there = known.unwrap().topics().iter().any(|it| it.name() == topic(place));
+        if is_there { Err("it is there".to_owned()) } else { Ok(()) }
+    })
+    .await;
+}
+
 on_both! {
     async fn what_is_sold_is_booked_once_and_in_order(town: Town) {
         let settings = settings(&kafka::fresh().await);

@@ -1,12 +1,8 @@
 //! Databases that go back, and topics that are made anew: whatever was lost comes again.
 
-use rdkafka::{
-    admin::{AdminClient, AdminOptions},
-    client::DefaultClientContext,
-};
-use testkit::{eventually, kafka};
+use testkit::kafka;
 
-use super::{client, settings, topic};
+use super::{remove_topic, settings};
 use crate::support::{Clerk, Office, on_both};
 
 const STORED: &str = "SELECT partition, next_offset, txn, seq FROM partitions ORDER BY partition";
@@ -54,14 +50,7 @@ on_both! {
         office.kill().await;
         shop.sell(1, 2).await;
         shop.kill().await;
-        let admin: AdminClient<DefaultClientContext> = client(&place).create().unwrap();
-        admin.delete_topics(&[&topic(&place)], &AdminOptions::new()).await.unwrap();
-        eventually("the topic to be gone", || async {
-            let known = admin.inner().fetch_metadata(None, std::time::Duration::from_secs(5));
-            let is_there = known.unwrap().topics().iter().any(|it| it.name() == topic(&place));
-            if is_there { Err("it is there".to_owned()) } else { Ok(()) }
-        })
-        .await;
+        remove_topic(&place).await;
 
         settings.kafka.partitions = 5;
         let (mut anew, mut later) = (town.shop().await, town.office().await);

@@ -3,7 +3,7 @@
 
 use testkit::{Shape, Storage, kafka};
 
-use super::forget_messages;
+use super::{forget_messages, remove_topic};
 use crate::nodes::Town;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -30,4 +30,26 @@ async fn a_consumer_says_that_messages_are_missing_and_skips_none() {
     town.publish_again(&place).await;
     town.books_are_right().await;
     town.says("ledger", "[]").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consumer_says_that_the_brokers_have_lost_what_it_had_taken() {
+    let place = kafka::fresh().await;
+    let mut town = Town::over_kafka(Shape::Split, Storage::Sqlite, &place).await;
+    town.sell(1, 3).await;
+    town.books_are_right().await;
+    town.sandbox.node("sales").stop().await;
+    town.sandbox.node("ledger").stop().await;
+    remove_topic(&place).await;
+
+    for service in ["sales", "ledger"] {
+        let node = town.sandbox.node(service);
+        node.restart().await;
+        node.ready().await;
+    }
+    town.says("ledger", "they have lost some").await;
+    town.publish_again(&place).await;
+    town.says("ledger", "[]").await;
+    town.sell(1, 1).await;
+    town.books_are_right().await;
 }
