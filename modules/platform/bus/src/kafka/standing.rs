@@ -377,7 +377,9 @@ mod tests {
         let hears = |high| standing.state().partitions.get_mut(&1).unwrap().note_range(0, high);
         let mut told = Vec::new();
         for highs in [&[14, 20][..], &[19, 20], &[3], &[3], &[4], &[0]] {
-            highs.iter().for_each(|high| hears(*high));
+            for high in highs {
+                hears(*high);
+            }
             told.push(standing.shortened(later));
         }
         let (nothing, short) = (Vec::new(), |former, high| vec![(1, former, high)]);
