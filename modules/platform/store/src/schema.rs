@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
-use runtime::{Config, Migration, Migrations, StartError, Statement, TakenBack, async_trait};
+use runtime::{
+    Config, Migration, Migrations, StartError, Statement, TakenBack, async_trait, pause,
+};
 use sqlx::{
     Connection as _, PgConnection, SqliteConnection,
     migrate::{Migrate, MigrateError, Migrator},
@@ -16,6 +18,10 @@ use crate::{
     sql,
 };
 
+/// How long connections that were closed a moment ago may be there still at the server.
+const LEAVING: Duration = Duration::from_secs(2);
+/// How often to look whether they have gone.
+const LOOK: Duration = Duration::from_millis(50);
 /// Under which name the store's own steps are listed.
 const STORE_SET: &str = "store";
 const STORE_TABLE: &str = "_store_migrations";
@@ -161,7 +167,12 @@ impl Schema {
         data_dir: &Path,
     ) -> Result<(), StartError> {
         let mut peek = Peek::open(settings, self.name, data_dir).await?;
-        let others = peek.others(self.name).await?;
+        let give_up = Instant::now() + LEAVING;
+        let mut others = peek.others(self.name).await?;
+        while others > 0 && Instant::now() < give_up {
+            pause(LOOK).await;
+            others = peek.others(self.name).await?;
+        }
         peek.close().await?;
         if others == 0 {
             return Ok(());
