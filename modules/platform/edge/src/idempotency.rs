@@ -394,7 +394,8 @@ fn is_about_the_key(response: &Response) -> bool {
 
 /// Refusals of the request itself, which a client mends and sends again; conflicts that pass, which
 /// say so by `Retry-After`; 503, which says that nothing was executed; and 504, after which nobody
-/// knows: what did take effect has stored its answer, and what has not can no longer, without the key.
+/// knows: what did take effect has stored its answer, which is replayed; of a request that is still on
+/// its way and its repeat, one alone can store an answer, and only with it take effect.
 fn may_be_executed_again(status: StatusCode, headers: &HeaderMap) -> bool {
     let may_be_mended = status.is_client_error()
         && ![StatusCode::CONFLICT, StatusCode::PAYMENT_REQUIRED, StatusCode::GONE]
