@@ -1,11 +1,11 @@
 //! A consumer's replicas share the partitions of a topic; this one takes in those it is given.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
 
 use runtime::{CancellationToken, Random, async_trait, pause};
 use store::{Committer, Inbox, Mark};
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     task::{AbortHandle, JoinSet},
     time::timeout,
 };
@@ -123,10 +123,23 @@ impl Group {
         // Whatever ends this ends the thread.
         let reading = stop.child_token();
         let _guard = reading.clone().drop_guard();
-        let end = reader::start(Arc::clone(&self), notices, reading)?;
+        let mut end = reader::start(Arc::clone(&self), notices, reading)?;
         let following = async {
-            follow(told).await?;
-            end.await.unwrap_or_else(|_| Err("the thread that reads ended".to_owned()))
+            let ended = |end: Result<_, oneshot::error::RecvError>| {
+                end.unwrap_or_else(|_| Err("the thread that reads ended".to_owned()))
+            };
+            let mut lanes = pin!(follow(told));
+            tokio::select! {
+                outcome = &mut lanes => {
+                    outcome?;
+                    ended((&mut end).await)
+                }
+                outcome = &mut end => {
+                    ended(outcome)?;
+                    // Until the group is left.
+                    lanes.await
+                }
+            }
         };
         let leaving = async {
             stop.cancelled().await;

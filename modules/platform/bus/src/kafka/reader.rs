@@ -3,7 +3,10 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -43,7 +46,7 @@ const STEADY: Duration = Duration::from_secs(3);
 /// How many batches of a partition wait in memory.
 const BATCHES: usize = 4;
 
-/// Starts the thread. It ends with `stop`; the answer tells why it ended otherwise.
+/// Starts the thread. It ends with `stop`; the answer tells why reading ended otherwise.
 pub(super) fn start(
     group: Arc<Group>,
     notices: mpsc::UnboundedSender<Notice>,
@@ -53,8 +56,17 @@ pub(super) fn start(
     let runtime = Handle::current();
     let topic = group.standing.topic().to_owned();
     let work = move || {
-        let outcome = read(&group, notices, &stop, runtime);
-        let _nobody_waits = ended.send(outcome);
+        let outcome = connect(&group, notices, &stop, runtime).map(|consumer| {
+            let outcome = read(&group, &consumer, &stop);
+            consumer.context().end();
+            (consumer, outcome)
+        });
+        // Whoever begins anew does not wait until this one has taken leave of its group: a client
+        // that knows of no broker any more was seen to try for more than half a minute.
+        match outcome {
+            Ok((_leaving, outcome)) => _ = ended.send(outcome),
+            Err(reason) => _ = ended.send(Err(reason)),
+        }
     };
     thread::Builder::new()
         .name(format!("kafka {topic}"))
@@ -63,12 +75,12 @@ pub(super) fn start(
     Ok(end)
 }
 
-fn read(
+fn connect(
     group: &Arc<Group>,
     notices: mpsc::UnboundedSender<Notice>,
     stop: &CancellationToken,
     runtime: Handle,
-) -> Result<(), String> {
+) -> Result<BaseConsumer<Context>, String> {
     let words = |error: KafkaError| format!("cannot read {}: {error}", group.standing.topic());
     let session = group.settings.session_timeout.as_millis();
     let context = Context {
@@ -78,6 +90,7 @@ fn read(
         stop: stop.clone(),
         lanes: Mutex::default(),
         course: Mutex::default(),
+        is_over: AtomicBool::new(false),
     };
     let consumer: BaseConsumer<Context> = group
         .settings
@@ -99,12 +112,21 @@ fn read(
         .create_with_context(context)
         .map_err(words)?;
     consumer.subscribe(&[group.standing.topic()]).map_err(words)?;
+    Ok(consumer)
+}
+
+/// Reads until `stop`, or until that is of no more use.
+fn read(
+    group: &Group,
+    consumer: &BaseConsumer<Context>,
+    stop: &CancellationToken,
+) -> Result<(), String> {
     let mut noted = (Instant::now(), HashMap::new());
     while !stop.is_cancelled() {
-        let is_waiting = consumer.context().unload(&consumer);
+        let is_waiting = consumer.context().unload(consumer);
         match consumer.poll(if is_waiting { SHORT_LOOK } else { LOOK }) {
             None => {}
-            Some(Ok(message)) => consumer.context().load(&consumer, message.detach()),
+            Some(Ok(message)) => consumer.context().load(consumer, message.detach()),
             Some(Err(error)) => {
                 if let Some((code, reason)) = consumer.client().fatal_error() {
                     return Err(format!("cannot read on: {reason} ({code})"));
@@ -116,11 +138,10 @@ fn read(
         consumer.context().look()?;
         if noted.0.elapsed() >= NOTES {
             noted.0 = Instant::now();
-            note(group, &consumer, &mut noted.1);
+            note(group, consumer, &mut noted.1);
         }
     }
-    note(group, &consumer, &mut noted.1);
-    // Dropping it leaves the group, so that others have the partitions at once.
+    note(group, consumer, &mut noted.1);
     Ok(())
 }
 
@@ -199,6 +220,8 @@ struct Context {
     stop: CancellationToken,
     lanes: Mutex<HashMap<i32, Way>>,
     course: Mutex<Course>,
+    /// Whether nothing is read any more, and somebody else may be reading already.
+    is_over: AtomicBool,
 }
 
 /// How reading goes.
@@ -325,6 +348,30 @@ impl Context {
         is_waiting
     }
 
+    /// Nothing that librdkafka says from now on matters.
+    fn end(&self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        let numbers: Vec<i32> = self.lanes().keys().copied().collect();
+        self.close(numbers);
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::SeqCst)
+    }
+
+    /// Ends the lanes of these partitions, as far as there are any.
+    fn close(&self, numbers: impl IntoIterator<Item = i32>) {
+        for number in numbers {
+            let Some(_way) = self.lanes().remove(&number) else {
+                continue;
+            };
+            if let Ok(number) = u32::try_from(number) {
+                self.group.standing.revoked(number);
+                let _ending = self.notices.send(Notice::Revoked(number));
+            }
+        }
+    }
+
     /// What the consumer has passed, as soon as its database tells.
     fn passed(&self) -> Option<Passed> {
         let taker = &self.group.taker;
@@ -373,13 +420,7 @@ impl Context {
     }
 
     fn revoke(&self, consumer: &BaseConsumer<Self>, gone: &TopicPartitionList) {
-        for number in gone.elements().iter().map(TopicPartitionListElem::partition) {
-            self.lanes().remove(&number);
-            if let Ok(number) = u32::try_from(number) {
-                self.group.standing.revoked(number);
-                let _ending = self.notices.send(Notice::Revoked(number));
-            }
-        }
+        self.close(gone.elements().iter().map(TopicPartitionListElem::partition));
         if self.lanes().is_empty() {
             self.course().steady = None;
         }
@@ -395,6 +436,9 @@ impl ClientContext for Context {
     }
 
     fn stats(&self, statistics: Statistics) {
+        if self.is_over() {
+            return;
+        }
         self.group.standing.heard(&statistics);
         if has_forgotten_brokers(&statistics) {
             self.course().end = Some(FORGOTTEN.to_owned());
@@ -403,7 +447,9 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(topic = self.group.standing.topic(), %error, reason, "librdkafka");
-        self.group.standing.complained(reason.to_owned());
+        if !self.is_over() {
+            self.group.standing.complained(reason.to_owned());
+        }
     }
 }
 
@@ -415,7 +461,7 @@ impl ConsumerContext for Context {
         partitions: &mut TopicPartitionList,
     ) {
         match event {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS if !self.is_over() => {
                 self.assign(consumer, partitions);
             }
             _ => self.revoke(consumer, partitions),
