@@ -13,7 +13,8 @@ use uuid::Uuid;
 
 pub(crate) use self::rows::STATEMENTS;
 use self::rows::{
-    DISCARDED, DiscardedRow, FIRST, KEEP, LIST, LIST_DISCARDED, RETRY, RETRY_ALL, SHOW, TAKE_OUT,
+    CONSUMERS, DISCARDED, DiscardedRow, FIRST, KEEP, LIST, LIST_DISCARDED, RETRY, RETRY_ALL, SHOW,
+    TAKE_OUT,
 };
 pub(crate) use self::rows::{Row, select};
 use crate::{At, Database, Position, StoreError};
@@ -260,6 +261,15 @@ impl DeadLetters {
         let retried = crate::execute!(&mut tx, RETRY_ALL, consumer, publisher, now).await?;
         self.commit(tx).await?;
         Ok(retried)
+    }
+
+    /// Who has taken in events here, and whose: each consumer with each publisher. Nobody else has
+    /// dead letters.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn consumers(&self) -> Result<Vec<(String, String)>, StoreError> {
+        Ok(crate::fetch_all!(&self.database, (String, String), CONSUMERS).await?)
     }
 
     /// Throws the event away for this `reason`: it never takes effect, and those that wait behind it

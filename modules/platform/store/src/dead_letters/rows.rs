@@ -17,7 +17,8 @@ pub(crate) const STATEMENTS: &[(&str, crate::Sql)] = crate::statements![
     KEEP,
     TAKE_OUT,
     LIST_DISCARDED,
-    DISCARDED
+    DISCARDED,
+    CONSUMERS
 ];
 
 /// The columns of a [`DeadLetter`] that was not discarded.
@@ -75,6 +76,9 @@ pub(super) const LIST_DISCARDED: &str = select_discarded!(
      ORDER BY id LIMIT $4"
 );
 pub(super) const DISCARDED: &str = select_discarded!("WHERE id = $1");
+
+pub(super) const CONSUMERS: &str =
+    "SELECT consumer, publisher FROM consumers ORDER BY consumer, publisher";
 
 #[derive(FromRow)]
 pub(crate) struct Row {

@@ -77,6 +77,21 @@ on_both! {
         assert_eq!(other.position(&database).await.unwrap(), Position::START);
     }
 
+    async fn whoever_has_taken_in_anything_is_a_consumer(shop: Shop) {
+        let database = shop.connect().await;
+        let letters = letters(&shop, &database);
+        assert_eq!(letters.consumers().await.unwrap(), []);
+        for (consumer, publisher) in [("tickets", "orders"), ("doors", "orders")] {
+            let mut tx = database.begin().await.unwrap();
+            let inbox = Inbox::new(consumer, publisher);
+            inbox.advance(&mut tx, &Passed::default(), at(0), at(5)).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        let known = [("doors", "orders"), ("tickets", "orders")];
+        let known = known.map(|(consumer, publisher)| (consumer.to_owned(), publisher.to_owned()));
+        assert_eq!(letters.consumers().await.unwrap(), known);
+    }
+
     async fn later_events_of_a_key_wait_behind_the_dead_one(shop: Shop) {
         let database = shop.connect().await;
         park(&database, &[
