@@ -23,7 +23,6 @@ use crate::{
         notice::{Kind, Message, Notice},
         stationery::Stationery,
     },
-    measures::{self, Outcome},
     pace::Pace,
     templates::{
         Buyer, Event, Order, Organizer, PositionLine, Rendered, Template, TicketEntry, Variables,
@@ -74,15 +73,9 @@ impl PostOffice {
         let attempt = self.attempt(cx, mail_id, &mail.state, notice).await;
         let at = self.clock.now();
         let command = match attempt {
-            Ok(with_built_in_text) => {
-                measures::count(notice.message.kind, Outcome::Sent);
-                Command::RecordSent { with_built_in_text, at }
-            }
+            Ok(with_built_in_text) => Command::RecordSent { with_built_in_text, at },
             Err(Undelivered { reason, for_good }) => {
-                let (failures, kind) = (mail.state.failures() + 1, notice.message.kind.name());
-                tracing::warn!(mail = %mail_id, kind, failures, reason, "a mail was not sent");
-                measures::count(notice.message.kind, Outcome::Failed);
-                let pause = BACKOFF.pause(failures, self.random.as_ref());
+                let pause = BACKOFF.pause(mail.state.failures() + 1, self.random.as_ref());
                 let patience = self.patience;
                 Command::RecordFailure { error: reason, for_good, pause, patience, at }
             }

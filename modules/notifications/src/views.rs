@@ -6,9 +6,12 @@ use sqlx::FromRow;
 use store::{At, Change, Database, Json, Sql, StoreError, Tx, View};
 use uuid::Uuid;
 
-use crate::domain::{
-    mail::{Mail, MailState},
-    notice::Message,
+use crate::{
+    domain::{
+        mail::{Mail, MailState},
+        notice::Message,
+    },
+    measures,
 };
 
 /// Every statement of this service.
@@ -101,6 +104,10 @@ impl View<Mail> for MailList {
         let rows: Vec<NewRow<'_>> = changes.iter().filter_map(NewRow::of).collect();
         store::execute!(tx, PUT, Json(&rows)).await?;
         Ok(())
+    }
+
+    fn measure(&self, changes: &[Change<'_, Mail>]) {
+        changes.iter().for_each(measures::tell);
     }
 }
 

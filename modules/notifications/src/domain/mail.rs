@@ -97,11 +97,30 @@ pub(crate) enum Command {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum Event {
-    Queued { notice: Notice, happened_at: Timestamp, at: Timestamp },
-    Sent { with_built_in_text: bool, at: Timestamp },
-    Failed { error: String, again_at: Timestamp, at: Timestamp },
-    GivenUp { reason: String, at: Timestamp },
-    AskedAgain { at: Timestamp },
+    Queued {
+        notice: Notice,
+        happened_at: Timestamp,
+        at: Timestamp,
+    },
+    Sent {
+        with_built_in_text: bool,
+        at: Timestamp,
+    },
+    Failed {
+        error: String,
+        again_at: Timestamp,
+        at: Timestamp,
+    },
+    GivenUp {
+        reason: String,
+        /// Whether an attempt led to it. Older builds did not say, and did not count that one.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        attempted: bool,
+        at: Timestamp,
+    },
+    AskedAgain {
+        at: Timestamp,
+    },
 }
 
 /// Why a mail would not.
@@ -145,7 +164,7 @@ impl Aggregate for Mail {
                 let mut events = vec![Event::Queued { notice, happened_at, at }];
                 if age >= patience {
                     let reason = "it happened too long ago to be told now".to_owned();
-                    events.push(Event::GivenUp { reason, at });
+                    events.push(Event::GivenUp { reason, attempted: false, at });
                 }
                 Ok(events)
             }
@@ -157,7 +176,7 @@ impl Aggregate for Mail {
                 if self.state == MailState::Queued =>
             {
                 if for_good || self.is_worn_out(at, patience) {
-                    return Ok(vec![Event::GivenUp { reason: error, at }]);
+                    return Ok(vec![Event::GivenUp { reason: error, attempted: true, at }]);
                 }
                 let again_at = at.checked_add(pause).unwrap_or(at);
                 Ok(vec![Event::Failed { error, again_at, at }])
@@ -194,8 +213,9 @@ impl Aggregate for Mail {
                 self.last_error = Some(error.clone());
                 self.next_attempt_at = Some(*again_at);
             }
-            Event::GivenUp { reason, .. } => {
+            Event::GivenUp { reason, attempted, .. } => {
                 self.state = MailState::GivenUp;
+                self.attempts += u32::from(*attempted);
                 self.failures += 1;
                 self.last_error = Some(reason.clone());
                 self.next_attempt_at = None;

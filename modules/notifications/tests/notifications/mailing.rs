@@ -3,7 +3,10 @@
 use std::fs;
 
 use jiff::SignedDuration;
-use testkit::{Storage, eventually};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use serde_json::json;
+use testkit::{Journal, Storage, eventually};
+use uuid::Uuid;
 
 use crate::{
     house::{CARA, House, cancelled, fulfilled, positions_cancelled},
@@ -103,7 +106,7 @@ async fn a_server_that_stays_away_is_given_up_after_a_day(house: House, server: 
     house.notification(1, |it| it["attempts"] == 1).await;
     house.clock().advance(SignedDuration::from_hours(25));
     let given_up = house.in_state(1, "given_up").await;
-    assert_eq!(given_up.get("next_attempt_at"), None);
+    assert_eq!((&given_up["attempts"], given_up.get("next_attempt_at")), (&2.into(), None));
     server.come_back().await;
     let path = "/v1/notifications/00000000-0000-0000-0000-000000000001/resend";
     let again = house.anna().post(path, &()).await.expect(200).value();
@@ -125,7 +128,46 @@ async fn a_receiver_that_is_unknown_is_given_up_and_not_quoted(house: House, ser
     house.tell(1, 0, &fulfilled(7, CARA)).await;
     let given_up = house.in_state(1, "given_up").await;
     assert_eq!(given_up["last_error"], "the mail server answered 550");
+    assert_eq!(given_up["attempts"], 1);
     assert!(!given_up.to_string().contains(ADDRESS));
+    server.mails(0).await;
+}
+
+async fn each_mail_that_is_given_up_is_a_line_in_the_log_and_counted(
+    house: House,
+    server: MailServer,
+) {
+    const THREE_DAYS: i64 = 3 * 24 * 3600;
+    let (journal, subscriber) = Journal::open();
+    let _logging = tracing::dispatcher::set_default(&subscriber);
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _measuring = metrics::set_default_local_recorder(&recorder);
+    house.tell(1, -THREE_DAYS, &fulfilled(7, CARA)).await;
+    house.tell(1, -THREE_DAYS, &fulfilled(7, CARA)).await;
+    house.tell(2, 0, &fulfilled(8, CARA)).await;
+    house.in_state(2, "given_up").await;
+    let lines = journal.lines_with("a mail was given up");
+    let told: Vec<_> = lines.iter().map(|line| &line["fields"]).collect();
+    let expected = |mail: u128, order: u128, attempts: u32, reason: &str| {
+        json!({
+            "message": "a mail was given up",
+            "mail": Uuid::from_u128(mail),
+            "kind": "order_confirmation",
+            "order": Uuid::from_u128(order),
+            "correlation_id": "a purchase",
+            "attempts": attempts,
+            "reason": reason,
+        })
+    };
+    let too_old = expected(1, 7, 0, "it happened too long ago to be told now");
+    let refused = expected(2, 8, 1, "the mail server answered 550");
+    assert_eq!(told, [&too_old, &refused]);
+    assert!(lines.iter().all(|line| line["level"] == "ERROR"), "{lines:?}");
+    assert_eq!(journal.lines_with("a mail was not sent").len(), 0, "one line is enough");
+    let measures = recorder.handle().render();
+    let name = "notifications_mail_attempts_total{";
+    let counted: Vec<_> = measures.lines().filter_map(|line| line.strip_prefix(name)).collect();
+    assert_eq!(counted, [r#"kind="order_confirmation",outcome="given_up"} 2"#]);
     server.mails(0).await;
 }
 
@@ -186,6 +228,7 @@ with_a_server! {
     a_server_that_stays_away_is_given_up_after_a_day(Mood::Good),
     a_server_that_is_busy_is_tried_again(Mood::RefusesMail(451)),
     a_receiver_that_is_unknown_is_given_up_and_not_quoted(Mood::RefusesReceivers(550)),
+    each_mail_that_is_given_up_is_a_line_in_the_log_and_counted(Mood::RefusesReceivers(550)),
     a_server_that_hangs_up_gets_the_same_mail_again(Mood::HangsUp),
     a_server_that_falls_silent_is_left_in_time(Mood::FallsSilent),
     what_was_sent_is_sent_once_more_as_another_copy(Mood::Good),

@@ -70,12 +70,14 @@ fn a_failure_is_tried_again_after_a_pause_and_given_up_after_a_day() {
     let day = 24 * 3600;
     let given_up = after([queue(0), fail(5, false), fail(day, false)]);
     assert_eq!((given_up.state, given_up.wake_at()), (MailState::GivenUp, None));
+    assert_eq!(given_up.attempts, 2);
     assert_eq!(given_up.last_error.as_deref(), Some("the mail server cannot be reached"));
 }
 
 #[test]
 fn what_cannot_be_delivered_is_given_up_at_once() {
-    assert_eq!(after([queue(0), fail(5, true)]).state, MailState::GivenUp);
+    let given_up = after([queue(0), fail(5, true)]);
+    assert_eq!((given_up.state, given_up.attempts), (MailState::GivenUp, 1));
 }
 
 #[test]
@@ -124,6 +126,7 @@ fn events_of_every_build_are_understood() {
         json!({"type": "sent", "with_built_in_text": false, "at": t}),
         json!({"type": "failed", "error": "it broke", "again_at": t, "at": t}),
         json!({"type": "given_up", "reason": "it broke", "at": t}),
+        json!({"type": "given_up", "reason": "it broke", "attempted": true, "at": t}),
         json!({"type": "asked_again", "at": t}),
     ];
     for sample in golden {
