@@ -3,6 +3,7 @@
 //!
 //! Both ways give the same answers: the contract's own, or one of the three transport faults.
 
+mod complaints;
 mod endpoints;
 mod guarded;
 mod http;

@@ -21,6 +21,8 @@ use crate::{
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long nobody need hear of it: processes that start together wait for each other for a moment.
+const QUIET: Duration = Duration::from_secs(2);
 
 /// The call that asks whether a service is there. No method of a contract can have this name.
 pub(crate) const IS_UP: Method = Method { name: "is-up", idempotent: true };
@@ -84,6 +86,8 @@ impl Acquaintance {
     /// Asks until the service answers or `stop` says so.
     pub(crate) async fn make(self, random: Arc<dyn Random>, ids: Ids, stop: CancellationToken) {
         let mut longest = FIRST_PAUSE;
+        let begun = Instant::now();
+        let mut told = None;
         loop {
             let cx = self.context(random.as_ref(), &ids);
             let Some(answer) = stop.run_until_cancelled(self.ask(&cx)).await else { return };
@@ -96,6 +100,10 @@ impl Acquaintance {
                 }
                 Err(why) => {
                     tracing::debug!(module = self.caller, peer, %at, why, "peer not reached");
+                    if begun.elapsed() >= QUIET && told.as_ref() != Some(&why) {
+                        tracing::warn!(module = self.caller, peer, %at, why, "waiting for a peer");
+                        told = Some(why.clone());
+                    }
                     self.learn(Some(why));
                 }
             }

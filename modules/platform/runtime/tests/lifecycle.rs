@@ -7,8 +7,11 @@ mod support;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::{Json, Router, http::StatusCode, routing::get};
-use runtime::{Boot, BoxFuture, CancellationToken, Launch, Module, Needed, Provided, StartError};
+use runtime::{
+    Boot, BoxFuture, CancellationToken, Launch, Module, Needed, Provided, Random, StartError,
+};
 use support::{Adder, Adding, Adds, PLAIN, Sum, config, get_json, get_status, get_text, until};
+use testkit::Journal;
 use tokio::sync::Notify;
 
 /// What happened, in order, as modules tell it.
@@ -186,6 +189,46 @@ async fn a_peer_that_does_not_accept_our_token_is_a_reason() {
     let why = "the service token's key is unknown here";
     let expected = format!("caller: waiting for adder at http://{internal} ({why})");
     until(async || caller.readiness().await.reasons == [expected.as_str()]).await;
+    caller.stop().await;
+    adder.stop().await;
+}
+
+/// Gives small numbers, for short pauses.
+struct Hasty;
+
+impl Random for Hasty {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(5);
+    }
+}
+
+#[tokio::test]
+async fn who_waits_for_a_peer_says_once_why() {
+    let (journal, subscriber) = Journal::open();
+    let _logging = tracing::dispatcher::set_default(&subscriber);
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let home = |dir: &tempfile::TempDir| format!("[node]\ndata_dir = '{}'\n", dir.path().display());
+    let adder_config = config(&format!("{}services = ['adder']\n", home(&theirs)));
+    let adder = Launch::new(adder_config, BOTH).start().await.unwrap();
+    let internal = adder.internal_addr().unwrap();
+    let peer = format!("[peers.adder]\ninternal = 'http://{internal}'\n");
+    let caller_config = config(&format!("{}services = ['caller']\n{peer}", home(&ours)));
+    let caller = Launch::new(caller_config, BOTH).random(Arc::new(Hasty)).start().await.unwrap();
+
+    let asked = || journal.lines_with("peer not reached").len();
+    let waiting = || journal.lines_with("waiting for a peer");
+    until(async || !waiting().is_empty()).await;
+    let before = asked();
+    until(async || asked() > before + 3).await;
+    let lines = waiting();
+    let [line] = &lines[..] else { panic!("one line and no other: {lines:?}") };
+    let fields = &line["fields"];
+    assert_eq!((&line["level"], &fields["module"]), (&"WARN".into(), &"caller".into()));
+    assert_eq!(
+        (&fields["peer"], &fields["at"]),
+        (&"adder".into(), &format!("http://{internal}").into())
+    );
+    assert_eq!(fields["why"], "the service token's key is unknown here");
     caller.stop().await;
     adder.stop().await;
 }

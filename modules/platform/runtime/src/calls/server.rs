@@ -23,7 +23,7 @@ use super::{
     Callee,
     guarded::Guarded,
     metrics::Meter,
-    token::{ServiceTokens, TokenRefusal},
+    token::{ServiceTokens, TokenRefusal, claimed_caller},
     wire::{self, REQUEST_LIMIT},
 };
 use crate::{Context, ContractError, Fault, Message, Method, Random, Tasks};
@@ -46,6 +46,11 @@ impl AllowList {
     /// Whether `caller` may call anything of `service`.
     pub(crate) fn knows(&self, caller: &str, service: &str) -> bool {
         self.0.get(caller).is_some_and(|methods| methods.iter().any(|(of, _)| *of == service))
+    }
+
+    /// The caller of this name, if anybody of this name may call anything.
+    fn caller(&self, name: &str) -> Option<&'static str> {
+        self.0.get_key_value(name).map(|(caller, _)| *caller)
     }
 
     fn permits(&self, caller: &str, callee: Callee) -> bool {
@@ -113,22 +118,41 @@ impl InternalServer {
         method: &'static str,
         headers: &HeaderMap,
     ) -> Result<Arc<str>, Refusal> {
-        let refused = |refusal: TokenRefusal| {
-            tracing::warn!(service, method, reason = %refusal, "a call was refused");
-            Refusal::new(StatusCode::UNAUTHORIZED, refusal.to_string())
-        };
+        let callee = Callee { service, method };
         let token = headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .ok_or_else(|| refused(TokenRefusal::Missing))?;
-        let caller = self.0.tokens.verify(token, service).await.map_err(refused)?;
-        let callee = Callee { service, method };
+            .and_then(|value| value.strip_prefix("Bearer "));
+        let verified = match token {
+            Some(token) => self.0.tokens.verify(token, service).await,
+            None => Err(TokenRefusal::Missing),
+        };
+        let caller = verified.map_err(|refusal| {
+            self.complain(callee, token, refusal);
+            Refusal::new(StatusCode::UNAUTHORIZED, refusal.to_string())
+        })?;
         if !self.0.allowed.permits(&caller, callee) {
             tracing::warn!(service, method, %caller, "a call was refused: it is not required");
             return Err(Refusal::new(StatusCode::FORBIDDEN, callee.not_required_by(&caller)));
         }
         Ok(caller)
+    }
+
+    /// Says why a call was refused, and what to do: once, and then once a minute for as long as it
+    /// goes on.
+    fn complain(&self, callee: Callee, token: Option<&str>, refusal: TokenRefusal) {
+        let claimed = token.and_then(claimed_caller);
+        let claimed = claimed.and_then(|name| self.0.allowed.caller(&name));
+        let Some(not_told) = self.0.tokens.complain(claimed, refusal) else { return };
+        tracing::warn!(
+            service = callee.service,
+            method = callee.method,
+            claims_to_be = claimed.unwrap_or("no service that calls here"),
+            reason = %refusal,
+            advice = refusal.advice(),
+            not_told,
+            "a call was refused"
+        );
     }
 
     async fn receive<Incoming: Message>(

@@ -14,7 +14,10 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
 
-use super::keys::{KeyError, KeyPair, public_key_of};
+use super::{
+    complaints::Complaints,
+    keys::{KeyError, KeyPair, public_key_of},
+};
 use crate::{Clock, Faults, Random};
 
 /// How long a token is valid, in seconds. A callee accepts no longer one.
@@ -95,6 +98,7 @@ pub struct ServiceTokens {
     private: HashMap<&'static str, EncodingKey>,
     public: PublicKeys,
     verified: RwLock<HashMap<Box<str>, Verified>>,
+    complaints: Complaints,
 }
 
 impl ServiceTokens {
@@ -127,6 +131,7 @@ impl ServiceTokens {
             private,
             public,
             verified: RwLock::default(),
+            complaints: Complaints::default(),
         })
     }
 
@@ -138,6 +143,7 @@ impl ServiceTokens {
             private: HashMap::new(),
             public: PublicKeys::default(),
             verified: RwLock::default(),
+            complaints: Complaints::default(),
         }
     }
 
@@ -156,6 +162,16 @@ impl ServiceTokens {
             return Err(TokenRefusal::OtherAudience);
         }
         Ok(verified.caller)
+    }
+
+    /// Takes note that a call was refused whose token claims to be from `claimed`; see
+    /// [`Complaints::note`].
+    pub(super) fn complain(
+        &self,
+        claimed: Option<&'static str>,
+        refusal: TokenRefusal,
+    ) -> Option<u64> {
+        self.complaints.note(claimed, refusal, self.clock.now().as_second())
     }
 
     async fn check(&self, token: &str, now: i64) -> Result<Verified, TokenRefusal> {
@@ -236,7 +252,7 @@ impl fmt::Debug for ServiceTokens {
 }
 
 /// Why a token is not accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum TokenRefusal {
     /// There is none.
     #[error("the call carries no service token")]
@@ -271,6 +287,31 @@ pub enum TokenRefusal {
     /// It lasts longer than a token may.
     #[error("the service token is valid for longer than {LIFETIME} seconds")]
     ValidTooLong,
+}
+
+impl TokenRefusal {
+    /// What whoever runs the processes can do about it.
+    pub(super) fn advice(self) -> &'static str {
+        match self {
+            Self::UnknownKey | Self::BadSignature => {
+                "both processes need the same public keys: one service_auth.public_keys_dir, or one \
+                 node.data_dir on one machine; `boxoffice keys DIR` makes them"
+            }
+            Self::OtherIssuer => "service_auth.issuer has to be the same in both processes",
+            Self::Expired | Self::NotYetValid => "set the clocks of both machines",
+            Self::Missing
+            | Self::Malformed
+            | Self::OtherAlgorithm
+            | Self::OtherAudience
+            | Self::OtherSubject
+            | Self::ValidTooLong => "no service calls like this; find out who does",
+        }
+    }
+}
+
+/// The service that `token` claims to be from. Nothing of it is proven.
+pub(super) fn claimed_caller(token: &str) -> Option<String> {
+    jsonwebtoken::decode_header(token).ok()?.kid
 }
 
 /// Signs one service's calls to another, with one token for many calls.

@@ -5,11 +5,22 @@ use std::{fs, sync::Arc};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use runtime::{Contract, KeyPair, ServiceTokens, SystemRandom, TokenRefusal};
 use serde_json::{Value, json};
+use testkit::Journal;
 
 use crate::desk::{Desk, Office, SetClock, TokenOffice, context, say};
 
 /// A token as the lobby's would be, with `change` made to its claims.
 fn token(office: &TokenOffice, signer: &str, change: impl FnOnce(&mut Value)) -> String {
+    token_of("lobby", office, signer, change)
+}
+
+/// The same with the key's name as somebody gives it.
+fn token_of(
+    key_name: &str,
+    office: &TokenOffice,
+    signer: &str,
+    change: impl FnOnce(&mut Value),
+) -> String {
     let now = office.clock.seconds();
     let mut claims = json!({
         "iss": "boxoffice", "sub": "lobby", "aud": "desk", "iat": now, "exp": now + 60,
@@ -18,7 +29,7 @@ fn token(office: &TokenOffice, signer: &str, change: impl FnOnce(&mut Value)) ->
     let pem = office.places().private_dir.join(format!("{signer}.pem"));
     let key = EncodingKey::from_ed_pem(&fs::read(pem).unwrap()).unwrap();
     let mut header = Header::new(Algorithm::EdDSA);
-    header.kid = Some("lobby".to_owned());
+    header.kid = Some(key_name.to_owned());
     jsonwebtoken::encode(&header, &claims, &key).unwrap()
 }
 
@@ -217,6 +228,57 @@ async fn the_key_directory_is_not_read_for_every_unknown_key() {
     open_more(&office, "lobby");
     let right = token(&office, "lobby", |_| {});
     assert_eq!(desk.verify(&right, "desk").await, Err(TokenRefusal::UnknownKey));
+}
+
+/// A process whose peers have other keys asks each of them some thirty times a second.
+#[tokio::test]
+async fn who_is_refused_is_named_once_a_minute_with_what_to_do() {
+    let (journal, subscriber) = Journal::open();
+    let _logging = tracing::dispatcher::set_default(&subscriber);
+    let office = Office::open().await;
+    let elsewhere = TokenOffice::new(&["lobby"]);
+    elsewhere.open();
+    let knock_as = async |name: &str| {
+        let foreign = token_of(name, &elsewhere, "lobby", |_| {});
+        assert_eq!(knock(&office, Some(&format!("Bearer {foreign}"))).await.0, 401);
+    };
+    let told = || {
+        let lines = journal.lines_with("a call was refused").into_iter();
+        let who = lines.map(|line| line["fields"]["claims_to_be"].as_str().unwrap().to_owned());
+        who.collect::<Vec<_>>()
+    };
+
+    for _ in 0..5 {
+        knock_as("lobby").await;
+    }
+    let lines = journal.lines_with("a call was refused");
+    assert_eq!((told(), lines[0]["level"].as_str()), (vec!["lobby".to_owned()], Some("WARN")));
+    let expected = json!({
+        "message": "a call was refused",
+        "service": "desk",
+        "method": "once",
+        "claims_to_be": "lobby",
+        "reason": TokenRefusal::BadSignature.to_string(),
+        "advice": "both processes need the same public keys: one service_auth.public_keys_dir, or one \
+                   node.data_dir on one machine; `boxoffice keys DIR` makes them",
+        "not_told": 0,
+    });
+    assert_eq!(lines[0]["fields"], expected);
+
+    let nobody = "no service that calls here";
+    for number in 0..5 {
+        knock_as(&format!("somebody-{number}")).await;
+    }
+    assert_eq!(told(), ["lobby", nobody], "whoever makes up names is one caller");
+
+    office.tokens.clock.advance(59);
+    knock_as("lobby").await;
+    assert_eq!(told(), ["lobby", nobody]);
+    office.tokens.clock.advance(1);
+    knock_as("lobby").await;
+    assert_eq!(told(), ["lobby", nobody, "lobby"]);
+    let last = journal.lines_with("a call was refused").pop().unwrap();
+    assert_eq!(last["fields"]["not_told"], 5);
 }
 
 #[tokio::test]
