@@ -7,7 +7,7 @@ use std::io::Write;
 use bus::{BusKind, BusSettings};
 use clap::{Args, Subcommand};
 use runtime::{Config, Module, StartError};
-use store::{Database, DatabaseSettings, RelayLog};
+use store::{Database, DatabaseSettings, Feed, RelayLog, StoreError};
 
 use super::{
     Failure, block_on,
@@ -24,7 +24,7 @@ pub(super) struct EventsArgs {
 
 #[derive(Debug, Subcommand)]
 enum Wish {
-    /// Show how far each service's log was published.
+    /// Show how far each service's log was published, and how much of it is left.
     Relays,
     /// Have all events of a service published again, from the beginning of its log.
     ///
@@ -114,11 +114,14 @@ async fn show(
     for module in modules {
         let Some(database) = open(module, config).await? else { continue };
         has_any = true;
+        let fault = |error: StoreError| cannot(format!("{}: {error}", module.name));
         for topic in topics(module, settings) {
-            let read = RelayLog::new(&topic, settings.kafka.partitions).read(&database).await;
-            let reached =
-                read.map_err(|error| cannot(format!("{}: {error}", module.name)))?.reached;
-            let cells = [module.name.to_owned(), topic, format!("{}.{}", reached.txn, reached.seq)];
+            let log = RelayLog::new(&topic, settings.kafka.partitions);
+            let reached = log.read(&database).await.map_err(fault)?.reached;
+            let head = Feed::of_everything(&database).head().await.map_err(fault)?;
+            let behind = head.map_or(0, |head| (head.seq - reached.seq).max(0));
+            let published_to = format!("{}.{}", reached.txn, reached.seq);
+            let cells = [module.name.to_owned(), topic, published_to, behind.to_string()];
             rows.push(cells.map(|cell| vec![cell]).to_vec());
         }
         database.close().await;
@@ -130,7 +133,7 @@ async fn show(
              configuration and environment as `boxoffice serve` has, in its directory"
         )));
     }
-    write!(out, "{}", render(&["service", "topic", "published to"], &rows))?;
+    write!(out, "{}", render(&["service", "topic", "published to", "behind"], &rows))?;
     Ok(())
 }
 

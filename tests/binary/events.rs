@@ -36,7 +36,7 @@ fn relays_are_listed_and_told_to_begin_anew_without_any_broker() {
     let relays = program.run(&["events", "relays"]);
     let shown = |topic: &str| {
         let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
-        relays.out.lines().map(words).any(|line| line == format!("orders {topic} 0.0"))
+        relays.out.lines().map(words).any(|line| line == format!("orders {topic} 0.0 0"))
     };
     assert!(shown("boxoffice.orders") && shown("boxoffice.orders.audit"), "{relays:?}");
     let again = program.run(&["events", "republish", "orders"]);
@@ -48,6 +48,24 @@ fn relays_are_listed_and_told_to_begin_anew_without_any_broker() {
              boxoffice.orders.audit: nothing was published to it yet\n"
         )
     );
+}
+
+#[test]
+fn what_brokers_do_not_have_yet_is_counted() {
+    let program = Program::new();
+    program.write("config/default.toml", KAFKA);
+    let serving = program.serve(&[]);
+    serving.says("stop it with ctrl-c");
+    let relays = program.run(&["events", "relays"]);
+    let behind = |topic: &str| {
+        let row = relays.out.lines().find(|line| line.contains(&format!(" {topic} ")));
+        let cells: Vec<&str> = row.unwrap_or_default().split_whitespace().collect();
+        let ["identity", _, "0.0", behind] = cells.as_slice() else { panic!("{relays:?}") };
+        behind.parse::<u64>().unwrap()
+    };
+    // The first admin is in the log already.
+    assert!(behind("boxoffice.identity") > 0, "{relays:?}");
+    assert_eq!(behind("boxoffice.identity"), behind("boxoffice.identity.audit"));
 }
 
 #[test]
