@@ -1,6 +1,8 @@
 //! `boxoffice events`, for operators of Kafka. What it does to a relay that runs is shown in the
 //! bus's own tests.
 
+use testkit::{Client, eventually};
+
 use crate::program::Program;
 
 const KAFKA: &str = "[bus]\nkind = 'kafka'\nkafka.brokers = ['127.0.0.1:1']\n";
@@ -66,6 +68,22 @@ fn what_brokers_do_not_have_yet_is_counted() {
     // The first admin is in the log already.
     assert!(behind("boxoffice.identity") > 0, "{relays:?}");
     assert_eq!(behind("boxoffice.identity"), behind("boxoffice.identity.audit"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_reads_the_trail_over_kafka_is_measured_as_reading() {
+    let program = Program::new();
+    program.write("config/default.toml", KAFKA);
+    let serving = program.serve(&[]);
+    let metrics = serving.says("metrics ");
+    let admin = metrics.split_whitespace().last().unwrap().trim_end_matches("/metrics").to_owned();
+    serving.says("stop it with ctrl-c");
+    eventually("the trail to be read", || async {
+        let text = Client::new(&admin).get("/metrics").await.expect(200).text();
+        let is_read = r#"bus_consumer_active{consumer="audit",publisher="orders"} 1"#;
+        if text.lines().any(|line| line == is_read) { Ok(()) } else { Err(text) }
+    })
+    .await;
 }
 
 #[test]

@@ -93,7 +93,9 @@ pub fn describe_bus_metrics() {
     metrics::describe_gauge!(
         ACTIVE,
         Unit::Count,
-        "1 where a consumer reads, 0 where another replica does, by consumer and publisher"
+        "1 where a consumer reads, 0 where another replica does, by consumer and publisher; over \
+         Kafka all replicas read, and it is 1 where what was put aside is tried again, for the trail \
+         (audit) in each"
     );
 }
 

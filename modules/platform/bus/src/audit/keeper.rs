@@ -75,12 +75,16 @@ impl Keeper {
         Arc::new(GroupStanding::new(self.consumer, self.service, topic))
     }
 
-    /// Takes in what comes over Kafka, until `stop`.
+    /// Takes in what comes over Kafka, until `stop`. Nothing is put aside, so no replica does more
+    /// than the others: each reads.
     pub(super) async fn run_as_group(self, standing: Arc<GroupStanding>, stop: CancellationToken) {
         let kafka = self.settings.kafka.clone();
         let random = Arc::clone(&self.random);
         let name = kafka.group(self.consumer, self.name);
-        Group::new(&kafka, name, Arc::new(self), random, standing).run(stop).await;
+        let keeper = Arc::new(self);
+        keeper.measures.active(true);
+        Group::new(&kafka, name, Arc::clone(&keeper) as _, random, standing).run(stop).await;
+        keeper.measures.active(false);
     }
 
     /// Reads from `source` whenever it is this replica's turn, until `stop`.
