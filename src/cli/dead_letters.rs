@@ -9,10 +9,10 @@ mod print;
 use std::{collections::BTreeSet, io::Write};
 
 use clap::{Args, Subcommand, ValueEnum};
-use edge::dead_letters::{DeadLetterDetails, DeadLetterResource};
+use edge::dead_letters::{DeadLetterDetails, DeadLetterResource, of_event};
 use runtime::StartError;
 use serde_json::{Value, json};
-use store::{DeadLetterState, LetterError, StoreError, WantedLetters};
+use store::{DeadLetter, DeadLetterState, LetterError, StoreError, WantedLetters};
 use uuid::Uuid;
 
 use self::desks::{Desk, Desks, Found};
@@ -286,7 +286,25 @@ async fn find(desks: &Desks, id: Uuid) -> Result<(Found, &Desk), Failure> {
         }
     }
     warn_of_unseen(desks);
-    Err(refused(id, LetterError::Unknown))
+    Err(match letters_of(desks, id).await?.as_slice() {
+        [] => refused(id, LetterError::Unknown),
+        theirs => {
+            let theirs = theirs.join(" and ");
+            cannot(format!("{id} is the id of an event, whose dead letter is {theirs}"))
+        }
+    })
+}
+
+/// The dead letters of the event `id`, each with its consumer.
+async fn letters_of(desks: &Desks, id: Uuid) -> Result<Vec<String>, Failure> {
+    let mut found = Vec::new();
+    for Desk { service, letters, .. } in &desks.open {
+        let theirs = of_event(letters, id).await;
+        let theirs = theirs.map_err(|error| cannot(format!("{service}: {error}")))?;
+        let words = |it: DeadLetter| format!("{} (of {})", it.id, it.consumer);
+        found.extend(theirs.into_iter().map(words));
+    }
+    Ok(found)
 }
 
 /// Why a decision was not done, with what to do instead.

@@ -96,7 +96,10 @@ async fn letters_are_listed_shown_discarded_and_retried(shop: Shop) {
     let letters = shop.all_dead().await;
     assert!(letters.iter().all(|it| it["service"] == "reporting" && it["consumer"] == "sales"));
     let told = shop.serving.logs("an event is a dead letter");
-    let is_named = |it: &Value| told.contains(it["correlation_id"].as_str().unwrap());
+    let is_named = |it: &Value| {
+        let correlation_id = it["correlation_id"].as_str().unwrap();
+        told.contains(correlation_id) && told.contains(&format!("dead_letter={} ", id(it)))
+    };
     assert!(letters.iter().any(is_named), "{told}");
     let table = shop.run(&["list"]);
     assert!(table.out.starts_with("id "), "{}", table.out);
@@ -118,6 +121,15 @@ async fn letters_are_listed_shown_discarded_and_retried(shop: Shop) {
     assert_eq!((shown.code, shown.err.as_str()), (Some(0), ""));
     for words in ["sales_ledger", "waiting behind   ", "trace id  ", "\"payload\": {", "retry "] {
         assert!(shown.out.contains(words), "{words} is missing: {}", shown.out);
+    }
+    let event = first["event_id"].as_str().unwrap();
+    let of_event =
+        [vec!["show", event], vec!["retry", event], vec!["discard", event, "--reason", "x"]];
+    for command in of_event {
+        let refused = shop.run(&command);
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        let advice = format!("{event} is the id of an event, whose dead letter is {}", id(first));
+        assert!(refused.err.contains(&advice), "{refused:?}");
     }
     let waiting = shop.list(&["--state", "waiting"]);
     let behind = waiting.iter().find(|it| it["key"] == first["key"]).unwrap();

@@ -7,6 +7,7 @@
 
 mod discard;
 mod list;
+mod mistaken;
 mod resource;
 mod retry;
 mod retry_all;
@@ -15,8 +16,12 @@ mod show;
 use runtime::{Boot, Context, Role};
 use store::{Database, DeadLetters, LetterError};
 use utoipa::openapi::{OpenApi, path::PathItem};
+use uuid::Uuid;
 
-pub use self::resource::{DeadLetterDetails, DeadLetterResource, DeadLetterStateName};
+pub use self::{
+    mistaken::of_event,
+    resource::{DeadLetterDetails, DeadLetterResource, DeadLetterStateName},
+};
 use crate::{Problem, ProblemType, Routes, openapi, problems, routes};
 
 /// What the endpoints work with.
@@ -75,6 +80,27 @@ impl Desk {
     fn admin(cx: &Context) -> Result<String, Problem> {
         crate::require(cx, Role::Admin)?;
         Ok(cx.principal().actor())
+    }
+
+    /// Why what was decided about the letter `id` was not done.
+    async fn refusal(&self, id: Uuid, error: LetterError) -> Problem {
+        match error {
+            LetterError::Unknown => self.unknown(id).await,
+            error => error.into(),
+        }
+    }
+
+    /// No letter is called `id`; an event may be.
+    async fn unknown(&self, id: Uuid) -> Problem {
+        match of_event(&self.letters, id).await {
+            Ok(letters) if letters.is_empty() => unknown(),
+            Ok(letters) => Problem::not_found()
+                .detail(
+                    "this is the id of an event; those of its dead letters are in `dead_letters`",
+                )
+                .with("dead_letters", letters.iter().map(|it| it.id).collect::<Vec<_>>()),
+            Err(error) => error.into(),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use runtime::Timestamp;
 use store::{DeadLetter, Fate, HeldLease, Inbox, Parked, Position, Work};
+use uuid::Uuid;
 
 use super::{Consumer, Deliver, Interruption, Setback, setback::Verdict};
 use crate::{
@@ -16,11 +17,11 @@ use crate::{
 const ASIDE_AT_ONCE: u32 = 16;
 
 impl Consumer {
-    pub(super) fn parked(&self, entry: &Entry, fate: Fate) -> Parked {
+    pub(super) fn parked(&self, id: Uuid, entry: &Entry, fate: Fate) -> Parked {
         let arrived = &entry.envelope;
         let envelope = if arrived.has_nul() { without_nul(arrived) } else { arrived.clone() };
         Parked {
-            id: self.committer.ids().next(),
+            id,
             key: envelope.key,
             position: entry.position,
             event: serde_json::to_value(&envelope).unwrap_or_default(),
@@ -30,15 +31,22 @@ impl Consumer {
         }
     }
 
-    /// How an event fares whose `attempts`-th attempt failed.
-    pub(super) fn after_failure(&self, envelope: &Envelope, attempts: u32, error: &str) -> Fate {
+    /// How an event fares whose `attempts`-th attempt failed; as a dead letter it is `id`.
+    pub(super) fn after_failure(
+        &self,
+        id: Uuid,
+        envelope: &Envelope,
+        attempts: u32,
+        error: &str,
+    ) -> Fate {
         if attempts >= self.settings.attempts {
-            return self.dead(envelope, attempts, error);
+            return self.dead(id, envelope, attempts, error);
         }
         let (consumer, event, error) = (self.name, envelope.id, storable(error));
         let correlation_id = &envelope.correlation_id;
         tracing::warn!(
             consumer,
+            dead_letter = %id,
             %event,
             correlation_id,
             attempts,
@@ -51,12 +59,13 @@ impl Consumer {
         Fate::Retrying { attempts, error, due }
     }
 
-    pub(super) fn dead(&self, envelope: &Envelope, attempts: u32, error: &str) -> Fate {
+    pub(super) fn dead(&self, id: Uuid, envelope: &Envelope, attempts: u32, error: &str) -> Fate {
         let (consumer, event, event_type) = (self.name, envelope.id, &envelope.event_type);
         let error = storable(error);
         let correlation_id = &envelope.correlation_id;
         tracing::error!(
             consumer,
+            dead_letter = %id,
             %event,
             event_type,
             correlation_id,
@@ -115,8 +124,8 @@ impl Consumer {
             // Somebody decided about it meanwhile, most likely.
             Verdict::GiveUp(interruption) => return Err(interruption),
             Verdict::Postpone(reason) => return Err(Interruption::Trouble(reason)),
-            Verdict::Unreadable(error) => self.dead(&envelope, attempts, &error),
-            Verdict::Failed(error) => self.after_failure(&envelope, attempts, &error),
+            Verdict::Unreadable(error) => self.dead(letter.id, &envelope, attempts, &error),
+            Verdict::Failed(error) => self.after_failure(letter.id, &envelope, attempts, &error),
         };
         self.note_failure(held, letter, fate).await
     }

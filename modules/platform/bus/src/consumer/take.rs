@@ -102,7 +102,8 @@ impl Consumer {
         let mut step = Step::new(from, to);
         for (_, entry) in stretch {
             if blocked.contains(&entry.envelope.key) {
-                step.parked.push(self.parked(entry, Fate::Waiting));
+                let id = self.committer.ids().next();
+                step.parked.push(self.parked(id, entry, Fate::Waiting));
             } else {
                 let envelope = entry.envelope.clone();
                 step.handled.push((self.context_of(&envelope), envelope));
@@ -134,14 +135,15 @@ impl Consumer {
                 }
                 Err(setback) => setback.verdict(),
             };
+            let id = self.committer.ids().next();
             let fate = match verdict {
                 Verdict::GiveUp(interruption) => return Err(interruption),
                 Verdict::Postpone(reason) => return Err(Interruption::Trouble(reason)),
-                Verdict::Unreadable(error) => self.dead(&entry.envelope, 1, &error),
-                Verdict::Failed(error) => self.after_failure(&entry.envelope, 1, &error),
+                Verdict::Unreadable(error) => self.dead(id, &entry.envelope, 1, &error),
+                Verdict::Failed(error) => self.after_failure(id, &entry.envelope, 1, &error),
             };
             let mut aside = Step::new(from, to);
-            aside.parked.push(self.parked(entry, fate));
+            aside.parked.push(self.parked(id, entry, fate));
             self.commit(place, aside).await.map_err(Setback::interruption)?;
             blocked.insert(entry.envelope.key);
             progress.stored = to;

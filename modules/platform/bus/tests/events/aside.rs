@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bus::{Page, PublishedFeed, Query, Source, SourceError};
+use bus::{BusSettings, Page, PublishedFeed, Query, Source, SourceError};
 use runtime::async_trait;
 use store::{DeadLetter, DeadLetterState, Position};
-use testkit::eventually;
+use testkit::{Journal, eventually};
+use tracing::instrument::WithSubscriber;
 
 use crate::support::{
     ATTEMPTS, Clerk, Office, TillCommand, UNSPEAKABLE, context, on_both, translator, uuid,
@@ -62,6 +63,25 @@ on_both! {
         office.has_booked(2, 1..=5).await;
         dead_letter(&office, 3).await;
         assert_eq!(office.booked(1).await, [1]);
+    }
+
+    async fn the_log_names_the_dead_letter_beside_the_event(town: Town) {
+        let (journal, subscriber) = Journal::open();
+        let (shop, mut office, clerk) = (town.shop().await, town.office().await, Clerk::default());
+        clerk.stumble(1, 1, FOREVER);
+        shop.sell(1, 1).await;
+        let reading = office.consumer("ledger", BusSettings::default(), &clerk);
+        let reading = reading.run(shop.feed(), office.stop.clone());
+        office.tasks.spawn(reading.with_subscriber(subscriber));
+        let letter = dead_letter(&office, 0).await;
+        let warned = journal.lines_with("an event could not be taken in");
+        let died = journal.lines_with("an event is a dead letter");
+        assert_eq!((warned.len(), died.len()), (ATTEMPTS as usize - 1, 1));
+        for line in warned.iter().chain(&died) {
+            let fields = &line["fields"];
+            assert_eq!(fields["dead_letter"], letter.id.to_string(), "{line}");
+            assert_eq!(fields["event"], letter.event["id"], "{line}");
+        }
     }
 
     async fn a_retried_dead_letter_and_all_behind_it_take_effect_in_order(town: Town) {

@@ -58,6 +58,6 @@ pub(super) async fn discard_dead_letter(
             Ok(Json(letter.into()))
         }
         Err(LetterError::Discarded(before)) => Ok(Json((*before).into())),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(desk.refusal(id, error).await),
     }
 }

@@ -33,7 +33,10 @@ pub(super) async fn retry_dead_letter(
     Path(id): Path<Uuid>,
 ) -> Result<(StatusCode, Json<DeadLetterResource>), Problem> {
     let by = Desk::admin(&cx)?;
-    let letter = desk.letters.retry(id).await?;
+    let letter = match desk.letters.retry(id).await {
+        Ok(letter) => letter,
+        Err(error) => return Err(desk.refusal(id, error).await),
+    };
     let (service, consumer) = (desk.service, &letter.consumer);
     tracing::info!(service, consumer, dead_letter = %id, by, "a dead letter is to be retried");
     Ok((StatusCode::ACCEPTED, Json(letter.into())))

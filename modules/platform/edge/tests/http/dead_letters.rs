@@ -370,6 +370,28 @@ on_both! {
         let _refused = problem(answer, 422, "invalid-input").await;
     }
 
+    async fn whoever_gives_the_id_of_an_event_is_told_of_its_dead_letter(house: House) {
+        house.park(1, 100, dead()).await;
+        house.park(2, 100, Fate::Waiting).await;
+        house.park(3, 200, dead()).await;
+        let discarded = house.post(&format!("{}/discard", letter(3)), json!({ "reason": "x" })).await;
+        assert_eq!(discarded.status(), 200);
+        for number in 1..=3 {
+            let event = letter(number + 1000);
+            let answers = [
+                house.get(&event).await,
+                house.post(&format!("{event}/retry"), json!({})).await,
+                house.post(&format!("{event}/discard"), json!({ "reason": "spoiled" })).await,
+            ];
+            for answer in answers {
+                let refused = problem(answer, 404, "not-found").await;
+                assert_eq!(refused["dead_letters"], json!([Uuid::from_u128(number)]));
+                assert!(refused["detail"].as_str().unwrap().contains("the id of an event"));
+            }
+        }
+        assert_eq!(house.ids("?state=dead").await, uuids(&[1]));
+    }
+
     async fn operators_who_decide_at_once_learn_what_stands(house: House) {
         house.park(1, 100, dead()).await;
         let (discard, retry) = (format!("{}/discard", letter(1)), format!("{}/retry", letter(1)));
