@@ -9,8 +9,8 @@ mod print;
 use std::{collections::BTreeSet, io::Write};
 
 use clap::{Args, Subcommand, ValueEnum};
-use edge::dead_letters::{DeadLetterDetails, DeadLetterResource, of_event};
-use runtime::StartError;
+use edge::dead_letters::{DeadLetterDetails, DeadLetterResource, mistaken_names, of_event};
+use runtime::{Faults, StartError};
 use serde_json::{Value, json};
 use store::{DeadLetter, DeadLetterState, LetterError, StoreError, WantedLetters};
 use uuid::Uuid;
@@ -27,6 +27,8 @@ const NOBODY_IN_PARTICULAR: &str = "operator";
 const PAGE: usize = 200;
 /// Letters in a table, of which nobody reads more.
 const LONGEST_TABLE: usize = 200;
+/// What is said before the reasons.
+const CANNOT: &str = "cannot do it";
 /// The longest reason, as over the API.
 const LONGEST_REASON: usize = 500;
 
@@ -191,6 +193,9 @@ async fn fulfil(
                 retried += some.map_err(|error| cannot(format!("{}: {error}", desk.service)))?;
             }
             warn_of_unseen(desks);
+            if retried == 0 {
+                expect_names(desks, consumer, publisher).await?;
+            }
             if json {
                 return write_json(out, &json!({ "retried": retried }));
             }
@@ -307,6 +312,18 @@ async fn letters_of(desks: &Desks, id: Uuid) -> Result<Vec<String>, Failure> {
     Ok(found)
 }
 
+/// There may be nothing to retry; there is something wrong where the names are.
+async fn expect_names(desks: &Desks, consumer: &str, publisher: &str) -> Result<(), Failure> {
+    let mut known = Vec::new();
+    for desk in &desks.open {
+        let some = desk.letters.consumers().await;
+        known.extend(some.map_err(|error| cannot(format!("{}: {error}", desk.service)))?);
+    }
+    let faults = mistaken_names(consumer, publisher, &known);
+    let faults = Faults::check(faults.into_iter().map(|(_, why)| why).collect());
+    faults.map_err(|faults| Failure::faults(CANNOT, faults))
+}
+
 /// Why a decision was not done, with what to do instead.
 fn refused(id: Uuid, error: LetterError) -> Failure {
     cannot(match error {
@@ -329,7 +346,7 @@ fn refused(id: Uuid, error: LetterError) -> Failure {
 }
 
 fn cannot(why: String) -> Failure {
-    Failure::error("cannot do it", StartError::new(why))
+    Failure::error(CANNOT, StartError::new(why))
 }
 
 fn resource(found: Found) -> Value {

@@ -107,9 +107,14 @@ async fn letters_are_listed_shown_discarded_and_retried(shop: Shop) {
     assert_eq!(shop.list(&["--service", "orders"]), Vec::<Value>::new());
     let none = shop.run(&["list", "--service", "orders"]).out;
     assert!(none.starts_with("there are none; looked at orders in the da"), "{none}");
-    let misspelt = shop.run(&["retry-all", "--consumer", "sale"]).out;
-    assert!(misspelt.contains("none of the consumer sale; looked at "), "{misspelt}");
-    assert!(misspelt.contains("there are some of sales from orders"), "{misspelt}");
+    let misspelt = shop.run(&["retry-all", "--consumer", "sale", "--publisher", "order"]);
+    assert_eq!((misspelt.code, misspelt.out.as_str()), (Some(1), ""), "{misspelt:?}");
+    for words in ["is called \"sale\"; choose from ", ", sales", "events of \"order\" were taken"] {
+        assert!(misspelt.err.contains(words), "{words} is missing: {misspelt:?}");
+    }
+    let none = shop.run(&["retry-all", "--consumer", "inventory"]).out;
+    assert!(none.contains("none of the consumer inventory; looked at "), "{none}");
+    assert!(none.contains("there are some of sales from orders"), "{none}");
     // Whatever the process hosts in which it is asked.
     let of_identity = &[("BOXOFFICE__NODE__SERVICES", "[identity]")];
     let elsewhere = shop.program.run_with(&["dead-letters", "list", "--json"], of_identity);

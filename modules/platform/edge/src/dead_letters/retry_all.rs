@@ -6,8 +6,8 @@ use runtime::Context;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Desk;
-use crate::{Json, Problem};
+use super::{Desk, mistaken_names};
+use crate::{FieldFault, Json, Problem, RequestPart};
 
 /// Whose dead letters to retry.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -36,7 +36,8 @@ pub(super) struct RetriedDeadLetters {
 /// Retry every event that a consumer of this service could not take in
 ///
 /// For admins: each is tried within a second, as often as a new event is, and those that wait behind
-/// it follow in order. Repeating this is harmless.
+/// it follow in order. Repeating this is harmless. Names under which nothing was ever taken in are
+/// refused.
 #[utoipa::path(
     post,
     path = "/dead-letters/retry",
@@ -52,7 +53,26 @@ pub(super) async fn retry_dead_letters(
     let by = Desk::admin(&cx)?;
     let RetryDeadLetters { consumer, publisher } = whose;
     let retried = desk.letters.retry_all(&consumer, &publisher).await?;
+    if retried == 0 {
+        desk.expect_names(&consumer, &publisher).await?;
+    }
     let service = desk.service;
     tracing::info!(service, consumer, publisher, retried, by, "dead letters are to be retried");
     Ok((StatusCode::ACCEPTED, Json(RetriedDeadLetters { retried })))
+}
+
+impl Desk {
+    /// There may be nothing to retry; there is something wrong where the names are.
+    async fn expect_names(&self, consumer: &str, publisher: &str) -> Result<(), Problem> {
+        let known = self.letters.consumers().await?;
+        let faults = mistaken_names(consumer, publisher, &known);
+        if faults.is_empty() {
+            return Ok(());
+        }
+        Err(Problem::invalid(
+            faults
+                .into_iter()
+                .map(|(field, why)| FieldFault::new(RequestPart::Body, format!("/{field}"), why)),
+        ))
+    }
 }

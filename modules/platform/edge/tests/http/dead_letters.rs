@@ -12,7 +12,7 @@ use runtime::{
     web_client,
 };
 use serde_json::{Value, json};
-use store::{Database, DatabaseSettings, Fate, Inbox, Parked, Position, Schema};
+use store::{Database, DatabaseSettings, Fate, Inbox, Parked, Passed, Position, Schema};
 use tempfile::TempDir;
 use testkit::postgres;
 use uuid::Uuid;
@@ -109,6 +109,15 @@ impl House {
         };
         let mut tx = self.database.begin().await.unwrap();
         Inbox::new("books", "tills").park(&mut tx, &[parked]).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// Has a consumer take in an event of its publisher.
+    async fn take_in(&self, consumer: &str, publisher: &str) {
+        let mut tx = self.database.begin().await.unwrap();
+        let (inbox, nothing) = (Inbox::new(consumer, publisher), Passed::default());
+        let first = Position { txn: 0, seq: 1 };
+        assert!(inbox.advance(&mut tx, &nothing, Position::START, first).await.unwrap());
         tx.commit().await.unwrap();
     }
 
@@ -308,10 +317,11 @@ on_both! {
         house.park(1, 100, dead()).await;
         house.park(2, 100, Fate::Waiting).await;
         house.park(3, 200, dead()).await;
+        house.take_in("books", "tills").await;
+        house.take_in("mails", "orders").await;
         let retry = format!("{ALL}/retry");
         for (body, expected) in [
-            (json!({ "consumer": "nobody" }), 0),
-            (json!({ "consumer": "books", "publisher": "orders" }), 0),
+            (json!({ "consumer": "mails" }), 0),
             (json!({ "consumer": "books", "publisher": "tills" }), 2),
             (json!({ "consumer": "books" }), 2),
         ] {
@@ -323,6 +333,36 @@ on_both! {
         for body in [json!({}), json!({ "consumer": "" }), json!({ "consumer": "books", "all": 1 })] {
             let _refused = problem(house.post(&retry, body).await, 422, "invalid-input").await;
         }
+    }
+
+    async fn names_that_nobody_has_are_refused_together_with_those_there_are(house: House) {
+        house.park(1, 100, dead()).await;
+        house.take_in("books", "tills").await;
+        house.take_in("mails", "orders").await;
+        for (body, expected) in [
+            (json!({ "consumer": "book" }), vec![("/consumer", "choose from books, mails")]),
+            (
+                json!({ "consumer": "book", "publisher": "till" }),
+                vec![
+                    ("/consumer", "choose from books, mails"),
+                    ("/publisher", "choose from orders, tills"),
+                ],
+            ),
+            (
+                json!({ "consumer": "books", "publisher": "orders" }),
+                vec![("/publisher", "choose from tills")],
+            ),
+        ] {
+            let answer = house.post(&format!("{ALL}/retry"), body).await;
+            let refused = problem(answer, 422, "invalid-input").await;
+            let errors = refused["errors"].as_array().unwrap();
+            assert_eq!(errors.len(), expected.len(), "{refused}");
+            for (error, (pointer, choice)) in errors.iter().zip(expected) {
+                assert_eq!((&error["in"], &error["pointer"]), (&json!("body"), &json!(pointer)));
+                assert!(error["detail"].as_str().unwrap().ends_with(choice), "{refused}");
+            }
+        }
+        assert_eq!(house.ids("?state=retrying").await, uuids(&[]));
     }
 
     async fn what_is_discarded_is_kept_with_who_when_and_why(house: House) {
