@@ -9,7 +9,9 @@ mod print;
 use std::{collections::BTreeSet, io::Write};
 
 use clap::{Args, Subcommand, ValueEnum};
-use edge::dead_letters::{DeadLetterDetails, DeadLetterResource, mistaken_names, of_event};
+use edge::dead_letters::{
+    DeadLetterDetails, DeadLetterResource, is_foreign, mistaken_names, of_event,
+};
 use runtime::{Faults, StartError};
 use serde_json::{Value, json};
 use store::{DeadLetter, DeadLetterState, LetterError, StoreError, WantedLetters};
@@ -181,7 +183,14 @@ async fn fulfil(
             print::details(out, service, letter)
         }
         Wish::Retry { id } => {
-            let (_, desk) = find(desks, *id).await?;
+            let (found, desk) = find(desks, *id).await?;
+            if found.letter.discarded.is_none() && is_foreign(&found.letter) {
+                let publisher = &found.letter.publisher;
+                return Err(cannot(format!(
+                    "{id} is no event of the log of {publisher} and never takes effect; find out \
+                     who wrote it, and discard it"
+                )));
+            }
             let letter = desk.letters.retry(*id).await.map_err(|error| refused(*id, error))?;
             let retried = Found { service: desk.service, letter };
             if json { write_json(out, &resource(retried)) } else { print::retried(out, &retried) }

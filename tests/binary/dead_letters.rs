@@ -189,6 +189,43 @@ async fn letters_on_a_server_are_listed_shown_discarded_and_retried() {
     letters_are_listed_shown_discarded_and_retried(Shop::on_postgres().await).await;
 }
 
+/// What somebody else wrote to the topic, as it is kept.
+const FOREIGN: &str = "INSERT INTO dead_letters VALUES \
+     (randomblob(16), 'sales', 'orders', randomblob(16), -3, 6927422624, 'unreadable', \
+     '{\"payload\":{\"is_placed\":false}}', 'dead', 1, 'it is no event', 0, 0)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_event_of_the_publishers_can_only_be_discarded() {
+    let program = Program::new();
+    let migrated = program.run(&["migrate", "up"]);
+    assert_eq!(migrated.code, Some(0), "{migrated:?}");
+    write_to_reporting(&program, FOREIGN).await;
+    let listed = program.run(&["dead-letters", "list", "--json"]).out;
+    let letters: Vec<Value> = serde_json::from_str(&listed).unwrap();
+    let letter = id(&letters[0]);
+    let shown = program.run(&["dead-letters", "show", letter]).out;
+    assert!(shown.contains("it never takes effect: boxoffice dead-letters discard "), "{shown}");
+    assert!(!shown.contains("retry") && !shown.contains("position "), "{shown}");
+    let refused = program.run(&["dead-letters", "retry", letter]);
+    assert_eq!((refused.code, refused.out.as_str()), (Some(1), ""), "{refused:?}");
+    assert!(refused.err.contains("is no event of the log of orders and never"), "{refused:?}");
+    let discarded = program.run(&["dead-letters", "discard", letter, "--reason", "not ours"]);
+    assert_eq!(discarded.code, Some(0), "{discarded:?}");
+    let refused = program.run(&["dead-letters", "retry", letter]);
+    assert!(refused.err.contains("cannot be brought back: not ours"), "{refused:?}");
+}
+
+/// Changes the embedded database of reporting, which nobody has open.
+async fn write_to_reporting(program: &Program, statement: &'static str) {
+    let data = program.home().join("data");
+    let settings = DatabaseSettings::default();
+    let database = Database::connect(&settings, "reporting", &data).await.unwrap();
+    let mut tx = database.begin().await.unwrap();
+    store::execute!(&mut tx, statement).await.unwrap();
+    tx.commit().await.unwrap();
+    database.close().await;
+}
+
 /// So many after a fault that lasted.
 const MANY: &str = "WITH RECURSIVE numbers (n) AS \
      (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 450) \
@@ -200,13 +237,7 @@ async fn a_table_of_very_many_letters_ends_and_says_how_many_there_are() {
     let program = Program::new();
     let migrated = program.run(&["migrate", "up"]);
     assert_eq!(migrated.code, Some(0), "{migrated:?}");
-    let data = program.home().join("data");
-    let settings = DatabaseSettings::default();
-    let database = Database::connect(&settings, "reporting", &data).await.unwrap();
-    let mut tx = database.begin().await.unwrap();
-    store::execute!(&mut tx, MANY).await.unwrap();
-    tx.commit().await.unwrap();
-    database.close().await;
+    write_to_reporting(&program, MANY).await;
     let list = ["dead-letters", "list", "--service", "reporting"];
     let table = program.run(&list).out;
     assert_eq!(table.matches("orders.order_confirmed for sales").count(), 200, "{table}");

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use edge::dead_letters::DeadLetterDetails;
+use edge::dead_letters::{DeadLetterDetails, is_foreign};
 use serde_json::{Value, json};
 use store::{DeadLetter, DeadLetterState, WantedLetters};
 
@@ -109,9 +109,10 @@ pub(super) fn details(
     letter: DeadLetter,
 ) -> Result<(), Failure> {
     let (id, state) = (letter.id, state_of(&letter));
+    let is_foreign = is_foreign(&letter);
     let reason = letter.discarded.is_some().then(|| why(&letter));
     let details = DeadLetterDetails::from(letter);
-    let of = &details.letter;
+    let (of, position) = (&details.letter, details.position);
     let mut lines = vec![
         ("id", Some(id.to_string())),
         ("service", Some(service.to_owned())),
@@ -125,7 +126,7 @@ pub(super) fn details(
         ("next attempt", of.next_attempt_at.map(|at| at.to_string())),
         ("waiting behind", Some(of.waiting.to_string())),
         ("put aside", Some(of.parked_at.to_string())),
-        ("position", Some(format!("{}.{}", details.position.txn, details.position.seq))),
+        ("position", (!is_foreign).then(|| format!("{}.{}", position.txn, position.seq))),
         ("correlation id", of.correlation_id.clone()),
         ("trace id", of.trace_id.clone()),
     ];
@@ -138,11 +139,13 @@ pub(super) fn details(
     writeln!(out, "\n{}", json(&details.event))?;
     match DeadLetterState::from(of.state) {
         DeadLetterState::Dead | DeadLetterState::Retrying => {
-            writeln!(out, "\nonce the cause is mended: boxoffice dead-letters retry {id}")?;
-            writeln!(
-                out,
-                "if it must never take effect: boxoffice dead-letters discard {id} --reason ..."
-            )?;
+            let discard = format!("boxoffice dead-letters discard {id} --reason ...");
+            if is_foreign {
+                writeln!(out, "\nit never takes effect: {discard}")?;
+            } else {
+                writeln!(out, "\nonce the cause is mended: boxoffice dead-letters retry {id}")?;
+                writeln!(out, "if it must never take effect: {discard}")?;
+            }
         }
         DeadLetterState::Waiting | DeadLetterState::Discarded => {}
     }

@@ -19,7 +19,7 @@ use utoipa::openapi::{OpenApi, path::PathItem};
 use uuid::Uuid;
 
 pub use self::{
-    mistaken::{mistaken_names, of_event},
+    mistaken::{is_foreign, mistaken_names, of_event},
     resource::{DeadLetterDetails, DeadLetterResource, DeadLetterStateName},
 };
 use crate::{Problem, ProblemType, Routes, openapi, problems, routes};

@@ -30,6 +30,7 @@ pub static ALL: &[&ProblemType] = &[
     &PRECONDITION_FAILED,
     &DEAD_LETTER_WAITS,
     &DEAD_LETTER_DISCARDED,
+    &DEAD_LETTER_FOREIGN,
     &TOO_BUSY,
     &SERVICE_UNAVAILABLE,
     &TIMED_OUT,
@@ -235,6 +236,17 @@ pub static DEAD_LETTER_DISCARDED: ProblemType = ProblemType {
     meaning: "Somebody threw this event away, so that it never takes effect. `discarded` says who, \
               when and why. Nothing was changed.",
     what_to_do: "Correct what the event should have done by other means; it cannot be brought back.",
+};
+
+/// A dead letter is none of its publisher's events.
+pub static DEAD_LETTER_FOREIGN: ProblemType = ProblemType {
+    slug: "dead-letter-foreign",
+    status: 409,
+    title: "The dead letter is no event of the publisher's",
+    meaning: "The message has no place in the publisher's log: somebody else wrote it to the topic, \
+              it is from another log, or it was damaged on its way. It never takes effect, and a \
+              later release does not change that. Nothing was changed.",
+    what_to_do: "Find out from the dead letter who wrote it, and discard it.",
 };
 
 /// More requests are under way than the process takes.

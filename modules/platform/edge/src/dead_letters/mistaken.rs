@@ -1,8 +1,9 @@
-//! What somebody meant who names what there is not; for the endpoints and for the command.
+//! What somebody meant who names what there is not, or wants what cannot be; for the endpoints and
+//! for the command.
 
 use std::collections::BTreeSet;
 
-use store::{DeadLetter, DeadLetterState, DeadLetters, StoreError, WantedLetters};
+use store::{DeadLetter, DeadLetterState, DeadLetters, Position, StoreError, WantedLetters};
 use uuid::Uuid;
 
 /// Letters read at once.
@@ -27,6 +28,12 @@ pub async fn of_event(letters: &DeadLetters, event: Uuid) -> Result<Vec<DeadLett
         }
     }
     Ok(found)
+}
+
+/// Whether it is no event of the publisher's log, in which it has no place: then it never takes
+/// effect.
+pub fn is_foreign(letter: &DeadLetter) -> bool {
+    letter.position < Position::START
 }
 
 /// What is wrong with the names of a consumer and of a publisher (empty: any), where those are `known`

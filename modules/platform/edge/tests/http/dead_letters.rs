@@ -93,10 +93,15 @@ impl House {
 
     /// Puts an event aside, whose number is its identity and its place; `fate` says how it fares.
     async fn park(&self, number: u128, key: u128, fate: Fate) {
+        self.park_from(0, number, key, fate).await;
+    }
+
+    /// The same, with the transaction in which it stands in its log.
+    async fn park_from(&self, txn: i64, number: u128, key: u128, fate: Fate) {
         let parked = Parked {
             id: Uuid::from_u128(number),
             key: Uuid::from_u128(key),
-            position: Position { txn: 0, seq: i64::try_from(number).unwrap() },
+            position: Position { txn, seq: i64::try_from(number).unwrap() },
             event_type: "tills.sold".to_owned(),
             event: json!({
                 "id": Uuid::from_u128(number + 1000),
@@ -363,6 +368,17 @@ on_both! {
             }
         }
         assert_eq!(house.ids("?state=retrying").await, uuids(&[]));
+    }
+
+    async fn what_is_no_event_of_its_publishers_log_cannot_be_retried(house: House) {
+        house.park_from(-3, 1, 100, dead()).await;
+        let retry = format!("{}/retry", letter(1));
+        let refused = house.post(&retry, json!({})).await;
+        let _refused = problem(refused, 409, "dead-letter-foreign").await;
+        assert_eq!(house.ids("?state=dead").await, uuids(&[1]));
+        let discard = format!("{}/discard", letter(1));
+        assert_eq!(house.post(&discard, json!({ "reason": "not ours" })).await.status(), 200);
+        let _refused = problem(house.post(&retry, json!({})).await, 409, "dead-letter-discarded").await;
     }
 
     async fn what_is_discarded_is_kept_with_who_when_and_why(house: House) {
