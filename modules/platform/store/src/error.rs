@@ -9,8 +9,8 @@ pub enum StoreError {
     /// More work waits for the database than it may. Nothing happened; try again a little later.
     #[error("the database is overloaded: {0}")]
     Overloaded(String),
-    /// The database cannot be reached, or cannot write: no connection, a full disk, a lock that
-    /// somebody else holds. Nothing happened; try again later.
+    /// The database cannot be reached, or cannot write, or not in time: no connection, a full disk, a
+    /// lock that somebody else holds. Nothing happened; try again later.
     #[error("the database is not available: {0}")]
     Unavailable(String),
     /// Others changed the same rows again and again while this was tried. Nothing happened; try
@@ -108,6 +108,8 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::Protocol(_)
+            // The server took `BEGIN` for something else, as a connection may that is just ending.
+            | sqlx::Error::BeginFailed
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed => Self::Unavailable(reason),
             // What a decoder says quotes the value.

@@ -171,7 +171,8 @@ where
             let outcome = match tokio::time::timeout(self.limit, whole).await {
                 Ok(Ok(outcome)) => outcome,
                 Ok(Err(panic)) => Err(broken("work in a commit", panic.as_ref()).into()),
-                Err(_) => Err(StoreError::Failed(format!(
+                // Most of it is the database's time.
+                Err(_) => Err(StoreError::Unavailable(format!(
                     "work in a commit took longer than {:?}",
                     self.limit
                 ))

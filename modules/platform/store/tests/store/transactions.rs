@@ -157,7 +157,7 @@ on_all! {
             .committer
             .transact(&cx(), |_work: &mut Work<'_>| Box::pin(std::future::pending()))
             .await;
-        let Err(StoreError::Failed(reason)) = endless else { panic!("{endless:?}") };
+        let Err(StoreError::Unavailable(reason)) = endless else { panic!("{endless:?}") };
         assert!(reason.contains("longer than"), "{reason}");
         assert!(process.accounts.execute(&cx(), process.id(), Command::Deposit(1)).await.is_ok());
     }
