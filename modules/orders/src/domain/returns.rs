@@ -142,11 +142,17 @@ impl Order {
     ) -> Option<Event> {
         let Refunded { refund_id, amount, .. } = *refund;
         if let (Some(named), Some(terms)) = (self.return_of(refund), &self.terms) {
+            if named.money_is_back() {
+                // It was settled by a late reply that nothing was left to give back, and then something
+                // was; or else there is nothing new.
+                let is_news = self.refunds.unannounced(after.given()) > 0;
+                return self.given_beside(refund, after, at).filter(|_| is_news);
+            }
             let (return_id, parties) = (named.return_id, terms.parties());
             let news = self.news(after.given());
             let refunded =
                 Event::PositionsRefunded { return_id, refund_id, amount, news, parties, at };
-            return (!named.money_is_back()).then_some(refunded);
+            return Some(refunded);
         }
         if !self.is_served() {
             return (self.left() > 0 && after.left() <= 0).then(|| self.money_returned(at));

@@ -307,3 +307,30 @@ fn the_refund_of_a_return_ends_it_though_it_is_all_the_money() {
     assert_eq!(steps, ["void", "release"]);
     assert_eq!(order.state, OrderState::Fulfilled, "the other two keep their tickets");
 }
+
+#[test]
+fn a_refund_after_a_late_reply_that_nothing_was_left_is_told() {
+    let mut order = fulfilled();
+    tell_all(&mut order, [cancel(Cause::OrganizerCancelled, &[1], 30)]);
+    let due = due_return(&order).expect("it is to be returned");
+    for what in [Returned::Tickets, Returned::Places] {
+        let (return_id, at) = (due.return_id, second(31));
+        tell_all(&mut order, [Command::RecordReturned { return_id, what, at }]);
+    }
+    // All of the money was on its way back otherwise; the bank has refused it since.
+    let what = Returned::Money { refund_id: None, amount: euros(0) };
+    let at = second(32);
+    tell_all(&mut order, [Command::RecordReturned { return_id: due.return_id, what, at }]);
+    tell_all(&mut order, [refused(by(0xF1), Some(by(0xF1)), 0, false, 33)]);
+
+    let news = order.decide(refunded(due.return_id, Some(due.return_id), 2500, 2500, 34));
+    let told: Vec<_> = news
+        .expect("it is heard")
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::MoneyGivenBack { news, .. } => news,
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, [euros(2500)]);
+}
