@@ -77,12 +77,35 @@ impl Rush {
         at_once: usize,
         fault: impl Future<Output = ()>,
     ) -> Vec<Purchase<'_>> {
+        let bought = self.in_turn(at_once, fault, async |person| self.serve(person).await).await;
+        self.turned_nobody_away(&bought);
+        bought
+    }
+
+    /// As [`Self::buys_during`], by people who are served only when they have waited for their tickets,
+    /// too.
+    pub async fn waits_for_tickets_during(
+        &self,
+        at_once: usize,
+        fault: impl Future<Output = ()>,
+    ) -> Vec<Purchase<'_>> {
         let bought = self.in_turn(at_once, fault, async |person| {
-            let order = person.order_stubbornly(&self.sale, 1, &self.given_up).await?;
-            person.pay_stubbornly(&order).await;
+            let order = self.serve(person).await?;
+            person.waits_for_tickets(&order).await;
             Some(order)
         });
         let bought = bought.await;
+        self.turned_nobody_away(&bought);
+        bought
+    }
+
+    async fn serve(&self, person: &Person) -> Option<String> {
+        let order = person.order_stubbornly(&self.sale, 1, &self.given_up).await?;
+        person.pay_stubbornly(&order).await;
+        Some(order)
+    }
+
+    fn turned_nobody_away(&self, bought: &[Purchase<'_>]) {
         let wanted = u32::try_from(self.people.len()).expect("few people");
         let sold = u32::try_from(bought.len()).expect("few people");
         let could_buy = self.places.min(wanted);
@@ -90,7 +113,6 @@ impl Rush {
             (could_buy.saturating_sub(self.given_up.get())..=could_buy).contains(&sold),
             "nobody is turned away while there are places: {could_buy} could buy, {sold} have"
         );
-        bought
     }
 
     /// As [`Self::buys_during`], by people who ask once only: the fault is none of their business.

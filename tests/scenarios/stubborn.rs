@@ -157,6 +157,21 @@ impl Person {
         .await;
     }
 
+    /// Waits for the tickets as somebody does who has paid, over restarts.
+    pub async fn waits_for_tickets(&self, order: &str) {
+        within(PATIENCE, "the tickets", || async {
+            let path = format!("/v1/orders/{order}");
+            match ask(self.get(&path).header("prefer", "wait=9")).await {
+                Next::Done(reply) if reply.clone().expect(200).field("state") == "fulfilled" => {
+                    Ok(())
+                }
+                Next::Done(reply) | Next::Unknown(reply) => Err(reply.to_string()),
+                Next::Again(why) => Err(why),
+            }
+        })
+        .await;
+    }
+
     async fn state_of(&self, order: &str) -> Result<String, String> {
         Ok(text(&self.read_stubbornly(order).await?, "state").to_owned())
     }

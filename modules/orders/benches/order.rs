@@ -68,7 +68,7 @@ fn commands() -> Vec<Command> {
     vec![
         Command::Place { terms, access: None, at: second(0) },
         Command::RecordHold { expires_at: second(900), items, at: second(1) },
-        Command::RecordPaymentOpened { payment_id, at: second(2) },
+        Command::RecordPaymentOpened { payment_id, closes_at: second(870), at: second(2) },
         Command::RecordPayment { payment_id, amount, at: second(10) },
         Command::RecordConfirmation { at: second(11) },
         Command::RecordTickets {

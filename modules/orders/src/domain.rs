@@ -42,9 +42,11 @@ pub(crate) struct Order {
     pub(crate) terms: Option<Terms>,
     pub(crate) access: Option<Access>,
     pub(crate) placed_at: Option<Timestamp>,
-    /// Until when the places are held and money is accepted; none until they are.
+    /// Until when the places are held; none until they are.
     pub(crate) expires_at: Option<Timestamp>,
     pub(crate) payment_id: Option<Uuid>,
+    /// After this instant payments accepts no new attempt.
+    closes_at: Option<Timestamp>,
     pub(crate) paid: Option<Money>,
     /// When it came.
     paid_at: Option<Timestamp>,
@@ -303,7 +305,7 @@ impl Order {
 
 impl Aggregate for Order {
     const NAME: &'static str = "order";
-    const STATE_SCHEMA: u16 = 3;
+    const STATE_SCHEMA: u16 = 4;
     type Command = Command;
     type Event = Event;
     type Rejection = Rejection;
@@ -331,8 +333,9 @@ impl Aggregate for Order {
                     Event::Ended { confirmed: None, cause: cause_of_end, at },
                 ]
             }
-            Command::RecordPaymentOpened { payment_id, at } => {
-                when_due(Step::OpenPayment, Event::PaymentOpened { payment_id, at })
+            Command::RecordPaymentOpened { payment_id, closes_at, at } => {
+                let closes_at = Some(closes_at);
+                when_due(Step::OpenPayment, Event::PaymentOpened { payment_id, closes_at, at })
             }
             Command::RecordPayment { .. } if self.paid.is_some() => Vec::new(),
             Command::RecordPayment { payment_id, amount, at } => {
@@ -399,9 +402,10 @@ impl Aggregate for Order {
                 }
             }
             Event::StrayPaymentReceived { amount, .. } => self.paid = Some(*amount),
-            Event::PaymentOpened { payment_id, .. } => {
+            Event::PaymentOpened { payment_id, closes_at, .. } => {
                 self.state = OrderState::Held;
                 self.payment_id = Some(*payment_id);
+                self.closes_at = *closes_at;
             }
             Event::PaymentReceived { payment_id, amount, at } => {
                 self.payment_id = Some(*payment_id);
@@ -453,7 +457,7 @@ impl Aggregate for Order {
     fn wake_at(&self) -> Option<Timestamp> {
         let resume_at = self.next_step().and(self.resume_at);
         match self.state {
-            OrderState::Held => self.expires_at,
+            OrderState::Held => self.to_be_paid_by(),
             OrderState::Placed => resume_at.into_iter().chain(self.to_be_held_by()).min(),
             _ => resume_at,
         }

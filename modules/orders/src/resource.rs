@@ -41,7 +41,7 @@ use crate::domain::{Cause, Order};
         "cancelled": false,
     }],
     "placed_at": "2027-05-02T10:00:00Z",
-    "expires_at": "2027-05-02T10:15:00Z",
+    "expires_at": "2027-05-02T10:14:30Z",
     "payment_id": "01980e4c-8f5c-7b1e-a7c4-51d2f2a5e101",
     "ticket_ids": [],
 }))]
@@ -93,7 +93,7 @@ pub(crate) struct OrderResource {
     #[serde(default)]
     pub(crate) overpaid: Option<Money>,
     pub(crate) placed_at: Timestamp,
-    /// Until when the places are held; absent until they are.
+    /// Until when it can be paid; the places are held for a little longer. Absent until they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[serde(default)]
     pub(crate) expires_at: Option<Timestamp>,
@@ -131,7 +131,7 @@ impl OrderResource {
             refunded: some(order.refunded()),
             overpaid: some(order.overpaid()),
             placed_at: order.placed_at?,
-            expires_at: order.expires_at,
+            expires_at: order.to_be_paid_by(),
             payment_id: order.payment_id,
             ticket_ids: order.ticket_ids.clone(),
         })

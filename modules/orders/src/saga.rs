@@ -13,8 +13,12 @@
 use std::{collections::BTreeSet, mem, sync::Arc};
 
 use contracts::{
-    catalog::Catalog, identity::Identity, inventory::Inventory, orders::OrderState,
-    payments::Payments, tickets::Tickets,
+    catalog::Catalog,
+    identity::Identity,
+    inventory::Inventory,
+    orders::OrderState,
+    payments::{FindPayment, PaymentBooks, PaymentStatus, Payments},
+    tickets::Tickets,
 };
 use jiff::SignedDuration;
 use runtime::{Clock, Context, Ids, Random};
@@ -26,7 +30,7 @@ use uuid::Uuid;
 use crate::{
     cancellation::Cancellation,
     domain::{Cancel, Cause, Command, Order, Refusal, Rejection, Step},
-    errands::Errands,
+    errands::{Errand, Errands},
     guests::GuestLimits,
     waiting::Waiting,
 };
@@ -148,6 +152,40 @@ impl Purchases {
                 Ok(())
             }
             advanced => advanced.map(|_| ()),
+        }
+    }
+
+    /// Asks payments whether the money has come for which the order waits; if so, the order goes on as
+    /// it would by the event that tells of it.
+    pub(crate) async fn look_for_money(&self, cx: &Context, id: Uuid, order: &Order) {
+        if order.state != OrderState::Held {
+            return;
+        }
+        let found = self.payments.find(cx, FindPayment { order_id: id }).await;
+        let payment = match found {
+            Ok(payment) if payment.status == PaymentStatus::Settled => payment,
+            Ok(_) => return,
+            Err(error) => {
+                tracing::info!(order = %id, %error, "whether the money came is not known");
+                return;
+            }
+        };
+        let PaymentBooks { payment_id, charged: amount, .. } = payment;
+        let command = Command::RecordPayment { payment_id, amount, at: self.clock.now() };
+        let books = self.books();
+        let recorded: Result<(), ExecuteError<Rejection>> = self
+            .orders
+            .committer()
+            .transact(cx, move |work: &mut Work<'_>| {
+                let (books, command) = (books.clone(), command.clone());
+                Box::pin(async move { books.carry_out(work, id, command).await })
+            })
+            .await;
+        match recorded.map_err(Stuck::from) {
+            Ok(()) => self.errands.leave(cx, Errand::Order(id)),
+            Err(stuck) => {
+                tracing::info!(order = %id, %stuck, "money that came waits for its event")
+            }
         }
     }
 

@@ -80,12 +80,13 @@ impl Purchases {
     ) -> Result<Command, Stuck> {
         let at = self.clock.now();
         let free_at = order.expires_at.unwrap_or(at);
+        let closes_at = last_call(order.placed_at.unwrap_or(at), free_at, self.payment_margin);
         let request = OpenPayment {
             order_id: id,
             payer_id: terms.buyer_id,
             organizer_id: terms.organizer_id,
             amount: terms.total,
-            expires_at: last_call(order.placed_at.unwrap_or(at), free_at, self.payment_margin),
+            expires_at: closes_at,
         };
         let opened = self.payments.open(cx, request).await;
         let payment = opened.map_err(|error| stuck(Step::OpenPayment, &error))?;
@@ -93,7 +94,7 @@ impl Purchases {
         if payment.status == PaymentStatus::Settled {
             return Ok(Command::RecordPayment { payment_id, amount: terms.total, at });
         }
-        Ok(Command::RecordPaymentOpened { payment_id, at })
+        Ok(Command::RecordPaymentOpened { payment_id, closes_at, at })
     }
 
     async fn confirm_places(&self, cx: &Context, terms: &Terms) -> Result<Command, Stuck> {

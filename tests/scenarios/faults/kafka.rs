@@ -45,7 +45,7 @@ async fn people_buy_while_kafka_is_away_for_a_minute() {
 }
 
 /// Each time some pay before Kafka goes, some while it is away, at least for as long as said, and
-/// some after.
+/// some after; whoever has paid and waits for the tickets gets them, also while it is away.
 async fn people_buy_while_kafka_is_away(outages: &[(Exit, Duration)]) {
     let Installation { house, kafka, .. } = &Installation::open().await;
     let people = 30 * outages.len();
@@ -75,7 +75,7 @@ async fn people_buy_while_kafka_is_away(outages: &[(Exit, Duration)]) {
             rush.lets_in_and_serves(5).await;
         }
     };
-    let bought = rush.buys_during(AT_ONCE, fault).await;
+    let bought = rush.waits_for_tickets_during(AT_ONCE, fault).await;
     house.judge(&rush, &bought).await;
 }
 

@@ -26,6 +26,8 @@ pub(crate) enum Command {
     },
     RecordPaymentOpened {
         payment_id: Uuid,
+        /// After this instant payments accepts no new attempt.
+        closes_at: Timestamp,
         at: Timestamp,
     },
     RecordPayment {

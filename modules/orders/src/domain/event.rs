@@ -36,6 +36,9 @@ pub(crate) enum Event {
     },
     PaymentOpened {
         payment_id: Uuid,
+        /// After this instant payments accepts no new attempt.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        closes_at: Option<Timestamp>,
         at: Timestamp,
     },
     PaymentReceived {

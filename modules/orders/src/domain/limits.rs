@@ -19,7 +19,7 @@ impl Order {
     pub(super) fn overdue(&self, now: Timestamp) -> Option<Cause> {
         let (limit, cause) = match self.state {
             OrderState::Placed => (self.to_be_held_by(), Cause::NotHeld),
-            OrderState::Held => (self.expires_at, Cause::Expired),
+            OrderState::Held => (self.to_be_paid_by(), Cause::Expired),
             OrderState::Paid | OrderState::Confirmed => {
                 (after(self.paid_at, TO_BE_FULFILLED), Cause::NotFulfilled)
             }
@@ -34,6 +34,12 @@ impl Order {
     /// Until when the places must be held and the payment open.
     pub(super) fn to_be_held_by(&self) -> Option<Timestamp> {
         after(self.placed_at, TO_BE_HELD)
+    }
+
+    /// Until when the payment must be begun. The places are held for longer: whoever has paid gets
+    /// them even where nobody has told the order of it, since it asks before they become free.
+    pub(crate) fn to_be_paid_by(&self) -> Option<Timestamp> {
+        self.closes_at.or(self.expires_at)
     }
 
     /// Waits longer each time, for what others will know some day.

@@ -74,7 +74,8 @@ fn hold() -> Command {
 }
 
 fn open() -> Command {
-    Command::RecordPaymentOpened { payment_id: Uuid::from_u128(9), at: second(2) }
+    let (payment_id, closes_at) = (Uuid::from_u128(9), second(870));
+    Command::RecordPaymentOpened { payment_id, closes_at, at: second(2) }
 }
 
 fn pay(at: i64) -> Command {
@@ -129,7 +130,11 @@ fn success(order: &Order, step: Step, at: Timestamp) -> Command {
             items: terms().places(),
             at,
         },
-        Step::OpenPayment => Command::RecordPaymentOpened { payment_id: Uuid::from_u128(9), at },
+        Step::OpenPayment => Command::RecordPaymentOpened {
+            payment_id: Uuid::from_u128(9),
+            closes_at: at + SignedDuration::from_mins(14),
+            at,
+        },
         Step::ConfirmPlaces => Command::RecordConfirmation { at },
         Step::IssueTickets => {
             Command::RecordTickets { ticket_ids: (21..24).map(Uuid::from_u128).collect(), at }
@@ -209,7 +214,7 @@ fn a_step_that_is_due_wakes_the_order_should_nobody_ask_for_it() {
 #[test]
 fn an_order_that_waits_for_money_wakes_when_its_time_is_up() {
     let order = after([place(), hold(), open()]);
-    assert_eq!(order.wake_at(), Some(second(900)));
+    assert_eq!(order.wake_at(), Some(second(870)), "before its places become free");
 }
 
 #[test]
@@ -244,8 +249,8 @@ fn an_order_without_room_is_over_at_once() {
 #[test]
 fn an_order_that_is_not_paid_in_time_expires_after_its_payment_is_closed() {
     let mut order = after([place(), hold(), open()]);
-    assert_eq!(tell(&mut order, Command::Expire { at: second(899) }), Ok(0));
-    tell_all(&mut order, [Command::Expire { at: second(900) }]);
+    assert_eq!(tell(&mut order, Command::Expire { at: second(869) }), Ok(0));
+    tell_all(&mut order, [Command::Expire { at: second(870) }]);
     assert_eq!(undo_all(&mut order), [Step::ClosePayment, Step::Finish]);
     assert_eq!(order.state, OrderState::Expired);
 }

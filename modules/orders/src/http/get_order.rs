@@ -24,6 +24,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(20);
 const TIME_TO_ANSWER: Duration = Duration::from_millis(500);
 /// How often a waiting reader looks at the order by itself; another process may drive it.
 const PAUSE: Duration = Duration::from_millis(250);
+/// How long a reader waits for news of the money before payments is asked whether it came: events may
+/// be held up, and somebody who has paid is not to wait for them.
+const NEWS: Duration = Duration::from_secs(2);
 
 /// An order as its buyer sees it.
 #[derive(Serialize, ToSchema)]
@@ -74,7 +77,7 @@ pub(super) async fn get_order(
     let Some(listener) = app.waiting.listen(id, edge::user(&cx)?) else {
         return Ok(shown(id, &order, part)?.into_response());
     };
-    let order = app.settled(&listener, order, wait).await?;
+    let order = app.settled(&cx, &listener, order, wait).await?;
     let granted = HeaderValue::try_from(format!("wait={}", wait.as_secs()));
     let applied = [("preference-applied", granted.map_err(Problem::internal)?)];
     Ok((applied, shown(id, &order, part)?).into_response())
@@ -91,18 +94,26 @@ impl Purchases {
     /// The order once it has come to its end, or as it is when the time to wait is over.
     async fn settled(
         &self,
+        cx: &Context,
         listener: &Listener<'_>,
         mut order: Loaded<Order>,
         wait: Duration,
     ) -> Result<Loaded<Order>, Problem> {
         let id = listener.order_id();
-        let answer_by = Instant::now() + wait;
+        let began = Instant::now();
+        let answer_by = began + wait;
+        let mut is_asked = false;
         while !order.state.has_outcome() && Instant::now() < answer_by {
             let mut bell = pin!(listener.bell().notified());
             bell.as_mut().enable();
             order = self.orders.load(id).await?.ok_or_else(Problem::not_found)?;
             if order.state.has_outcome() {
                 break;
+            }
+            if !is_asked && began.elapsed() >= NEWS {
+                is_asked = true;
+                self.look_for_money(&cx.with_deadline(answer_by), id, &order.state).await;
+                continue;
             }
             let next_look = answer_by.min(Instant::now() + PAUSE);
             if timeout_at(next_look, bell).await.is_ok() {

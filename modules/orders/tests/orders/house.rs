@@ -115,6 +115,12 @@ impl House {
         let _paid = self.at("payments").post(&path, &json!(null)).await.expect(200);
     }
 
+    /// The money for the order arrives, but the news of it do not.
+    pub(crate) async fn pay_untold(&self, path: &str) {
+        let path = format!("/v1/fakes/pay-untold/{}", id_in(path));
+        let _paid = self.at("payments").post(&path, &json!(null)).await.expect(200);
+    }
+
     /// Waits until the order is in `state`. Whatever is tried again later is tried at once.
     pub(crate) async fn settles(&self, path: &str, state: &str) -> Value {
         eventually(format!("the order to be {state}"), || async {

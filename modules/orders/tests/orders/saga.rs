@@ -11,6 +11,9 @@ use crate::{
 
 on_both_databases! {
     a_paid_order_gets_its_tickets,
+    whoever_has_paid_and_waits_does_not_wait_for_events_that_are_held_up,
+    whoever_has_paid_gets_the_places_before_they_become_free_even_if_nobody_told,
+    nobody_asks_for_money_while_its_news_may_still_come,
     an_order_goes_on_when_a_service_comes_back,
     an_order_goes_on_when_an_answer_was_lost,
     an_order_that_is_not_paid_in_time_expires,
@@ -31,6 +34,43 @@ async fn a_paid_order_gets_its_tickets(house: House) {
     assert!(applied.starts_with("wait="), "{applied}");
     assert_eq!(order.field("state"), "fulfilled");
     assert_eq!(house.tickets(&path).await, 2);
+}
+
+async fn whoever_has_paid_and_waits_does_not_wait_for_events_that_are_held_up(house: House) {
+    let path = house.held().await;
+    house.pay_untold(&path).await;
+    let order = house.cara().get(&path).header("prefer", "wait=9").await.expect(200);
+    assert_eq!(order.field("state"), "fulfilled");
+    assert_eq!(house.tickets(&path).await, 2);
+
+    // What comes at last tells nothing new.
+    house.pay(&path).await;
+    let next = house.fulfilled().await;
+    assert_ne!(next, path);
+    let order = house.cara().get(&path).await.expect(200).value();
+    assert_eq!(order["state"], "fulfilled");
+    assert_eq!(house.tickets(&path).await, 2);
+}
+
+async fn whoever_has_paid_gets_the_places_before_they_become_free_even_if_nobody_told(
+    house: House,
+) {
+    let path = house.held().await;
+    house.pay_untold(&path).await;
+    house.sandbox.clock().advance(SignedDuration::from_secs(14 * 60 + 31));
+    eventually("the tickets", || async {
+        let order = house.cara().get(&path).await.expect(200).value();
+        if order["state"] == "fulfilled" { Ok(()) } else { Err(order) }
+    })
+    .await;
+    assert_eq!(house.tickets(&path).await, 2);
+}
+
+async fn nobody_asks_for_money_while_its_news_may_still_come(house: House) {
+    let path = house.held().await;
+    let order = house.cara().get(&path).header("prefer", "wait=1").await.expect(200);
+    assert_eq!(order.field("state"), "held");
+    assert_eq!(house.calls("payments", "find").await, 0);
 }
 
 async fn an_order_goes_on_when_a_service_comes_back(house: House) {

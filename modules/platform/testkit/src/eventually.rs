@@ -5,7 +5,7 @@ use std::{fmt, future::Future, panic::Location, time::Duration};
 use tokio::time::Instant;
 
 /// How long [`eventually`] waits. Long, because it only passes when something is broken.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
@@ -45,7 +45,7 @@ impl<T, E: fmt::Display> Probe for Result<T, E> {
     }
 }
 
-/// Asks `probe` again and again until it finds something, for 30 seconds at most. `what` completes
+/// Asks `probe` again and again until it finds something, for a minute at most. `what` completes
 /// the sentence "waited for …".
 ///
 /// # Panics

@@ -13,6 +13,7 @@ pub(crate) static PAYMENTS: Module = module(
     &[
         "/v1/fakes/payments",
         "/v1/fakes/pay",
+        "/v1/fakes/pay-untold",
         "/v1/fakes/money",
         "/v1/fakes/give-back",
         "/v1/fakes/bounce",
@@ -26,7 +27,14 @@ pub(crate) static PAYMENTS: Module = module(
             let till = Arc::new(Till::default());
             hub.offer(PaymentEvent::PUBLISHER, Arc::clone(&till.told) as Arc<dyn Source>);
             let (paid, shown, given) = (Arc::clone(&till), Arc::clone(&till), Arc::clone(&till));
-            let pay = async move |Path(order_id): Path<Uuid>| paid.settle(order_id);
+            let pay = async move |Path(order_id): Path<Uuid>| {
+                let amount = paid.settle(order_id);
+                paid.tell_of(order_id, amount);
+            };
+            let untold = Arc::clone(&till);
+            let pay_untold = async move |Path(order_id): Path<Uuid>| {
+                untold.settle(order_id);
+            };
             let show = async move |Path(id): Path<Uuid>| axum::Json(json!(shown.books(id)));
             let give = async move |Path((order_id, cents)): Path<(Uuid, i64)>| {
                 given.give_back(order_id, cents);
@@ -41,6 +49,7 @@ pub(crate) static PAYMENTS: Module = module(
                 .route("/v1/fakes/bounce/{order_id}/{will_retry}", post(bounce))
                 .route("/v1/fakes/repeat/{order_id}", post(repeat))
                 .route("/v1/fakes/pay/{order_id}", post(pay))
+                .route("/v1/fakes/pay-untold/{order_id}", post(pay_untold))
                 .route("/v1/fakes/give-back/{order_id}/{cents}", post(give))
                 .route("/v1/fakes/money/{order_id}", get(show));
             boot.public(moods.routes("payments").merge(routes));
@@ -99,17 +108,17 @@ impl Till {
         lock(&self.accounts).get(&order_id).map(|account| (account.status, account.left()))
     }
 
-    /// The buyer's money arrives, be it welcome or not.
-    fn settle(&self, order_id: Uuid) {
-        let amount = {
-            let mut accounts = lock(&self.accounts);
-            let account = accounts.entry(order_id);
-            let account =
-                account.or_insert_with(|| Account::opened(Money::new(5000, Currency::EUR)));
-            account.status = PaymentStatus::Settled;
-            account.received = account.amount.amount;
-            account.amount
-        };
+    /// The buyer's money arrives, be it welcome or not: how much.
+    fn settle(&self, order_id: Uuid) -> Money {
+        let mut accounts = lock(&self.accounts);
+        let account = accounts.entry(order_id);
+        let account = account.or_insert_with(|| Account::opened(Money::new(5000, Currency::EUR)));
+        account.status = PaymentStatus::Settled;
+        account.received = account.amount.amount;
+        account.amount
+    }
+
+    fn tell_of(&self, order_id: Uuid, amount: Money) {
         self.told.tell(&PaymentEvent::PaymentSettled {
             order_id,
             payment_id: payment_id(order_id),
@@ -271,6 +280,7 @@ impl Payments for FakePayments {
         _cx: &Context,
         request: FindPayment,
     ) -> Result<PaymentBooks, PaymentError> {
+        let _mood = self.begin("find").await?;
         let order_id = request.order_id;
         let accounts = lock(&self.till.accounts);
         let account = accounts.get(&order_id).ok_or(PaymentError::Unknown { order_id })?;
