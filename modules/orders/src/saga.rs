@@ -184,7 +184,7 @@ impl Purchases {
         match recorded.map_err(Stuck::from) {
             Ok(()) => self.errands.leave(cx, Errand::Order(id)),
             Err(stuck) => {
-                tracing::info!(order = %id, %stuck, "money that came waits for its event")
+                tracing::info!(order = %id, %stuck, "money that came waits for its event");
             }
         }
     }
