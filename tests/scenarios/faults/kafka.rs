@@ -131,8 +131,9 @@ async fn is_published(house: &House, topic: &str, orders: i64) {
 async fn published(house: &House, topic: &str) -> i64 {
     let table = house.sandbox.node("orders").run(&["events", "relays"]).await;
     let line = table.lines().find(|line| line.split_whitespace().any(|cell| cell == topic));
-    let place = line.and_then(|line| line.rsplit(['.', ' ']).next());
-    place.and_then(|seq| seq.trim().parse().ok()).unwrap_or_else(|| panic!("{topic}: {table}"))
+    // Service, topic, the place that was published to last, how much is behind it.
+    let place = line.and_then(|line| line.split_whitespace().nth(2)?.split_once('.'));
+    place.and_then(|(_, seq)| seq.parse().ok()).unwrap_or_else(|| panic!("{topic}: {table}"))
 }
 
 /// Waits until readiness of a node that hosts reporting says this of what is degraded.
