@@ -31,6 +31,20 @@ async fn say(url: &PostgresUrl, statement: &'static str) {
     connection.execute(statement).await.unwrap();
 }
 
+/// Whoever is connected may only read from here on.
+async fn lets_nobody_write(url: &PostgresUrl) {
+    say(url, "ALTER SYSTEM SET default_transaction_read_only = on").await;
+    say(url, "SELECT pg_reload_conf()").await;
+    // A session that is begun after the settings were read is begun after all others were told.
+    eventually("the settings to be read", || async {
+        let mut session = PgConnection::connect(url.as_str()).await.unwrap();
+        let show = "SHOW default_transaction_read_only";
+        let (is_on,): (String,) = sqlx::query_as(show).fetch_one(&mut session).await.unwrap();
+        is_on == "on"
+    })
+    .await;
+}
+
 /// Deposits until one goes through again, and answers with the version that it made.
 async fn deposit_at_last(process: &Process) -> u64 {
     let began = Instant::now();
@@ -137,8 +151,7 @@ async fn a_primary_that_became_read_only_is_left() {
     assert_eq!(deposit(&process).await, Ok(1));
     pair.promote().await;
     // Connections stay open, and may only read from here on.
-    say(&pair.first.0, "ALTER SYSTEM SET default_transaction_read_only = on").await;
-    say(&pair.first.0, "SELECT pg_reload_conf()").await;
+    lets_nobody_write(&pair.first.0).await;
     assert_eq!(deposit_at_last(&process).await, 2);
     let mut second = PgConnection::connect(pair.second.0.as_str()).await.unwrap();
     let count = "SELECT count(*) FROM ledger.events";
@@ -164,8 +177,7 @@ async fn a_server_that_is_read_only_is_not_used_until_it_takes_writes() {
     world.settings.acquire_timeout = Duration::from_millis(500);
     let process = world.start().await;
     assert_eq!(deposit(&process).await, Ok(1));
-    say(&url, "ALTER SYSTEM SET default_transaction_read_only = on").await;
-    say(&url, "SELECT pg_reload_conf()").await;
+    lets_nobody_write(&url).await;
     eventually("a refusal", || async { deposit(&process).await.is_err() }).await;
     let reason = process.database.check().await.unwrap_err();
     assert!(reason.contains("is read-only"), "{reason}");
