@@ -190,9 +190,11 @@ pub(crate) async fn progress(
     publisher: &'static str,
 ) -> Result<Progress, StoreError> {
     let inbox = Inbox::new(consumer, publisher);
+    // The place first: what came up to there has left its time.
+    let position = inbox.passed(database).await?.reached();
     let row = store::fetch_optional!(database, ProgressRow, PROGRESS, publisher).await?;
     Ok(Progress {
-        position: inbox.passed(database).await?.reached(),
+        position,
         newest: row.map(|row| (row.as_of.0, row.taken_at.0)),
         aside: inbox.aside(database).await?.events,
     })
