@@ -61,8 +61,9 @@ pub(super) fn start(
             consumer.context().end();
             (consumer, outcome)
         });
-        // Whoever begins anew does not wait until this one has taken leave of its group: a client
-        // that knows of no broker any more was seen to try for more than half a minute.
+        // Dropping the consumer leaves the group, so that others have the partitions at once. Whoever
+        // begins anew does not wait for that: a client that knows of no broker any more was seen to
+        // try for more than half a minute.
         match outcome {
             Ok((_leaving, outcome)) => _ = ended.send(outcome),
             Err(reason) => _ = ended.send(Err(reason)),
@@ -392,6 +393,13 @@ impl Context {
     }
 
     fn assign(&self, consumer: &BaseConsumer<Self>, given: &TopicPartitionList) {
+        if self.is_over() {
+            // librdkafka waits for this answer before it leaves the group.
+            if let Err(error) = consumer.incremental_assign(given) {
+                tracing::debug!(%error, "cannot take what is given back at once");
+            }
+            return;
+        }
         // Nothing is asked for when the process stops meanwhile.
         let passed = self.passed().unwrap_or_default();
         let inbox = self.group.taker.inbox();
@@ -461,7 +469,7 @@ impl ConsumerContext for Context {
         partitions: &mut TopicPartitionList,
     ) {
         match event {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS if !self.is_over() => {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
                 self.assign(consumer, partitions);
             }
             _ => self.revoke(consumer, partitions),
