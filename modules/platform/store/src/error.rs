@@ -108,7 +108,7 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::Protocol(_)
-            // The server took `BEGIN` for something else, as a connection may that is just ending.
+            // `BEGIN` was answered, and yet there is no transaction.
             | sqlx::Error::BeginFailed
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed => Self::Unavailable(reason),

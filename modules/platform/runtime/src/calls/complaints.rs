@@ -1,5 +1,5 @@
-//! What the log says of callers that are refused. One that waits for us asks again many times a second, and
-//! one line about it is enough.
+//! What the log says of callers that are refused. One that waits for us asks again many times a
+//! second, and one line about it is enough.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -12,8 +12,9 @@ use super::token::TokenRefusal;
 /// Seconds between two lines about the same.
 const QUIET: i64 = 60;
 
-/// What was said of whom. Nothing that a refused token says is proven, so only names of services that there are
-/// tell callers apart: whoever makes up others is one caller more, and no more are remembered.
+/// What was said of whom. Nothing that a refused token says is proven, so only names of services that
+/// there are tell callers apart: whoever makes up others is one caller more, and no more are
+/// remembered.
 #[derive(Default)]
 pub(super) struct Complaints(Mutex<HashMap<(Option<&'static str>, TokenRefusal), Said>>);
 
@@ -24,8 +25,8 @@ struct Said {
 }
 
 impl Complaints {
-    /// Takes note of a call that was refused at `now`, in seconds. Whether to say so, and then of how many
-    /// earlier ones nothing was said.
+    /// Takes note of a call that was refused at `now`, in seconds. Whether to say so, and then of how
+    /// many earlier ones nothing was said.
     pub(super) fn note(
         &self,
         claimed: Option<&'static str>,
