@@ -42,6 +42,7 @@ async fn whoever_has_paid_and_waits_does_not_wait_for_events_that_are_held_up(ho
     let order = house.cara().get(&path).header("prefer", "wait=9").await.expect(200);
     assert_eq!(order.field("state"), "fulfilled");
     assert_eq!(house.tickets(&path).await, 2);
+    assert_eq!(house.calls("payments", "find").await, 1);
 
     // What comes at last tells nothing new.
     house.pay(&path).await;

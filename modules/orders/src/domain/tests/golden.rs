@@ -54,8 +54,11 @@ fn refusals_of_the_first_version_are_read() {
 
 #[test]
 fn events_are_read_and_written_as_they_ever_were() {
-    for golden in [include_str!("../golden/order.v2.json"), include_str!("../golden/order.v3.json")]
-    {
+    for golden in [
+        include_str!("../golden/order.v2.json"),
+        include_str!("../golden/order.v3.json"),
+        include_str!("../golden/order.v4.json"),
+    ] {
         let golden: Value = serde_json::from_str(golden).expect("it is JSON");
         let events: Vec<Event> = serde_json::from_value(golden.clone()).expect("they are read");
         assert_eq!(serde_json::to_value(events).expect("they are written"), golden);
